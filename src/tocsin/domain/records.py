@@ -1,0 +1,266 @@
+"""
+The records on the log, each with its format version.
+
+A version of Tocsin reads the format it writes and the one before; ``tests/golden`` keeps bytes of
+every format that was ever written. They are msgpack arrays, so a field is only ever added at the
+end, with a default.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from tocsin.domain.decision import PlannedNotification
+from tocsin.domain.reasons import Outcome
+
+FORMAT: Final = 1
+
+
+class Event(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag="event", gc=False):
+    """
+    An accepted event: the immutable fact, and what accept pinned to it.
+
+    Topic ``events.<lane>``. ``data`` is the JSON text as it came. ``audience`` and ``exclude`` are
+    the JSON text of the call's terms, None when the workflow's rule names the audience.
+    ``workflows`` are the (key, version) pairs of this lane that take the event; ``first_index`` is
+    the place of the first of them in the event's whole list, over all lanes. ``content`` is the
+    inline workflow document of a message sent by hand.
+    """
+
+    key: bytes
+    accepted_ms: int
+    producer: str
+    source: str
+    id: str
+    type: str
+    digest: bytes
+    """16 bytes: hash of (producer's scope, source, id), for deduplication."""
+    data: bytes = b"{}"
+    workflows: tuple[tuple[str, int, int], ...] = ()
+    """(key, version, index in the event's whole list of workflows)."""
+    subject: str | None = None
+    time_ms: int | None = None
+    audience: bytes | None = None
+    exclude: bytes | None = None
+    actor: str | None = None
+    tenant: str | None = None
+    locale: str | None = None
+    cancellation_key: str | None = None
+    expires_ms: int | None = None
+    trace: str | None = None
+    strict_recipients: bool = False
+    may_change_addresses: bool = False
+    content: bytes | None = None
+    data_ref: str | None = None
+    """Where ``data`` lies among the blobs when it is above 64 KB."""
+    format: int = FORMAT
+
+
+class Release(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag="release"):
+    """
+    A timer that came due: what it held is decided anew.
+
+    Topic ``events.<lane>``. ``key`` is the timer's id, so that a second record of the same timer is
+    seen to be one.
+    """
+
+    key: bytes
+    due_ms: int
+    event_lane: str
+    event_partition: int
+    event_position: int
+    workflow_index: int
+    recipient: int
+    step: int
+    address: int
+    trace: str | None = None
+    format: int = FORMAT
+
+
+class PlannedRun(msgspec.Struct, frozen=True, array_like=True):
+    """One workflow of one event: who gets it, or which fan-out finds out."""
+
+    workflow: str
+    version: int
+    index: int
+    notifications: tuple[PlannedNotification, ...] = ()
+    fanout: bytes | None = None
+    outcome: Outcome = Outcome.ROUTED
+    owner: bytes | None = None
+    """The event that owns this run when the outcome is `Outcome.ALIAS`."""
+
+
+class Plan(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag="plan"):
+    """
+    What route decided about one input record. Exactly one per record, in the same partition.
+
+    Topic ``plans.<lane>``. ``previous`` is the position of the input handled before this one, so
+    that a reader sees a gap (`tocsin.domain.marks`).
+    """
+
+    incarnation: int
+    position: int
+    previous: int
+    input_key: bytes
+    """The event's key, or the timer's."""
+    event: bytes
+    """The key of the event that this is about."""
+    decided_ms: int
+    outcome: Outcome
+    runs: tuple[PlannedRun, ...] = ()
+    alias_of: bytes | None = None
+    detail: str = ""
+    trace: str | None = None
+    tenant: str | None = None
+    locale: str | None = None
+    released: bytes | None = None
+    """The timer whose release this plan answers: its notifications count as planned already."""
+    format: int = FORMAT
+
+
+class Item(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag="item", gc=False):
+    """
+    One inbox item.
+
+    Topic ``inbox.<lane>``, keyed by recipient. ``body`` is the JSON object as clients get it.
+    ``plan`` is (partition, position, index) of the plan record it follows from.
+    """
+
+    key: bytes
+    recipient: int
+    recipient_id: str
+    visible_ms: int
+    category: str
+    body: bytes
+    expires_ms: int | None = None
+    plan: tuple[int, int, int] = (0, 0, 0)
+    step: int = 0
+    trace: str | None = None
+    format: int = FORMAT
+
+
+class StateChange(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag="state"):
+    """
+    A change to inbox items that a person made: one record per request.
+
+    Topic ``inbox.states``, keyed by recipient. ``keys`` is empty for ``…-all``, which holds for
+    what was visible up to ``until_ms`` (the cursor that the request carried).
+    """
+
+    recipient: int
+    recipient_id: str
+    state: str
+    """seen | read | unread | archive | unarchive | acknowledge | received."""
+    keys: tuple[bytes, ...]
+    at_ms: int
+    until_ms: int = 0
+    format: int = FORMAT
+
+
+class Broadcast(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag="broadcast"):
+    """
+    One chunk of a fan-out, decided: who of a block of 65,536 dense numbers gets the content.
+
+    Topic ``inbox.broadcasts`` (one partition). Written once, never changed. ``by_reason`` maps a
+    reason code to a serialised Roaring bitmap; ``send`` is one of them. ``body`` is the JSON of the
+    item without id; it is rendered at read time when ``personal``.
+    """
+
+    fanout: bytes
+    event: bytes
+    workflow: str
+    version: int
+    index: int
+    step: int
+    channel: str
+    category: str
+    lane: str
+    block: int
+    visible_ms: int
+    by_reason: dict[str, bytes]
+    body: bytes
+    personal: bool = False
+    expires_ms: int | None = None
+    trace: str | None = None
+    format: int = FORMAT
+
+
+class Handoff(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag="handoff"):
+    """
+    One delivery that a channel's workers should make.
+
+    Topic ``deliver.<channel>.<lane>``, keyed by recipient.
+    """
+
+    delivery: bytes
+    event_lane: str
+    event_partition: int
+    event_position: int
+    recipient: int
+    workflow: str
+    version: int
+    step: int
+    address: int
+    planned_ms: int
+    expires_ms: int | None = None
+    trace: str | None = None
+    plan: tuple[int, int, int] = (0, 0, 0)
+    format: int = FORMAT
+
+
+class Attempt(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag="attempt"):
+    """
+    A call that is about to be made. Topic ``outcomes``, keyed by delivery; durable before the call.
+    """
+
+    delivery: bytes
+    number: int
+    epoch: int
+    provider: str
+    reference: str
+    at_ms: int
+    format: int = FORMAT
+
+
+class Settled(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag="settled"):
+    """
+    What an attempt, a receipt or a decision came to. Topic ``outcomes``, keyed by delivery.
+
+    ``known`` False says that the provider may or may not have accepted.
+    """
+
+    delivery: bytes
+    state: str
+    reason: str
+    at_ms: int
+    attempt: int = 0
+    epoch: int = 0
+    provider: str = ""
+    provider_id: str | None = None
+    known: bool = True
+    detail: str = ""
+    receipt: bool = False
+    format: int = FORMAT
+
+
+Record = Event | Release | Plan | Item | StateChange | Broadcast | Handoff | Attempt | Settled
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder: msgspec.msgpack.Decoder[Record] = msgspec.msgpack.Decoder(Record)
+
+
+def encode(record: Record) -> bytes:
+    """Return the bytes of *record* as they lie on the log."""
+    return _encoder.encode(record)
+
+
+def decode(body: bytes) -> Record:
+    """
+    Read a record.
+
+    Raises `msgspec.DecodeError` for bytes that are no record of a known format; the reader then
+    treats it as poison, never as absent.
+    """
+    return _decoder.decode(body)
