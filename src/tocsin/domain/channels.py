@@ -1,0 +1,22 @@
+"""What a step on each channel can say, and how far quiet hours and defaults concern it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+CHANNEL_FIELDS: Final[dict[str, frozenset[str]]] = {
+    "inbox": frozenset({"title", "body", "url", "image"}),
+    "email": frozenset({"subject", "html", "text", "title", "body", "preheader", "reply_to"}),
+    "push": frozenset({"title", "body", "url", "image", "sound", "collapse_key"}),
+    "sms": frozenset({"title", "body"}),
+    "voice": frozenset({"title", "body"}),
+    "chat": frozenset({"title", "body", "url", "image"}),
+    "webhook": frozenset({"title", "body", "url", "image"}),
+}
+"""The fields of a step that are templates, by channel; a step may name no others."""
+
+HTML_FIELDS: Final = frozenset({"html"})
+"""Fields whose variables are escaped for HTML."""
+
+OFF_IN_BULK: Final = frozenset({"sms", "voice"})
+"""Channels that the product leaves off in the lane bulk, since each message costs or rings."""
