@@ -1,0 +1,90 @@
+"""
+The commands: each parses, calls one thing, prints, and ends with a code that means something.
+
+A command is one file here and one line in `COMMANDS`. It is imported when it is called, so that
+``tocsin up`` does not pay for what ``tocsin watch`` needs.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from types import MappingProxyType
+from typing import Any, Final
+
+import click
+
+from tocsin import __version__
+from tocsin.cli import exits
+from tocsin.errors import TocsinError
+
+COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "config": "tocsin.cli.config:config",
+    }
+)
+"""Name of the command -> where it is defined."""
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when one of them is asked for."""
+
+    def __init__(self, commands: Mapping[str, str], **rest: Any) -> None:
+        super().__init__(**rest)
+        self._places = commands
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self._places)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        place = self._places.get(cmd_name)
+        if place is None:
+            return None
+        module, _, attribute = place.partition(":")
+        command = getattr(import_module(module), attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command that *arguments* (by default the process's own) name; return its code."""
+    group = LazyGroup(
+        COMMANDS,
+        name="tocsin",
+        help="Tocsin, a notification platform that a team runs itself.",
+        context_settings={"help_option_names": ["-h", "--help"]},
+        params=[_version_option()],
+    )
+    try:
+        code = group.main(arguments, prog_name="tocsin", standalone_mode=False)
+    except click.ClickException as wrong:
+        wrong.show()
+        return exits.WRONG_USE
+    except click.Abort:
+        return exits.INTERRUPTED
+    except TocsinError as failed:
+        click.echo(failed.detail, err=True)
+        return exits.of(failed)
+    except BrokenPipeError:
+        # `tocsin audit | head` is no error; without this the interpreter's last flush complains.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return exits.DONE
+    return code if isinstance(code, int) else exits.DONE
+
+
+def _version_option() -> click.Option:
+    def show(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
+        if asked:
+            click.echo(__version__)
+            ctx.exit()
+
+    return click.Option(
+        ["--version"],
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=show,
+        help="Print the version.",
+    )

@@ -1,0 +1,70 @@
+"""``tocsin config``: what can be set, whether a configuration is right, what holds and why."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from tocsin.cli import exits
+from tocsin.cli.options import config_options, load_config
+from tocsin.cli.output import json_option, print_json, print_table
+from tocsin.config import Misconfigured, as_toml, doc_markdown, doc_toml, settings, value_of
+
+
+@click.group()
+def config() -> None:
+    """Document, check and show the settings."""
+
+
+@config.command()
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["toml", "markdown"]),
+    default="toml",
+    show_default=True,
+    help="A file to start from, or the reference page.",
+)
+def doc(form: str) -> None:
+    """Print every setting with its default, its bounds and what it does."""
+    click.echo(doc_toml() if form == "toml" else doc_markdown(), nl=False)
+
+
+@config.command()
+@config_options
+@json_option
+def check(config_file: Path | None, data: str | None, port: int | None, as_json: bool) -> int:
+    """Say whether the configuration can be used; name everything that is wrong with it."""
+    try:
+        load_config(config_file, data, port)
+        problems: tuple[str, ...] = ()
+    except Misconfigured as refused:
+        problems = refused.problems
+    if as_json:
+        print_json({"ok": not problems, "problems": problems})
+    elif problems:
+        click.echo("\n".join(problems))
+    else:
+        click.echo("The configuration can be used.")
+    return exits.NO if problems else exits.DONE
+
+
+@config.command()
+@config_options
+@json_option
+@click.option("--changed", is_flag=True, help="Only what is not at its default.")
+def show(
+    config_file: Path | None, data: str | None, port: int | None, as_json: bool, changed: bool
+) -> None:
+    """Show what holds and where each value comes from; secrets are hidden."""
+    loaded = load_config(config_file, data, port)
+    rows = [
+        (name, as_toml(setting, value_of(loaded.config, setting)), loaded.origins[name])
+        for name, setting in settings().items()
+        if not changed or loaded.changed(name)
+    ]
+    if as_json:
+        print_json([{"name": n, "value": value, "origin": origin} for n, value, origin in rows])
+    else:
+        print_table(("setting", "value", "from"), rows)

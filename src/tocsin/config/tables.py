@@ -1,0 +1,216 @@
+"""
+Every setting of Tocsin: its name, type, bounds, default and description, once.
+
+A setting is one line in its table. From it follow the key in the file, the variable in the
+environment, the check, the messages and the reference page. Two conventions:
+
+- A field that ends in ``_ms`` is a duration. Its key has no such ending and takes ``"30s"`` or
+  ``"24h"``; the code reads whole milliseconds.
+- A field of type `Secret` is never printed.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct, field
+
+from tocsin.config.secret import Secret
+
+_SECOND = 1_000
+_MINUTE = 60 * _SECOND
+_HOUR = 60 * _MINUTE
+_DAY = 24 * _HOUR
+_KIB = 1_024
+_MIB = 1_024 * _KIB
+
+
+class Http(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The one port for requests and sockets."""
+
+    host: Annotated[str, Meta(min_length=1, description="Address to listen on.")] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65_535, description="Port; 0 takes any free one.")] = 8600
+    event_bytes_max: Annotated[
+        int, Meta(ge=_KIB, le=16 * _MIB, description="Largest single event.")
+    ] = _MIB
+    request_bytes_max: Annotated[
+        int, Meta(ge=64 * _KIB, le=256 * _MIB, description="Largest body of a request.")
+    ] = 10 * _MIB
+    requests_max: Annotated[
+        int, Meta(ge=1, le=65_536, description="Most requests in hand at once; more get a 503.")
+    ] = 1_024
+    request_timeout_ms: Annotated[
+        int, Meta(ge=_SECOND, le=10 * _MINUTE, description="Longest time one request may take.")
+    ] = 30 * _SECOND
+    stop_grace_ms: Annotated[
+        int, Meta(ge=0, le=10 * _MINUTE, description="Longest wait for work in hand at a stop.")
+    ] = 10 * _SECOND
+    trusted_proxies: Annotated[
+        tuple[str, ...],
+        Meta(description="Addresses or networks whose `X-Forwarded-*` headers are believed."),
+    ] = ()
+    allowed_origins: Annotated[
+        tuple[str, ...],
+        Meta(description="Origins of pages that may call from a browser and open sockets."),
+    ] = ()
+
+
+class Log(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The log that every step reads from and appends to."""
+
+    partitions: Annotated[
+        int,
+        Meta(ge=1, le=256, description="Partitions of each topic, fixed when the folder is made."),
+    ] = 4
+    linger_max_ms: Annotated[
+        int,
+        Meta(ge=0, le=_SECOND, description="Longest wait under load for others to share a commit."),
+    ] = 2
+    retention_ms: Annotated[
+        int,
+        Meta(ge=_MINUTE, le=365 * _DAY, description="How long records stay that all have read."),
+    ] = 2 * _DAY
+
+
+class Store(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is kept on this machine."""
+
+    layout: Annotated[
+        Literal["joint", "split"],
+        Meta(
+            description="One file with one transaction, or log, state and projections in three"
+            " files that share none, as on several machines."
+        ),
+    ] = "joint"
+    checkpoint_bytes: Annotated[
+        int,
+        Meta(ge=_MIB, le=1_024 * _MIB, description="Size of the write-ahead log that starts one."),
+    ] = 16 * _MIB
+    cache_bytes: Annotated[
+        int, Meta(ge=_MIB, le=16_384 * _MIB, description="Memory for pages of each file.")
+    ] = 64 * _MIB
+
+
+class Accept(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What producers send."""
+
+    dedup_window_ms: Annotated[
+        int,
+        Meta(ge=_MINUTE, le=30 * _DAY, description="How long a repeated event is recognised."),
+    ] = _DAY
+    idempotency_window_ms: Annotated[
+        int,
+        Meta(
+            ge=_MINUTE, le=7 * _DAY, description="How long an `Idempotency-Key` keeps its answer."
+        ),
+    ] = _DAY
+    events_per_second: Annotated[
+        int,
+        Meta(ge=1, le=10_000_000, description="Events each producer may send, on average."),
+    ] = 100_000
+    events_burst: Annotated[
+        int,
+        Meta(ge=1, le=100_000_000, description="Events each producer may send at one moment."),
+    ] = 200_000
+
+
+class Route(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who gets what."""
+
+    batch_events_max: Annotated[
+        int, Meta(ge=1, le=10_000, description="Most events decided in one step.")
+    ] = 1_000
+    fanout_threshold: Annotated[
+        int,
+        Meta(ge=1, le=100_000, description="Recipients above which an event becomes a fan-out."),
+    ] = 1_000
+    chunk_recipients_max: Annotated[
+        int,
+        Meta(ge=100, le=1_000_000, description="Most recipients in one chunk of a fan-out."),
+    ] = 65_536
+
+
+class Inbox(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What people see in the product."""
+
+    retention_ms: Annotated[
+        int, Meta(ge=_DAY, le=3_650 * _DAY, description="How long a message stays.")
+    ] = 90 * _DAY
+    token_life_ms: Annotated[
+        int,
+        Meta(ge=_MINUTE, le=30 * _DAY, description="Life of a recipient's token if none is asked."),
+    ] = _HOUR
+
+
+class Gateway(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Sockets of browsers and apps."""
+
+    sockets_max: Annotated[
+        int, Meta(ge=1, le=1_000_000, description="Most open sockets; more get a 503.")
+    ] = 100_000
+    sockets_per_recipient_max: Annotated[
+        int, Meta(ge=1, le=1_000, description="Most open sockets of one recipient.")
+    ] = 20
+    socket_buffer_bytes_max: Annotated[
+        int,
+        Meta(
+            ge=4 * _KIB,
+            le=16 * _MIB,
+            description="Unsent bytes above which a slow socket is closed; it resumes later.",
+        ),
+    ] = 256 * _KIB
+    ping_interval_ms: Annotated[
+        int, Meta(ge=_SECOND, le=10 * _MINUTE, description="Time between pings of a quiet socket.")
+    ] = 25 * _SECOND
+
+
+class Keys(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The key that encrypts secrets and addresses at rest. Set one of the two, not both."""
+
+    encryption_key: Annotated[
+        Secret | None,
+        Meta(description="The key itself, 32 bytes in base64; best given by the environment."),
+    ] = None
+    encryption_key_file: Annotated[
+        str | None, Meta(description="File with the key, outside the data folder and its backups.")
+    ] = None
+
+
+class Logging(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the program says about itself, one JSON object a line on standard error."""
+
+    level: Annotated[
+        Literal["debug", "info", "warning", "error"], Meta(description="Least that is said.")
+    ] = "info"
+    format: Annotated[Literal["json", "text"], Meta(description="For machines or for people.")] = (
+        "json"
+    )
+
+
+class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What holds for the whole program."""
+
+    mode: Annotated[
+        Literal["sandbox", "real"],
+        Meta(
+            description="In a sandbox every provider is simulated and the clock can be moved."
+            " A data folder stays what it was born as."
+        ),
+    ] = "sandbox"
+    data: Annotated[str, Meta(min_length=1, description="Folder of all that is kept.")] = "./data"
+    public_url: Annotated[
+        Annotated[str, Meta(pattern="^https?://[^/]+(/.*[^/])?$")] | None,
+        Meta(
+            description="How the outside reaches this server, for links and callbacks; without"
+            " it, the address that it listens on.",
+        ),
+    ] = None
+    http: Http = field(default_factory=Http)
+    log: Log = field(default_factory=Log)
+    store: Store = field(default_factory=Store)
+    accept: Accept = field(default_factory=Accept)
+    route: Route = field(default_factory=Route)
+    inbox: Inbox = field(default_factory=Inbox)
+    gateway: Gateway = field(default_factory=Gateway)
+    keys: Keys = field(default_factory=Keys)
+    logging: Logging = field(default_factory=Logging)

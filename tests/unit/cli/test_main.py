@@ -1,0 +1,121 @@
+"""Commands end with a code that means something, and load only what they need."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tocsin import __version__
+from tocsin.cli import COMMANDS, LazyGroup, exits, main
+from tocsin.config import Misconfigured, settings
+from tocsin.errors import NotFound, TocsinError
+
+
+def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == exits.DONE
+    printed = capsys.readouterr().out
+    assert all(f"\n  {name} " in printed for name in COMMANDS)
+
+
+@pytest.mark.parametrize("name", list(COMMANDS))
+def test_every_command_is_where_the_table_says_and_explains_itself(name: str) -> None:
+    group = LazyGroup(COMMANDS)
+    command = group.get_command(group.make_context("tocsin", [], resilient_parsing=True), name)
+    assert command is not None
+    assert command.help
+
+
+def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == exits.DONE
+    assert capsys.readouterr().out == f"{__version__}\n"
+
+
+def test_an_unknown_command_is_wrong_use(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["nothing"]) == exits.WRONG_USE
+    assert "No such command 'nothing'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("failed", "code"),
+    [
+        (exits.CannotReach("away"), 3),
+        (Misconfigured(["x"]), 2),
+        (exits.ServerRefused("no such event", status=404, code="not_found"), 1),
+        (exits.ServerRefused("bad", status=422, code="invalid"), 2),
+        (exits.ServerRefused("who?", status=401, code="unauthenticated"), 2),
+        (exits.ServerRefused("broken", status=500, code="internal_error"), 1),
+        (NotFound("nothing"), 1),
+    ],
+)
+def test_an_error_leads_to_its_code(failed: TocsinError, code: int) -> None:
+    assert exits.of(failed) == code
+
+
+def test_start_up_imports_neither_tables_nor_sockets() -> None:
+    program = (
+        "import sys; from tocsin.cli import main; main(['config', 'doc'])\n"
+        "print(*(name for name in ('rich', 'websockets', 'tocsin.cli.client')"
+        " if name in sys.modules), file=sys.stderr)"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert ran.stdout
+    assert ran.stderr.strip() == ""
+
+
+def test_a_reader_that_leaves_early_is_no_error() -> None:
+    gone, stdout = os.pipe()
+    os.close(gone)
+    try:
+        ran = subprocess.run(
+            [sys.executable, "-m", "tocsin", "config", "doc"],
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    finally:
+        os.close(stdout)
+    assert (ran.returncode, ran.stderr) == (exits.DONE, b"")
+
+
+class TestConfig:
+    def test_check_says_yes_with_0(
+        self, clean_environment: None, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert main(["config", "check"]) == exits.DONE
+        assert capsys.readouterr().out == "The configuration can be used.\n"
+
+    def test_check_says_no_with_1_and_names_the_problem(
+        self, clean_environment: None, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert main(["config", "check", "--port", "70000", "--json"]) == exits.NO
+        answer = json.loads(capsys.readouterr().out)
+        assert answer["ok"] is False
+        assert answer["problems"][0].startswith("http.port (flag)")
+
+    def test_show_tells_the_origin_of_every_value(
+        self, clean_environment: None, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert main(["config", "show", "--port", "1234", "--json"]) == exits.DONE
+        rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
+        assert set(rows) == set(settings())
+        assert rows["http.port"] == {"name": "http.port", "value": "1234", "origin": "flag"}
+        assert rows["http.host"]["origin"] == "default"
+
+    def test_show_as_a_table_holds_one_line_for_each_setting(
+        self, clean_environment: None, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert main(["config", "show"]) == exits.DONE
+        names = [line.split()[0] for line in capsys.readouterr().out.splitlines()[1:]]
+        assert names == list(settings())
+
+    def test_show_of_a_wrong_configuration_is_wrong_use(
+        self, clean_environment: None, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert main(["config", "show", "--port", "70000"]) == exits.WRONG_USE
+        assert "http.port (flag)" in capsys.readouterr().err
