@@ -23,6 +23,8 @@ class Decision(msgspec.Struct, frozen=True, array_like=True):
     reason: Reason
     rule: str = ""
     until_ms: int | None = None
+    content: int = -1
+    """The place of the rendered inbox text in the run's ``contents``; -1: rendered later."""
 
 
 class PlannedNotification(msgspec.Struct, frozen=True, array_like=True):

@@ -57,6 +57,11 @@ class Event(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag=
     """Where ``data`` lies among the blobs when it is above 64 KB."""
     format: int = FORMAT
 
+    @property
+    def stamp_ms(self) -> int:
+        """The time by which this record is found again."""
+        return self.accepted_ms
+
 
 class Release(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag="release"):
     """
@@ -78,6 +83,11 @@ class Release(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", ta
     trace: str | None = None
     format: int = FORMAT
 
+    @property
+    def stamp_ms(self) -> int:
+        """The time by which this record is found again."""
+        return self.due_ms
+
 
 class PlannedRun(msgspec.Struct, frozen=True, array_like=True):
     """One workflow of one event: who gets it, or which fan-out finds out."""
@@ -90,6 +100,10 @@ class PlannedRun(msgspec.Struct, frozen=True, array_like=True):
     outcome: Outcome = Outcome.ROUTED
     owner: bytes | None = None
     """The event that owns this run when the outcome is `Outcome.ALIAS`."""
+    contents: tuple[bytes, ...] = ()
+    """Rendered inbox texts (`tocsin.domain.items`), each once; decisions name theirs by index."""
+    category: str = ""
+    expires_ms: int | None = None
 
 
 class Plan(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag="plan"):
@@ -117,7 +131,14 @@ class Plan(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag="
     locale: str | None = None
     released: bytes | None = None
     """The timer whose release this plan answers: its notifications count as planned already."""
+    event_position: int = 0
+    """Where the event's own record lies; differs from ``position`` when a timer was released."""
     format: int = FORMAT
+
+    @property
+    def stamp_ms(self) -> int:
+        """The time by which this record is found again."""
+        return int.from_bytes(self.event[:6], "big")
 
 
 class Item(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag="item", gc=False):
@@ -140,6 +161,11 @@ class Item(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag="
     trace: str | None = None
     format: int = FORMAT
 
+    @property
+    def stamp_ms(self) -> int:
+        """The time by which this record is found again."""
+        return int.from_bytes(self.key[:6], "big")
+
 
 class StateChange(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag="state"):
     """
@@ -157,6 +183,11 @@ class StateChange(msgspec.Struct, frozen=True, array_like=True, tag_field="kind"
     at_ms: int
     until_ms: int = 0
     format: int = FORMAT
+
+    @property
+    def stamp_ms(self) -> int:
+        """The time by which this record is found again."""
+        return self.at_ms
 
 
 class Broadcast(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag="broadcast"):
@@ -186,6 +217,11 @@ class Broadcast(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", 
     trace: str | None = None
     format: int = FORMAT
 
+    @property
+    def stamp_ms(self) -> int:
+        """The time by which this record is found again."""
+        return int.from_bytes(self.event[:6], "big")
+
 
 class Handoff(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag="handoff"):
     """
@@ -209,6 +245,11 @@ class Handoff(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", ta
     plan: tuple[int, int, int] = (0, 0, 0)
     format: int = FORMAT
 
+    @property
+    def stamp_ms(self) -> int:
+        """The time by which this record is found again."""
+        return int.from_bytes(self.delivery[:6], "big")
+
 
 class Attempt(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag="attempt"):
     """
@@ -222,6 +263,11 @@ class Attempt(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", ta
     reference: str
     at_ms: int
     format: int = FORMAT
+
+    @property
+    def stamp_ms(self) -> int:
+        """The time by which this record is found again."""
+        return int.from_bytes(self.delivery[:6], "big")
 
 
 class Settled(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag="settled"):
@@ -244,6 +290,25 @@ class Settled(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", ta
     receipt: bool = False
     format: int = FORMAT
 
+    @property
+    def stamp_ms(self) -> int:
+        """The time by which this record is found again."""
+        return int.from_bytes(self.delivery[:6], "big")
+
+
+class Poison(msgspec.Struct, frozen=True):
+    """
+    What a reader gets in place of a record that it cannot decode. Never written to the log.
+
+    Its position counts like any other; route answers it with a plan whose outcome is poison.
+    """
+
+    body: bytes
+    detail: str
+
+    def __repr__(self) -> str:
+        return f"Poison({len(self.body)} bytes)"
+
 
 Record = Event | Release | Plan | Item | StateChange | Broadcast | Handoff | Attempt | Settled
 
@@ -256,11 +321,12 @@ def encode(record: Record) -> bytes:
     return _encoder.encode(record)
 
 
-def decode(body: bytes) -> Record:
-    """
-    Read a record.
-
-    Raises `msgspec.DecodeError` for bytes that are no record of a known format; the reader then
-    treats it as poison, never as absent.
-    """
-    return _decoder.decode(body)
+def decode(body: bytes) -> Record | Poison:
+    """Read a record; bytes that are none of a known format are `Poison`, never absent."""
+    try:
+        record = _decoder.decode(body)
+    except (msgspec.DecodeError, msgspec.ValidationError, ValueError) as error:
+        return Poison(body, f"cannot be decoded: {type(error).__name__}")
+    if record.format > FORMAT:
+        return Poison(body, f"has format {record.format}; this version reads up to {FORMAT}")
+    return record

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from tocsin.domain.records import Record
+from tocsin.domain.records import Poison, Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Batch:
     topic: str
     partition: int
     position: int
-    records: Sequence[Record]
+    records: Sequence[Record | Poison]
 
     @property
     def end(self) -> int:
@@ -135,14 +135,24 @@ class Log(Protocol):
         self, topic: str, partition: int, position: int, *, records_max: int
     ) -> Batch:
         """
-        Return records from *position* on, at most *records_max*, empty at the end.
+        Return records from *position* on, at most about *records_max*, empty at the end.
 
-        Only what is durable is returned. A record that cannot be decoded is returned as
-        `tocsin.domain.records.Event` never is: see `tocsin.domain.records.Poison`.
+        Only what is durable is returned. What cannot be decoded is `tocsin.domain.records.Poison`.
+        The batch may begin after *position* where a step failed and left no record there.
         """
 
-    async def wait(self, ends: Mapping[tuple[str, int], int]) -> None:
-        """Return when any of the partitions has durable records at or after the given position."""
+    async def wait(self, positions: Mapping[tuple[str, int], int]) -> None:
+        """Return when any of the partitions has a durable record at or after its position."""
+
+    async def covering(self, topic: str, partition: int, at_ms: int) -> Sequence[Batch]:
+        """
+        Return the batches that may hold a record whose key's time is *at_ms*.
+
+        For events the key is the event's, for plans that of the event they are about.
+        """
+
+    async def spans(self, topic: str, partition: int, since_ms: int) -> Sequence[tuple[int, int]]:
+        """Return (first, end) of runs of positions whose keys' times may reach *since_ms* or later."""
 
     async def committed(self, group: str) -> Mapping[tuple[str, int], int]:
         """Return every position that *group* has committed."""

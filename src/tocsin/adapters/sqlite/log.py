@@ -1,0 +1,391 @@
+"""The event log in SQLite: a row per chunk of records, positions given on the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import Final
+
+import apsw
+
+from tocsin.adapters.sqlite.chunk import count, pack, slices, unpack
+from tocsin.adapters.sqlite.connection import Readers
+from tocsin.adapters.sqlite.tail import Place, Tail, Waiters
+from tocsin.adapters.sqlite.topics import Topics, place, position_of
+from tocsin.adapters.sqlite.writer import Writer
+from tocsin.domain.records import Poison, Record, decode, encode
+from tocsin.errors import Fenced
+from tocsin.ports.log import Batch, Follow, Output, Step
+
+_TAIL_RECORDS: Final = 8_192
+_CHUNK_BYTES: Final = 256 * 1024
+# Inbox pages cut single records out of many chunks, and reading a row reads all of it.
+_INBOX_CHUNK_BYTES: Final = 48 * 1024
+
+_SINGLE: Final = frozenset({"inbox.broadcasts"})
+
+_INSERT_CHUNK = "INSERT INTO log_chunk (place, body) VALUES (?, ?)"
+_INSERT_SPAN = (
+    "INSERT INTO log_span (topic, partition, last_ms, position, first_ms, records)"
+    " VALUES (?, ?, ?, ?, ?, ?)"
+)
+_ADVANCE = (
+    "UPDATE log_position SET position = ?"
+    " WHERE reader = ? AND topic = ? AND partition = ? AND epoch = ? AND position = ?"
+)
+
+_Rows = tuple[list[tuple[int, bytes]], list[tuple[int, int, int, int, int, int]]]
+
+
+class SqliteLog:
+    """
+    `tocsin.ports.log.Log` on one file.
+
+    Positions are given out in the order of the calls, on the loop; the writer commits in the same
+    order, so what is durable is always a prefix, but for the records of a step that failed.
+    """
+
+    def __init__(
+        self,
+        writer: Writer,
+        readers: Readers,
+        connection: apsw.Connection,
+        *,
+        partitions: int,
+        incarnation: int,
+        shares_views: bool,
+    ) -> None:
+        """Read topics and ends through *connection*, which is not kept."""
+        self.partitions = partitions
+        self.incarnation = incarnation
+        self._writer = writer
+        self._readers = readers
+        self._shares_views = shares_views
+        self._topics = Topics(connection)
+        self._tails: dict[Place, Tail] = {}
+        self._next: dict[Place, int] = {}
+        self._waiters = Waiters()
+        self._pending: dict[Place, list[Record]] = {}
+        self._flushing: asyncio.Future[None] | None = None
+        self._load_ends(connection)
+
+    @property
+    def atomic_with_views(self) -> bool:
+        """Whether a step's transaction can write views."""
+        return self._shares_views
+
+    def partition_of(self, topic: str, key: int) -> int:
+        """Return the partition for a hash or a recipient's number."""
+        return 0 if topic in _SINGLE else key % self.partitions
+
+    def end(self, topic: str, partition: int) -> int:
+        """Return the position after the last durable record."""
+        tail = self._tails.get((topic, partition))
+        return tail.durable if tail is not None else 0
+
+    async def append(self, outputs: Sequence[Output]) -> Sequence[Batch]:
+        """Make *outputs* durable; all that is appended in one turn of the loop is one commit."""
+        batches = []
+        for output in outputs:
+            where = (output.topic, output.partition)
+            first = self._next.get(where, 0)
+            self._next[where] = first + len(output.records)
+            self._pending.setdefault(where, []).extend(output.records)
+            batches.append(Batch(output.topic, output.partition, first, output.records))
+        if self._flushing is None:
+            loop = asyncio.get_running_loop()
+            self._flushing = loop.create_future()
+            loop.call_soon(self._flush)
+        # One caller that is cancelled (its client hung up) must not cancel everybody's commit.
+        await asyncio.shield(self._flushing)
+        return batches
+
+    async def commit(self, step: Step, follow: Follow | None = None) -> Sequence[Batch]:
+        """Make outputs, positions and, with *follow*, what follows from them durable as one."""
+        if follow is not None and not self._shares_views:
+            raise TypeError("the views of this layout are in another file: they follow by reading")
+        self._flush()
+        batches = [self._assign(output) for output in step.outputs]
+        writes: list[Callable[[object], None]] = []
+        if follow is not None:
+            derived = [out for batch in tuple(batches) for out in follow.derive(batch)]
+            batches.extend(self._assign(output) for output in derived)
+            for projection in follow.projections:
+                concerned = [each for each in batches if each.topic in projection.topics]
+                if concerned:
+                    writes.append(projection.prepare(concerned))
+        future = self._submit(batches, writes, step)
+        await asyncio.shield(future)
+        if follow is not None:
+            for projection in follow.projections:
+                projection.applied([each for each in batches if each.topic in projection.topics])
+        return batches
+
+    async def acquire(self, group: str, topic: str, partition: int) -> tuple[int, int]:
+        """Become the owner of a partition for *group*."""
+
+        def take(connection: apsw.Connection) -> tuple[int, int]:
+            connection.execute(
+                "INSERT INTO log_position (reader, topic, partition, position, epoch)"
+                " VALUES (?, ?, ?, 0, 1)"
+                " ON CONFLICT (reader, topic, partition) DO UPDATE SET epoch = epoch + 1",
+                (group, topic, partition),
+            )
+            row = connection.execute(
+                "SELECT epoch, position FROM log_position"
+                " WHERE reader = ? AND topic = ? AND partition = ?",
+                (group, topic, partition),
+            ).fetchone()
+            return int(row[0]), int(row[1])
+
+        return await self._writer.submit(take)
+
+    async def read(
+        self, topic: str, partition: int, position: int, *, records_max: int
+    ) -> Batch:
+        """Return records from *position* on: from memory when it is recent, else from the file."""
+        tail = self._tails.get((topic, partition))
+        if tail is None:
+            return Batch(topic, partition, position, ())
+        found = tail.read(position, records_max)
+        if found is None:
+            found = await self._read_file(topic, partition, position, records_max)
+        return Batch(topic, partition, found[0], found[1])
+
+    async def wait(self, positions: Mapping[Place, int]) -> None:
+        """Return when any of the partitions grows past its position."""
+        await self._waiters.wait(positions, self._tails)
+
+    async def committed(self, group: str) -> Mapping[Place, int]:
+        """Return the positions of *group*."""
+
+        def select(connection: apsw.Connection) -> dict[Place, int]:
+            rows = connection.execute(
+                "SELECT topic, partition, position FROM log_position WHERE reader = ?", (group,)
+            )
+            return {(topic, partition): position for topic, partition, position in rows}
+
+        return await self._readers.run(select)
+
+    async def covering(self, topic: str, partition: int, at_ms: int) -> Sequence[Batch]:
+        """Return the chunks that may hold a record stamped *at_ms*."""
+        number = self._topics.find(topic)
+        if number is None:
+            return ()
+
+        def select(connection: apsw.Connection) -> list[Batch]:
+            spans = connection.execute(
+                "SELECT position FROM log_span WHERE topic = ? AND partition = ?"
+                " AND last_ms >= ? AND first_ms <= ? ORDER BY position",
+                (number, partition, at_ms, at_ms),
+            ).fetchall()
+            return [
+                Batch(topic, partition, position, _decode(_chunk(connection, number, partition, position)))
+                for (position,) in spans
+            ]
+
+        return await self._readers.run(select)
+
+    async def spans(
+        self, topic: str, partition: int, since_ms: int
+    ) -> Sequence[tuple[int, int]]:
+        """Return (first, end) of the chunks whose records may be stamped *since_ms* or later."""
+        number = self._topics.find(topic)
+        if number is None:
+            return ()
+
+        def select(connection: apsw.Connection) -> list[tuple[int, int]]:
+            rows = connection.execute(
+                "SELECT position, position + records FROM log_span"
+                " WHERE topic = ? AND partition = ? AND last_ms >= ? ORDER BY position",
+                (number, partition, since_ms),
+            )
+            return [(first, end) for first, end in rows]
+
+        return await self._readers.run(select)
+
+    def chunk_of(
+        self, connection: apsw.Connection, topic: str, partition: int, position: int
+    ) -> tuple[int, bytes] | None:
+        """Return (first position, chunk) of the row that holds *position*; for views beside it."""
+        number = self._topics.find(topic)
+        if number is None:
+            return None
+        return _chunk_at(connection, number, partition, position)
+
+    def _load_ends(self, connection: apsw.Connection) -> None:
+        rows = connection.execute(
+            "SELECT name, number FROM log_topic"
+        ).fetchall()
+        for name, number in rows:
+            for partition in range(self.partitions):
+                last = connection.execute(
+                    "SELECT place, body FROM log_chunk WHERE place BETWEEN ? AND ?"
+                    " ORDER BY place DESC LIMIT 1",
+                    (place(number, partition, 0), place(number, partition + 1, 0) - 1),
+                ).fetchone()
+                if last is not None:
+                    end = position_of(last[0]) + count(last[1])
+                    self._next[name, partition] = end
+                    self._tails[name, partition] = Tail(end, _TAIL_RECORDS)
+
+    def _assign(self, output: Output) -> Batch:
+        where = (output.topic, output.partition)
+        first = self._next.get(where, 0)
+        self._next[where] = first + len(output.records)
+        return Batch(output.topic, output.partition, first, output.records)
+
+    def _flush(self) -> None:
+        """Submit what `append` has gathered in this turn of the loop, as one operation."""
+        flushing, self._flushing = self._flushing, None
+        if flushing is None:
+            return
+        pending, self._pending = self._pending, {}
+        batches = [
+            Batch(topic, partition, self._next[topic, partition] - len(records), records)
+            for (topic, partition), records in pending.items()
+        ]
+        try:
+            future = self._submit(batches, (), None)
+        except Exception as error:  # noqa: BLE001  # told to everyone who waits for this flush
+            flushing.set_exception(error)
+            return
+        future.add_done_callback(partial(_pass_on, flushing))
+
+    def _submit(
+        self,
+        batches: Sequence[Batch],
+        writes: Sequence[Callable[[object], None]],
+        step: Step | None,
+    ) -> asyncio.Future[None]:
+        rows = self._rows(batches)
+        sources = step.sources if step is not None else ()
+
+        def write(connection: apsw.Connection) -> None:
+            for source in sources:
+                connection.execute(
+                    _ADVANCE,
+                    (
+                        source.position,
+                        source.group,
+                        source.topic,
+                        source.partition,
+                        source.epoch,
+                        source.previous,
+                    ),
+                )
+                if connection.changes() != 1:
+                    raise Fenced(f"{source.group} lost {source.topic}/{source.partition}")
+            connection.executemany(_INSERT_CHUNK, rows[0])
+            connection.executemany(_INSERT_SPAN, rows[1])
+            for each in writes:
+                each(connection)
+
+        future = self._writer.submit(write)
+        future.add_done_callback(partial(self._durable, batches))
+        return future
+
+    def _durable(self, batches: Iterable[Batch], future: asyncio.Future[None]) -> None:
+        if future.cancelled() or future.exception() is not None:
+            return
+        for batch in batches:
+            where = (batch.topic, batch.partition)
+            tail = self._tails.get(where)
+            if tail is None:
+                tail = self._tails[where] = Tail(batch.position, _TAIL_RECORDS)
+            tail.grow(batch)
+            self._waiters.wake(where)
+
+    def _rows(self, batches: Sequence[Batch]) -> _Rows:
+        chunks: list[tuple[int, bytes]] = []
+        spans: list[tuple[int, int, int, int, int, int]] = []
+        for batch in batches:
+            number = self._topics.number(batch.topic, self._writer.enqueue)
+            bytes_max = _INBOX_CHUNK_BYTES if batch.topic.startswith("inbox") else _CHUNK_BYTES
+            bodies = [_encode(record) for record in batch.records]
+            for first, end in slices(bodies, bytes_max):
+                position = batch.position + first
+                stamps = [_stamp(record) for record in batch.records[first:end]]
+                chunks.append((place(number, batch.partition, position), pack(bodies[first:end])))
+                spans.append(
+                    (number, batch.partition, max(stamps), position, min(stamps), end - first)
+                )
+        return chunks, spans
+
+    async def _read_file(
+        self, topic: str, partition: int, position: int, records_max: int
+    ) -> tuple[int, list[Record | Poison]]:
+        number = self._topics.find(topic)
+        durable = self.end(topic, partition)
+        if number is None:
+            return position, []
+
+        def select(connection: apsw.Connection) -> tuple[int, list[Record | Poison]]:
+            at = _chunk_at(connection, number, partition, position)
+            if at is None:
+                return position, []
+            begin, chunk = at
+            first = max(position, begin)
+            bodies = list(unpack(chunk, first - begin))
+            while len(bodies) < records_max:
+                following = _chunk(connection, number, partition, first + len(bodies))
+                if following is None:
+                    break
+                bodies.extend(unpack(following))
+            kept = bodies[: min(records_max, durable - first)]
+            return first, [decode(body) for body in kept]
+
+        return await self._readers.run(select)
+
+
+def _encode(record: Record | Poison) -> bytes:
+    if isinstance(record, Poison):
+        return record.body
+    return encode(record)
+
+
+def _stamp(record: Record | Poison) -> int:
+    return 0 if isinstance(record, Poison) else record.stamp_ms
+
+
+def _decode(chunk: bytes | None) -> list[Record | Poison]:
+    return [] if chunk is None else [decode(body) for body in unpack(chunk)]
+
+
+def _chunk(
+    connection: apsw.Connection, topic: int, partition: int, position: int
+) -> bytes | None:
+    row = connection.execute(
+        "SELECT body FROM log_chunk WHERE place = ?", (place(topic, partition, position),)
+    ).fetchone()
+    return None if row is None else row[0]
+
+
+def _chunk_at(
+    connection: apsw.Connection, topic: int, partition: int, position: int
+) -> tuple[int, bytes] | None:
+    """Return the chunk that holds *position*, or the next one where it lies in a hole."""
+    low, high = place(topic, partition, 0), place(topic, partition + 1, 0) - 1
+    here = place(topic, partition, position)
+    row = connection.execute(
+        "SELECT place, body FROM log_chunk WHERE place BETWEEN ? AND ? ORDER BY place DESC LIMIT 1",
+        (low, here),
+    ).fetchone()
+    if row is not None and position < position_of(row[0]) + count(row[1]):
+        return position_of(row[0]), row[1]
+    row = connection.execute(
+        "SELECT place, body FROM log_chunk WHERE place BETWEEN ? AND ? ORDER BY place LIMIT 1",
+        (here, high),
+    ).fetchone()
+    return None if row is None else (position_of(row[0]), row[1])
+
+
+def _pass_on(flushing: asyncio.Future[None], future: asyncio.Future[None]) -> None:
+    if flushing.done():
+        return
+    error = future.exception()
+    if error is None:
+        flushing.set_result(None)
+    else:
+        flushing.set_exception(error)
