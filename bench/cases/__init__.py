@@ -1,0 +1,15 @@
+"""The cases by name, in the order in which they run."""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from bench.cases.everyone import everyone
+from bench.cases.idle import idle
+from bench.cases.live import capacity, live, peak, single, social
+from bench.cases.spread import spread
+from bench.lab import Lab
+from bench.report import Result
+
+CASES: Mapping[str, Callable[[Lab], Result]] = MappingProxyType(
+    {case.__name__: case for case in (idle, live, capacity, social, peak, single, spread, everyone)}
+)

@@ -1,0 +1,72 @@
+"""Everybody gets a little, nobody is there: until the ledger is settled."""
+
+from bench.cases.live import generator_cost, problems, raw
+from bench.lab import Lab
+from bench.load import Load, run
+from bench.report import Figure, Result
+from bench.settle import wait_settled
+
+SETTLE_LIMIT_S = 300
+
+
+def spread(lab: Lab) -> Result:
+    """Recipients uniform over everybody; ends when nothing is waiting or pending.
+
+    In closed loop unless a rate was asked for: whoever is not listening has no latency, so the
+    question is how much gets through.
+    """
+    options = lab.options
+    load = Load(
+        mode="open" if options.rate else "closed",
+        rate=options.rate or 0,
+        batch=100,
+        seconds=options.seconds or 60,
+        recipients=options.recipients,
+    )
+    with lab.seeded("spread") as server:
+        measured = run(server, load)
+        with server.client() as client:
+            accepted = measured.generator["accepted"]
+            settled = wait_settled(client, accepted, limit_s=SETTLE_LIMIT_S)
+        used = server.usage()
+    cpu_s = used.cpu_s - measured.before.cpu_s
+    wall_s = measured.wall_s + settled.seconds
+    figures = [
+        Figure(
+            name="notifications, first request to settled",
+            value=accepted / wall_s,
+            unit="/s",
+            goal=20_000,
+            floor=12_000,
+            more_is_better=True,
+        ),
+        Figure(
+            name="server CPU each, audit included",
+            value=cpu_s * 1e6 / accepted if accepted else float("inf"),
+            unit="µs",
+            goal=60,
+            floor=90,
+        ),
+        Figure(name="settled after the last answer", value=settled.seconds, unit="s"),
+        Figure(name="server cores", value=cpu_s / wall_s, unit=""),
+        Figure(name="server RSS", value=used.rss_bytes / 1e6, unit="MB"),
+        generator_cost(measured),
+    ]
+    offered = f"{options.rate:,.0f}/s" if options.rate else "16 connections in closed loop"
+    notes = problems(measured.generator)
+    if not settled.done:
+        notes.append(f"NOT SETTLED within {SETTLE_LIMIT_S} s")
+    return Result(
+        case="spread",
+        what=f"{offered} in batches of 100, uniform over {options.recipients:,} recipients, "
+        "none connected",
+        figures=figures,
+        notes=notes,
+        raw={
+            **raw(measured),
+            "settle_s": round(settled.seconds, 2),
+            "audit_polls": settled.polls,
+            "cpu_s_until_settled": round(cpu_s, 2),
+            "audit": settled.audit,
+        },
+    )
