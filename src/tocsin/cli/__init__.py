@@ -7,8 +7,6 @@ A command is one file here and one line in `COMMANDS`. It is imported when it is
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from types import MappingProxyType
@@ -67,10 +65,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except TocsinError as failed:
         click.echo(failed.detail, err=True)
         return exits.of(failed)
-    except BrokenPipeError:
-        # `tocsin audit | head` is no error; without this the interpreter's last flush complains.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return exits.DONE
     return code if isinstance(code, int) else exits.DONE
 
 
