@@ -16,10 +16,10 @@ PLANTED = [
     ("TID251", "from uuid import uuid4\nA = uuid4()\n"),
     ("TID251", "import random\nA = random.random()\n"),
     ("TID251", "import asyncio\nA = asyncio.create_task\n"),
-    ("TID251", "from unittest.mock import Mock\nA = Mock()\n"),
+    ("TID251", "from unittest.mock import Mock\nA = Mock()\n"),  # house: allow mock, planted
     ("TID252", "from . import errors\nA = errors\n"),
     ("T201", "print(1)\n"),
-    ("ASYNC251", "import time\nasync def a() -> None:\n    time.sleep(1)\n"),
+    ("ASYNC251", "import time as t\nasync def a() -> None:\n    t.sleep(1)\n"),
     ("C901", "def a(x: int) -> None:\n" + "    if x:\n        x = 1\n" * 8),
 ]
 

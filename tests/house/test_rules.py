@@ -10,7 +10,7 @@ from tools.check_house import RULES, problems
 CAUGHT = {
     "registry": ["requirements/x.txt", "--index-" + "url https://mirror", "https://py" + "pi.org/"],
     "machine-path": ["docs/a.md", "cd /ho" + "me/ann/tocsin", "`/ro" + "ot/x`", "/wo" + "rk/main"],
-    "sleep": ["tests/a.py", "await asyncio.sl" + "eep(1)", "from time import sl" + "eep"],
+    "sleep": ["tests/a.py", "await asyncio.sl" + "eep(1)", "from ti" + "me import sleep"],
     "mock": ["tests/a.py", "from unittest.mo" + "ck import patch", "import mo" + "ck"],
     "patch": ["tests/a.py", "monkeypatch.set" + "attr('tocsin.app.x', 1)"],
     "todo": ["src/a.py", "# TO" + "DO later", "# FIX" + "ME"],
@@ -21,7 +21,7 @@ PASSED = [
     ("docs/a.md", "GET /v1/workflows and /workers, tests/root/x, $HOME/work/x"),
     ("tests/a.py", "await clock.sleep(1)"),
     ("tests/a.py", "monkeypatch.setenv('TOCSIN_MODE', 'real')"),
-    ("src/a.py", "time.sleep(1)"),
+    ("src/a.py", "time.sl" + "eep(1)"),
     ("src/a.py", "a = 1  # no" + "qa: E501  # a URL is not broken"),
     ("src/a.py", "# pick from the todos"),
 ]
