@@ -30,11 +30,16 @@ if TYPE_CHECKING:
 
 PATH = "/v1/inbox/socket"
 Sessions: TypeAlias = Socket[str]
+BULK = frames.text_frame(b"x" * 60_000)
 
 
 @pytest.fixture(params=["asyncio", "uvloop"])
 def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, bool]]:
     return "asyncio", {"use_uvloop": request.param == "uvloop"}
+
+
+async def no_app(scope: Any, receive: Any, send: Any) -> None:
+    """Answer nothing: the sockets are beside the application."""
 
 
 class VirtualTime:
@@ -72,6 +77,7 @@ class Echo:
         self.told: list[str] = []
         self.closes: asyncio.Queue[int] = asyncio.Queue()
         self.authenticates = False
+        self.greetings = 0
 
     def open(self, request: SocketRequest) -> Accept[str]:
         self.requests.append(request)
@@ -84,6 +90,8 @@ class Echo:
     def opened(self, socket: Sessions) -> None:
         self.sockets.append(socket)
         socket.send_text(b"hello " + socket.session.encode())
+        for _ in range(self.greetings):
+            socket.send(BULK)
 
     def message(self, socket: Sessions, data: bytes) -> None:
         if data == b"auth":
@@ -110,10 +118,7 @@ class Site:
         self.port = 0
 
     async def listen(self) -> asyncio.Server:
-        async def app(scope: Any, receive: Any, send: Any) -> None:
-            """Answer nothing: the sockets are beside the application."""
-
-        config = uvicorn.Config(app, ws=socket_class(self.sockets), log_config=None)
+        config = uvicorn.Config(no_app, ws=socket_class(self.sockets), log_config=None)
         config.load()
         server = await asyncio.get_running_loop().create_server(
             lambda: HttpToolsProtocol(config=config, server_state=self.state, app_state={}),
@@ -389,15 +394,14 @@ async def test_a_client_that_does_not_answer_a_close_is_cut_off(site: Site) -> N
 async def test_a_slow_reader_is_closed_at_its_bound(site: Site) -> None:
     async with site.raw() as (reader, _):
         [socket] = site.handler.sockets
-        frame = frames.text_frame(b"x" * 60_000)
         for _ in range(1000):
-            socket.send(frame)
+            socket.send(BULK)
         # Closed long before the last of these 60 MB: the rest was dropped, not buffered.
         read = bytearray()
         while not read.endswith(frames.close_frame(1013, "resync")):
             read += await reader.read(100_000)
         assert len(read) < 30_000_000
-        socket.send(frame)
+        socket.send(BULK)
         socket.abort()
     assert await site.handler.closes.get() == 1013
 
@@ -405,11 +409,20 @@ async def test_a_slow_reader_is_closed_at_its_bound(site: Site) -> None:
 async def test_a_reader_that_stands_still_is_cut_off(site: Site) -> None:
     async with site.raw():
         [socket] = site.handler.sockets
-        frame = frames.text_frame(b"x" * 60_000)
         for _ in range(1000):
-            socket.send(frame)
+            socket.send(BULK)
         site.clock.advance(5)
         assert await site.handler.closes.get() == 1013
+
+
+async def test_a_reader_too_slow_for_the_first_messages_is_closed(site: Site) -> None:
+    site.handler.greetings = 1000
+    async with site.raw() as (reader, _):
+        read = bytearray()
+        while not read.endswith(frames.close_frame(1013, "resync")):
+            read += await reader.read(100_000)
+        site.handler.sockets[0].abort()
+    assert await site.handler.closes.get() == 1013
 
 
 # ---------------------------------------------------------------- time
@@ -482,13 +495,8 @@ async def test_uvicorn_waits_for_its_sockets_and_stops(site: Site) -> None:
     handler = Echo()
     sockets = SocketServer(handler, SocketSettings(drain_ms=0), asyncio.get_running_loop())
     config = uvicorn.Config(
-        "tests.unit.gateway:nowhere",
-        port=0,
-        ws=socket_class(sockets),
-        lifespan="off",
-        log_config=None,
+        no_app, port=0, ws=socket_class(sockets), lifespan="off", log_config=None
     )
-    config.app = lambda: None
     server = uvicorn.Server(config)
     config.load()
     server.lifespan = config.lifespan_class(config)
@@ -517,3 +525,15 @@ async def test_an_idle_socket_keeps_no_task_and_no_http_protocol(site: Site) -> 
             assert not hasattr(site.handler.sockets[0], "__dict__")
     finally:
         gc.enable()
+
+
+async def test_a_closed_socket_is_forgotten(site: Site) -> None:
+    site.handler.authenticates = True
+    async with site.connect() as closed, site.connect() as closing, site.connect():
+        await closing.send("bye")
+        await closed.close()
+    for _ in range(3):
+        await site.handler.closes.get()
+    site.handler.sockets.clear()
+    gc.collect()
+    assert [thing for thing in gc.get_objects() if isinstance(thing, Socket)] == []
