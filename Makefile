@@ -1,8 +1,10 @@
 # Everything that people and CI do here. `make` alone lists it.
 
 VENV ?= .venv
-DATA ?= ./data
-PORT ?= 8600
+# Where `make up` keeps its data and listens. Passed on only when given, so that a configuration
+# file named by TOCSIN_CONFIG has its say; without any of them ./data and 8600.
+DATA ?=
+PORT ?=
 # Which Python makes the environment; found when not given.
 PYTHON ?=
 
@@ -12,16 +14,16 @@ RUN_STAMP := $(VENV)/.installed-run
 DEV_STAMP := $(VENV)/.installed-dev
 CHECKED = $(wildcard src tests bench tools examples)
 
-.PHONY: help up test check bench requirements clean
+.PHONY: help up test check bench reference requirements clean
 .DEFAULT_GOAL := help
 
 help: ## list what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1|/' | awk -F'|' '{printf "%-22s %s\n", $$1, $$2}'
 	@echo
-	@echo '  Variables: DATA (now $(DATA)), PORT (now $(PORT)), VENV (now $(VENV)), PYTHON (found by itself)'
+	@echo '  Variables: DATA, PORT, VENV ($(VENV)), PYTHON (found by itself)'
 
-up: $(RUN_STAMP) ## start Tocsin in the foreground, with its data in DATA, on PORT
-	@exec $(BIN)/tocsin up --data '$(DATA)' --port '$(PORT)'
+up: $(RUN_STAMP) ## start Tocsin in the foreground, with its data in DATA (./data), on PORT (8600)
+	@exec $(BIN)/tocsin up $(if $(DATA),--data '$(DATA)') $(if $(PORT),--port '$(PORT)')
 
 test: $(DEV_STAMP) ## run every test that needs no other server; at its end, what was skipped and why
 	@$(BIN)/python -m pytest -n auto --dist loadgroup
@@ -31,6 +33,9 @@ check: $(DEV_STAMP) ## format, lint, types, import contracts, sizes, house rules
 
 bench: $(DEV_STAMP) ## measure; prints a table and writes JSON
 	@$(BIN)/python -m bench
+
+reference: $(DEV_STAMP) ## write the pages of docs/reference that follow from the code
+	@$(BIN)/python -m tools.reference
 
 requirements: $(DEV_STAMP) ## resolve the dependencies anew and write requirements/
 	@BIN=$(BIN) tools/requirements.sh

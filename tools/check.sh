@@ -18,6 +18,8 @@ step types "$BIN/mypy" "$@"
 step imports "$BIN/lint-imports" --no-logo
 step sizes "$BIN/python" tools/check_sizes.py "$@"
 step house "$BIN/python" tools/check_house.py
+step links "$BIN/python" tools/check_links.py
+step reference "$BIN/python" -m tools.reference --check
 
 if [ -n "$failed" ]; then
     echo "Failed:$failed"

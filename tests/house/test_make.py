@@ -57,7 +57,7 @@ def test_what_two_files_pin_is_the_same_version() -> None:
 def test_make_alone_lists_the_targets_that_the_readme_names() -> None:
     ran = subprocess.run(["make"], cwd=TOP, capture_output=True, text=True, check=True)
     listed = {line.split()[1] for line in ran.stdout.splitlines() if line.startswith("  make ")}
-    assert {"help", "up", "test", "check", "bench", "requirements", "clean"} == listed
+    assert {"help", "up", "test", "check", "bench", "reference", "requirements", "clean"} == listed
 
 
 def find_python(folder: Path, python: str) -> subprocess.CompletedProcess[str]:
