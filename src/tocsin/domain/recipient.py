@@ -58,6 +58,8 @@ class Recipient(msgspec.Struct, frozen=True, array_like=True):
     erased: bool = False
     inline_order: tuple[int, bytes] = (0, b"")
     """(accepted ms, event key) of the newest inline change, so that an older one loses."""
+    addresses_made: int = 0
+    """The highest number that an address of this recipient ever had."""
 
     def __repr__(self) -> str:
         return f"Recipient({self.number}, version={self.version})"
