@@ -1,10 +1,21 @@
-"""Who is meant: the terms of a call, and the rule of a workflow that finds them in the data."""
+"""Who is meant: the terms of a call, and how they are written down in an event's record."""
 
 from __future__ import annotations
+
+from typing import Final
 
 import msgspec
 
 from tocsin.domain.conditions import Condition
+from tocsin.domain.reading import KEY, Notes, Reader, step_into, text_problem
+
+TERMS_MAX: Final = 10_000
+ID_CHARACTERS_MAX: Final = 256
+DATA_BYTES_MAX: Final = 65_536
+PROFILE_FIELDS: Final = ("name", "email", "phone", "locale", "timezone")
+"""The fields of a term that change the profile."""
+_RECIPIENT_FIELDS: Final = frozenset({"id", "data", *PROFILE_FIELDS})
+_FORMS: Final = 'use an id, {"id": …}, {"group": key}, {"object": {…}} or {"everyone": true}'
 
 
 class RecipientTerm(msgspec.Struct, frozen=True, array_like=True, tag="recipient"):
@@ -30,6 +41,9 @@ class RecipientTerm(msgspec.Struct, frozen=True, array_like=True, tag="recipient
             and self.timezone is None
         )
 
+    def __repr__(self) -> str:
+        return "RecipientTerm(…)"
+
 
 class GroupTerm(msgspec.Struct, frozen=True, array_like=True, tag="group"):
     """The members of a group."""
@@ -51,26 +65,6 @@ class EveryoneTerm(msgspec.Struct, frozen=True, array_like=True, tag="everyone")
 Term = RecipientTerm | GroupTerm | ObjectTerm | EveryoneTerm
 
 
-class Path(msgspec.Struct, frozen=True, array_like=True, tag="path"):
-    """A place in the event: ``data.customer_id``."""
-
-    parts: tuple[str, ...]
-
-
-class RuleTerm(msgspec.Struct, frozen=True, array_like=True):
-    """
-    One term of a workflow's rule: a kind, and its values, each a literal or a path.
-
-    ``kind`` is recipient (one value), group (one), object (collection, id) or everyone (none).
-    """
-
-    kind: str
-    values: tuple[str | Path, ...] = ()
-
-
-AudienceRule = tuple[RuleTerm, ...]
-
-
 class Subscription(msgspec.Struct, frozen=True, array_like=True):
     """One recipient's interest in one object, from and until (None: still)."""
 
@@ -84,29 +78,136 @@ class Subscription(msgspec.Struct, frozen=True, array_like=True):
 
 def read_terms(value: object, pointer: str = "/recipients") -> tuple[Term, ...]:
     """Read the terms of a call (one, or a list); raises `RequestRefused` with every problem."""
-    raise NotImplementedError
+    notes = Notes()
+    terms = read_terms_into(value, pointer, notes)
+    notes.finish("the recipients cannot be read")
+    return terms
+
+
+def read_terms_into(value: object, pointer: str, notes: Notes) -> tuple[Term, ...]:
+    """Do what `read_terms` does, with the problems added to *notes*."""
+    if not isinstance(value, list):
+        term = _read_term(value, pointer, notes)
+        return () if term is None else (term,)
+    if len(value) > TERMS_MAX:
+        limit = f"at most {TERMS_MAX} terms fit in one event; use a group or several events"
+        notes.add(pointer, "too_many", limit)
+        return ()
+    read = (_read_term(each, step_into(pointer, n), notes) for n, each in enumerate(value))
+    return tuple(term for term in read if term is not None)
+
+
+def _read_term(value: object, pointer: str, notes: Notes) -> Term | None:
+    if isinstance(value, str):
+        problem = text_problem(value, characters_max=ID_CHARACTERS_MAX)
+        if problem is None:
+            return RecipientTerm(value)
+        notes.add(pointer, *problem)
+        return None
+    if not isinstance(value, dict):
+        notes.add(pointer, "wrong_type", f"this is no recipient; {_FORMS}")
+        return None
+    if "id" in value:
+        return _read_recipient(value, pointer, notes)
+    if len(value) != 1:
+        notes.add(pointer, "invalid_term", f"exactly one kind of term is needed here; {_FORMS}")
+        return None
+    return _read_set(value, pointer, notes)
+
+
+def _read_recipient(value: dict[str, object], pointer: str, notes: Notes) -> Term | None:
+    reader = Reader(value, pointer, notes, _RECIPIENT_FIELDS)
+    id_ = reader.text("id", characters_max=ID_CHARACTERS_MAX, required=True)
+    profile = {name: reader.text(name) for name in PROFILE_FIELDS}
+    data = reader.get("data")
+    packed = None
+    if data is not None:
+        packed = msgspec.json.encode(data)
+        if not isinstance(data, dict):
+            reader.note("data", "wrong_type", "an object is needed here")
+        elif len(packed) > DATA_BYTES_MAX:
+            reader.note("data", "too_long", f"at most {DATA_BYTES_MAX} bytes are allowed here")
+    return None if id_ is None else RecipientTerm(id_, **profile, data=packed)
+
+
+def _read_set(value: dict[str, object], pointer: str, notes: Notes) -> Term | None:
+    reader = Reader(value, pointer, notes, {"group", "object", "everyone", "segment"})
+    if "segment" in value:
+        reader.note("segment", "not_built", "segments are not there yet; use a group")
+        return None
+    if "everyone" in value:
+        if value["everyone"] is True:
+            return EveryoneTerm()
+        reader.note("everyone", "invalid_value", "only true is allowed here")
+        return None
+    if "object" in value:
+        return _read_object(value["object"], reader.at("object"), notes)
+    key = reader.key("group", required="group" in value)
+    return None if key is None else GroupTerm(key)
+
+
+def _read_object(value: object, pointer: str, notes: Notes) -> Term | None:
+    reader = Reader(value, pointer, notes, {"collection", "id"})
+    collection = reader.key("collection", required=True)
+    id_ = reader.text("id", characters_max=ID_CHARACTERS_MAX, required=True)
+    return None if collection is None or id_ is None else ObjectTerm(collection, id_)
 
 
 def encode_terms(terms: tuple[Term, ...]) -> bytes:
-    """Return the JSON text that an event's record carries."""
-    raise NotImplementedError
+    """Return the JSON text that an event's record carries: the form of a call."""
+    return msgspec.json.encode([_show_term(term) for term in terms])
+
+
+def _show_term(term: Term) -> object:
+    match term:
+        case RecipientTerm():
+            return _show_recipient(term)
+        case GroupTerm(key):
+            return {"group": key}
+        case ObjectTerm(collection, id_):
+            return {"object": {"collection": collection, "id": id_}}
+        case EveryoneTerm():
+            return {"everyone": True}
+
+
+def _show_recipient(term: RecipientTerm) -> object:
+    if term.data is None and not term.changes_profile:
+        return term.id
+    shown: dict[str, object] = {"id": term.id}
+    shown.update((name, getattr(term, name)) for name in PROFILE_FIELDS)
+    if term.data is not None:
+        shown["data"] = msgspec.Raw(term.data)
+    return {name: value for name, value in shown.items() if value is not None}
+
+
+_decode_any = msgspec.json.Decoder().decode
+_decode_ids = msgspec.json.Decoder(list[str]).decode
 
 
 def decode_terms(text: bytes) -> tuple[Term, ...]:
-    """Read what `encode_terms` wrote (also a plain JSON list of ids)."""
-    raise NotImplementedError
-
-
-def read_rule(value: object, pointer: str = "/audience") -> AudienceRule:
-    """Read a workflow's audience rule; raises `RequestRefused` with every problem."""
-    raise NotImplementedError
-
-
-def resolve(rule: AudienceRule, data: object) -> tuple[Term, ...]:
-    """Return the terms that *rule* finds in the event's *data*; nothing there is no term."""
-    raise NotImplementedError
+    """Read what `encode_terms` wrote; it was checked when the event was accepted."""
+    if b"{" not in text:
+        return tuple(map(RecipientTerm, _decode_ids(text)))
+    return read_terms(_decode_any(text))
 
 
 def single_recipient(terms: tuple[Term, ...]) -> str | None:
     """Return the id when *terms* name exactly one recipient by id: the event's key then."""
-    raise NotImplementedError
+    if len(terms) == 1 and isinstance(terms[0], RecipientTerm):
+        return terms[0].id
+    return None
+
+
+def usable_id(value: object) -> str | None:
+    """Return the id that a value of an event's data stands for, or None for what is no id."""
+    if type(value) is int:
+        value = str(value)
+    if isinstance(value, str) and text_problem(value, characters_max=ID_CHARACTERS_MAX) is None:
+        return value
+    return None
+
+
+def usable_key(value: object) -> str | None:
+    """Return the key of a group or collection that a value stands for, or None."""
+    found = usable_id(value)
+    return found if found is not None and KEY.match(found) else None

@@ -1,8 +1,14 @@
-"""The states of a delivery and the moves between them."""
+"""
+The states of a delivery and the moves between them.
+
+``sent`` settles a delivery; a receipt may still refine it. ``delivered`` may turn into ``failed``
+because some providers report a bounce after they reported a delivery.
+"""
 
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
 
 
 class State(StrEnum):
@@ -19,16 +25,44 @@ class State(StrEnum):
     CANCELLED = "cancelled"
 
 
+_ENDED_UNSENT: Final = (State.SUPPRESSED, State.EXPIRED, State.CANCELLED)
+
+MOVES: Final[dict[State, frozenset[State]]] = {
+    State.PENDING: frozenset(
+        # The inbox has no call, so no sending: what is stored is sent.
+        {State.SENDING, State.SENT, State.DEFERRED, State.FAILED, *_ENDED_UNSENT}
+    ),
+    State.DEFERRED: frozenset({State.PENDING, State.SENDING, *_ENDED_UNSENT}),
+    State.SENDING: frozenset(
+        # Back to pending or deferred: known not to be accepted, and tried again.
+        {State.PENDING, State.DEFERRED, State.SENT, State.DELIVERED, State.FAILED, State.EXPIRED}
+    ),
+    State.SENT: frozenset({State.DELIVERED, State.FAILED}),
+    State.DELIVERED: frozenset({State.FAILED}),
+    State.SUPPRESSED: frozenset(),
+    State.FAILED: frozenset(),
+    State.EXPIRED: frozenset(),
+    State.CANCELLED: frozenset(),
+}
+"""Every allowed move. A replay is a new delivery, so nothing leads out of a failed one."""
+
+OPEN: Final = frozenset({State.PENDING, State.SENDING, State.DEFERRED})
+"""States that the audit counts as pending."""
+
+
 def allowed(before: State, after: State) -> bool:
     """Return whether a delivery may move from *before* to *after*."""
-    raise NotImplementedError
+    return after in MOVES[before]
 
 
 def settled(state: State) -> bool:
     """Return whether *state* counts as an outcome in the audit."""
-    raise NotImplementedError
+    return state not in OPEN
 
 
 def mermaid() -> str:
     """Return the diagram of the table, for the documentation."""
-    raise NotImplementedError
+    lines = ["stateDiagram-v2", f"    [*] --> {State.PENDING}"]
+    lines += [f"    {a} --> {b}" for a in State for b in State if allowed(a, b)]
+    lines += [f"    {state} --> [*]" for state in State if settled(state)]
+    return "\n".join(lines) + "\n"

@@ -1,4 +1,4 @@
-"""How a reader tells a plan that is new from a repeat and from one beyond a gap."""
+"""How a reader tells a record that is new from a repeat and from one beyond a gap."""
 
 from __future__ import annotations
 
@@ -10,18 +10,27 @@ class Sight(Enum):
 
     TAKE = "take"
     REPEAT = "repeat"
+    """Its input was taken before."""
     GAP = "gap"
+    """Its writer failed before it committed; the next one writes what is missing, and this."""
 
 
 def sight(mark: int, position: int, previous: int) -> Sight:
     """
-    Judge a plan by the positions of its input and of the input handled before.
+    Judge a plan by the position of its input and that of the input handled before it.
 
-    *mark* is the input position of the last plan taken, -1 before the first.
+    *mark* is the input position of the last plan taken, -1 before the first. A plan is taken when
+    its position is above the mark and its previous one is not; the mark then is its position.
     """
-    raise NotImplementedError
+    if position <= mark:
+        return Sight.REPEAT
+    return Sight.TAKE if previous <= mark else Sight.GAP
 
 
 def is_new(mark: tuple[int, int], at: tuple[int, int]) -> bool:
-    """Return whether a derived record at (plan position, index) is above the reader's mark."""
-    raise NotImplementedError
+    """
+    Return whether a record that follows from a plan is above the reader's mark.
+
+    Both are (the plan's position, index among what follows from it); (-1, -1) before the first.
+    """
+    return at > mark

@@ -1,4 +1,4 @@
-"""What a person wants and does not want: the document, and the precedence between its levels."""
+"""What a person wants and does not want: the document."""
 
 from __future__ import annotations
 
@@ -44,18 +44,3 @@ class Consent(msgspec.Struct, frozen=True, array_like=True):
     source: str
     wording: str | None
     at_ms: int
-
-
-def read_preferences(value: object) -> Preferences:
-    """Read the API's document; raises `RequestRefused` with every problem."""
-    raise NotImplementedError
-
-
-def merge_preferences(before: Preferences | None, value: object) -> Preferences:
-    """Lay a PATCH document over *before* (RFC 7396: null removes); raises `RequestRefused`."""
-    raise NotImplementedError
-
-
-def show_preferences(preferences: Preferences | None) -> dict[str, object]:
-    """Return the API's document."""
-    raise NotImplementedError

@@ -1,16 +1,115 @@
-"""Weekly windows of silence in a recipient's zone; all comparisons are of UTC instants."""
+"""
+Weekly windows of silence in a recipient's zone.
+
+A window is written in local time; what is compared are UTC instants. Where clocks go forward, a
+window's edge in the hour that does not exist is the instant of the change. Where they go back,
+an edge in the hour that comes twice is taken so that the window gets longer: it begins with the
+first pass and ends with the second. Both passes of a quiet hour are quiet.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from functools import lru_cache
+from typing import Final
+from zoneinfo import ZoneInfo
 
 from tocsin.domain.preferences import QuietHours
+
+_EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001  # a wall clock; zones come in explicitly
+_EPOCH_UTC: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MS: Final = timedelta(milliseconds=1)
+_DAY: Final = timedelta(days=1)
+_MINUTE: Final = timedelta(minutes=1)
+DAYS_AHEAD_MAX: Final = 8
+"""Silence without an end is cut here: the hold is decided anew then."""
+
+
+@lru_cache(maxsize=1_024)
+def zone_of(name: str | None) -> tzinfo:
+    """Return the IANA zone called *name*, UTC for none or an unknown one."""
+    if not name:
+        return UTC
+    try:
+        return ZoneInfo(name)
+    except (ValueError, OSError, KeyError):
+        # ZoneInfo raises ZoneInfoNotFoundError (a KeyError), ValueError for a name that leaves
+        # the folder, and OSError for one that is a folder.
+        return UTC
+
+
+def known_zone(name: str) -> bool:
+    """Return whether *name* is a zone."""
+    return name in {"UTC", "Etc/UTC"} or zone_of(name) is not UTC
 
 
 def held_until(windows: Sequence[QuietHours], zone: str | None, now_ms: int) -> int | None:
     """
     Return the first instant after *now_ms* at which no window holds, or None when none holds now.
 
-    An unknown zone counts as UTC. See RFC 5545 3.3.5 for gaps; both passes of an overlap are quiet.
+    Windows that touch or overlap are one silence. An unknown zone counts as UTC. The result is at
+    most `DAYS_AHEAD_MAX` days away, also when the windows leave no gap.
     """
-    raise NotImplementedError
+    if not windows:
+        return None
+    where = zone_of(zone)
+    spans = _spans(windows, where, now_ms)
+    until_ms = now_ms
+    for begin_ms, end_ms in spans:
+        if begin_ms <= until_ms < end_ms:
+            until_ms = end_ms
+    if until_ms == now_ms:
+        return None
+    return min(until_ms, now_ms + DAYS_AHEAD_MAX * 86_400_000)
+
+
+def _spans(windows: Sequence[QuietHours], zone: tzinfo, now_ms: int) -> list[tuple[int, int]]:
+    """Return the windows that begin from two days before *now_ms* on, as instants, sorted."""
+    today = (_EPOCH_UTC + now_ms * _MS).astimezone(zone).date()
+    # Two days back: a zone may skip a whole date, and a window may last into the next day.
+    days = [today + offset * _DAY for offset in range(-2, DAYS_AHEAD_MAX + 1)]
+    spans = [
+        _span(window, day, zone)
+        for window in windows
+        for day in days
+        if not window.days or day.weekday() in window.days
+    ]
+    return sorted(spans)
+
+
+def _span(window: QuietHours, day: date, zone: tzinfo) -> tuple[int, int]:
+    last = day if window.begin < window.end else day + _DAY
+    return (
+        _instant_ms(day, window.begin, zone, second_pass=False),
+        _instant_ms(last, window.end, zone, second_pass=True),
+    )
+
+
+def _instant_ms(day: date, minutes: int, zone: tzinfo, *, second_pass: bool) -> int:
+    """Return the instant of a local time; one that does not exist is the change's instant."""
+    wall = datetime(day.year, day.month, day.day) + minutes * _MINUTE  # noqa: DTZ001  # a wall clock
+    first = _offset(wall, zone, 0)
+    second = _offset(wall, zone, 1)
+    if first == second:
+        return (wall - _EPOCH - first) // _MS
+    if first > second:
+        # The clock shows this time twice.
+        return (wall - _EPOCH - (second if second_pass else first)) // _MS
+    return _change_ms(wall, zone, first, second)
+
+
+def _offset(wall: datetime, zone: tzinfo, fold: int) -> timedelta:
+    return wall.replace(tzinfo=zone, fold=fold).utcoffset() or timedelta()
+
+
+def _change_ms(wall: datetime, zone: tzinfo, before: timedelta, after: timedelta) -> int:
+    """Return the first instant whose local time is past a gap that *wall* lies in."""
+    low = (wall - _EPOCH - after) // _MS
+    high = (wall - _EPOCH - before) // _MS
+    # low is before the change and high is not, in whole seconds, since changes are.
+    while high - low > 1_000:
+        middle = (low + high) // 2_000 * 1_000
+        offset = (_EPOCH_UTC + middle * _MS).astimezone(zone).utcoffset()
+        low, high = (low, middle) if offset == after else (middle, high)
+    return high

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import msgspec
 
-from tocsin.domain.audience import AudienceRule
 from tocsin.domain.lanes import Lane
+from tocsin.domain.rules import AudienceRule
 from tocsin.domain.templates import Template
 from tocsin.errors import FieldProblem
 
