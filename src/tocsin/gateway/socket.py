@@ -126,7 +126,12 @@ class Socket(asyncio.Protocol, Generic[SessionT]):
     # ------------------------------------------------------------ what the handler calls
 
     def send(self, frame: bytes) -> None:
-        """Write a frame, which may be shared with any number of sockets."""
+        """
+        Write a frame, which may be shared with any number of sockets.
+
+        Each call is a system call, most of what a message costs: join several frames for one
+        socket before.
+        """
         if self._state == _OPEN:
             self._transport.write(frame)
 
