@@ -1,6 +1,7 @@
 """The command line: ``python -m bench [case ...]`` and ``python -m bench profile``."""
 
 import argparse
+import resource
 import shlex
 import sys
 import tempfile
@@ -30,6 +31,9 @@ def main(arguments: Sequence[str]) -> int:
     except native.CompilerMissing as missing:
         print(missing, file=sys.stderr)
         return 1
+    # The server inherits it: how many sockets it holds should not depend on the shell.
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     with tempfile.TemporaryDirectory(prefix="tocsin-bench-", dir=given.work) as work:
         lab = Lab(_options(given), work=Path(work), keep=given.keep)
         if given.cases == ["profile"]:
@@ -41,11 +45,11 @@ def _run(lab: Lab, given: argparse.Namespace, work: Path, arguments: list[str]) 
     machine = calibrate.machine(arguments)
     for name, value in machine.items():
         print(f"{name}: {value}")
+    if set(given.cases or CASES) != {"idle"}:
+        print(f"seeded: {lab.seed_report()}", flush=True)
     results: list[Result] = []
     failed: list[str] = []
     for case in given.cases or CASES:
-        if case != "idle":
-            print(f"seeded: {lab.seed_report()}", flush=True)
         calibration = calibrate.calibrate(work)
         print(f"\ncalibration: {calibration}", flush=True)
         try:

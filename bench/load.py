@@ -46,6 +46,7 @@ class Measured:
     before: Usage
     after: Usage
     wall_s: float
+    offered_s: float
 
     @property
     def cpu_s(self) -> float:
@@ -61,14 +62,13 @@ def run(server: Server, load: Load, *, when_sending: Callable[[], None] | None =
     """Open the sockets, send, wait for what was sent, and count."""
     with tempfile.TemporaryDirectory(prefix="tocsin-bench-") as folder:
         command = _command(server, load, Path(folder))
-        process = subprocess.Popen(
+        with subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        try:
-            return _follow(process, server, when_sending)
-        finally:
-            process.kill()
-            process.wait()
+        ) as process:
+            try:
+                return _follow(process, server, load.seconds, when_sending)
+            finally:
+                process.kill()
 
 
 def _command(server: Server, load: Load, folder: Path) -> list[str]:
@@ -105,6 +105,7 @@ def _command(server: Server, load: Load, folder: Path) -> list[str]:
 def _follow(
     process: "subprocess.Popen[str]",
     server: Server,
+    offered_s: float,
     when_sending: Callable[[], None] | None,
 ) -> Measured:
     if process.stdin is None or process.stdout is None:
@@ -123,6 +124,7 @@ def _follow(
         before=before,
         after=server.usage(),
         wall_s=time.monotonic() - started,
+        offered_s=offered_s,
     )
 
 

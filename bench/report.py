@@ -24,7 +24,7 @@ class Figure:
             return ""
         if self._reaches(self.goal):
             return "goal met"
-        if self.floor is not None and self._reaches(self.floor):
+        if self.floor is None or self._reaches(self.floor):
             return "short of goal"
         return "not done"
 
@@ -66,7 +66,9 @@ def as_text(result: Result) -> str:
         limits = ""
         if figure.goal is not None:
             limits = f"goal {figure.limit(figure.goal)}"
-            limits += f", floor {figure.limit(figure.floor)}: {figure.verdict()}"
+            if figure.floor is not None:
+                limits += f", not done beyond {figure.limit(figure.floor)}"
+            limits += f": {figure.verdict()}"
         value = f"{number(figure.value)} {figure.unit}"
         lines.append(f"  {figure.name:<{width}}  {value:<18} {limits}".rstrip())
     lines.extend(f"  note: {note}" for note in result.notes)
