@@ -1,0 +1,222 @@
+"""Reading and showing a workflow's document, with every problem at its place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from tocsin.domain.channels import CHANNEL_FIELDS
+from tocsin.domain.durations import format_duration
+from tocsin.domain.lanes import LANES, Lane
+from tocsin.domain.reading import KEY, Notes, Reader, step_into
+from tocsin.domain.rules import AudienceRule, read_rule, show_rule
+from tocsin.domain.template_syntax import SOURCE_CHARACTERS_MAX
+from tocsin.domain.workflow import DEFAULT_CATEGORY, Action, ChannelStep, WorkflowDocument
+
+STEPS_MAX: Final = 20
+TYPES_MAX: Final = 16
+ACTIONS_MAX: Final = 3
+SEND_KEY: Final = "tocsin.send"
+"""The workflow's key of messages sent by hand."""
+
+KINDS_NOT_BUILT: Final = ("wait", "delay", "digest", "throttle", "branch")
+"""Kinds of steps that are named in the documents and come later; `_read_step` is their place."""
+
+_FIELDS: Final = frozenset(
+    {"key", "name", "on", "category", "lane", "required", "audience", "expires_in", "schema"}
+    | {"channels", "steps"}
+)
+_CONTENT_FIELDS: Final = frozenset({"title", "body", "html", "url", "image", "actions"})
+
+
+def read_document(value: object) -> WorkflowDocument:
+    """
+    Read and check a document.
+
+    Raises `RequestRefused` with every problem, as `NotBuilt` when the only problem is that it uses
+    what a later version brings.
+    """
+    notes = Notes()
+    reader = Reader(value, "", notes, _FIELDS)
+    key = reader.key("key", required=True) or ""
+    schema = reader.get("schema")
+    if schema is not None and not isinstance(schema, dict):
+        reader.note("schema", "wrong_type", "an object is needed here")
+    document = WorkflowDocument(
+        key=key,
+        name=reader.text("name") or "",
+        on=_read_types(reader, key),
+        category=reader.key("category") or DEFAULT_CATEGORY,
+        lane=_read_lane(reader),
+        required=bool(reader.flag("required")),
+        audience=_read_audience(reader),
+        expires_in_ms=reader.duration_ms("expires_in"),
+        schema=schema if isinstance(schema, dict) else None,
+        channels=reader.flags("channels", CHANNEL_FIELDS),
+        steps=_read_steps(reader),
+    )
+    notes.finish("the workflow's document has mistakes")
+    return document
+
+
+def _read_types(reader: Reader, key: str) -> tuple[str, ...]:
+    types = reader.items("on", count_max=TYPES_MAX)
+    place = reader.at("on")
+    for number, each in enumerate(types):
+        if not isinstance(each, str) or not KEY.match(each):
+            reader.notes.add(step_into(place, number), "invalid_key", "an event's type is needed")
+    if "on" in reader.fields and types == []:
+        reader.note("on", "empty", "leave it out, or name at least one type of event")
+    return tuple(dict.fromkeys(map(str, types))) or (key,)
+
+
+def _read_lane(reader: Reader) -> Lane:
+    lane = reader.text("lane")
+    for known in LANES:
+        if lane == known:
+            return known
+    if lane is None:
+        return "transactional"
+    reader.note("lane", "invalid_value", f"the lanes are {', '.join(LANES)}")
+    return "transactional"
+
+
+def _read_audience(reader: Reader) -> AudienceRule | None:
+    value = reader.get("audience")
+    return None if value is None else read_rule(value, reader.at("audience"), reader.notes)
+
+
+def _read_steps(reader: Reader) -> tuple[ChannelStep, ...]:
+    items = reader.items("steps", count_max=STEPS_MAX)
+    if not items and isinstance(reader.get("steps"), list | None):
+        reader.note("steps", "empty", "at least one step is needed")
+    place = reader.at("steps")
+    read = [_read_step(item, step_into(place, n), reader.notes) for n, item in enumerate(items)]
+    steps = [step for step in read if step is not None]
+    _check_names(steps, place, reader.notes)
+    if steps and not steps[0].fields and len(steps) == len(items):
+        detail = "the first step needs a text of its own: a title and a body"
+        reader.notes.add(step_into(place, 0), "missing", detail)
+    return tuple(steps)
+
+
+def _read_step(value: object, pointer: str, notes: Notes) -> ChannelStep | None:
+    for kind in KINDS_NOT_BUILT:
+        if isinstance(value, dict) and kind in value:
+            detail = f"steps of the kind {kind} are not there yet; only channel steps are"
+            notes.add(step_into(pointer, kind), "not_built", detail)
+            return None
+    channel = value.get("channel") if isinstance(value, dict) else None
+    known = CHANNEL_FIELDS.get(channel) if isinstance(channel, str) else None
+    allowed = {"channel", "name"} | (known or frozenset())
+    if channel == "inbox":
+        allowed |= {"actions"}
+    reader = Reader(value, pointer, notes, None if known is None else allowed)
+    if known is None:
+        reader.note("channel", "unknown_channel", f"the channels are {', '.join(CHANNEL_FIELDS)}")
+        return None
+    fields = {
+        name: reader.text(name, characters_max=SOURCE_CHARACTERS_MAX, lines=True)
+        for name in reader.fields
+        if name in known
+    }
+    return ChannelStep(
+        channel=str(channel),
+        name=reader.key("name") or str(channel),
+        fields={name: text for name, text in fields.items() if text is not None},
+        actions=_read_actions(reader),
+    )
+
+
+def _read_actions(reader: Reader) -> tuple[Action, ...]:
+    place = reader.at("actions")
+    actions = []
+    for number, item in enumerate(reader.items("actions", count_max=ACTIONS_MAX)):
+        inner = Reader(item, step_into(place, number), reader.notes, {"label", "url"})
+        label = inner.text("label", characters_max=1_000, required=True)
+        url = inner.text("url", characters_max=2_000, required=True)
+        if label is not None and url is not None:
+            actions.append(Action(label, url))
+    return tuple(actions)
+
+
+def _check_names(steps: Sequence[ChannelStep], place: str, notes: Notes) -> None:
+    seen: set[str] = set()
+    for number, step in enumerate(steps):
+        if step.name in seen:
+            detail = f"another step is called {step.name!r}; give this one a name of its own"
+            notes.add(step_into(step_into(place, number), "name"), "duplicate_name", detail)
+        seen.add(step.name)
+
+
+def show_document(document: WorkflowDocument) -> dict[str, object]:
+    """Return the JSON document that `read_document` reads as *document*."""
+    shown: dict[str, object] = {
+        "key": document.key,
+        "on": list(document.on),
+        "category": document.category,
+        "lane": document.lane,
+        "required": document.required,
+    }
+    if document.name:
+        shown["name"] = document.name
+    if document.audience is not None:
+        shown["audience"] = show_rule(document.audience)
+    if document.expires_in_ms is not None:
+        shown["expires_in"] = format_duration(document.expires_in_ms)
+    if document.schema is not None:
+        shown["schema"] = document.schema
+    if document.channels:
+        shown["channels"] = dict(document.channels)
+    shown["steps"] = [_show_step(step) for step in document.steps]
+    return shown
+
+
+def _show_step(step: ChannelStep) -> dict[str, object]:
+    shown: dict[str, object] = {"channel": step.channel, **step.fields}
+    if step.name != step.channel:
+        shown["name"] = step.name
+    if step.actions:
+        shown["actions"] = [{"label": each.label, "url": each.url} for each in step.actions]
+    return shown
+
+
+def document_for_send(
+    content: object,
+    channels: object = None,
+    lane: object = None,
+    category: object = None,
+) -> WorkflowDocument:
+    """
+    Return the document of a message sent by hand; raises `RequestRefused`.
+
+    *content* has the fields of ``POST /v1/send``; each channel takes those that it knows. Without
+    *channels* it goes to the inbox.
+    """
+    notes = Notes()
+    reader = Reader(content, "/content", notes, _CONTENT_FIELDS)
+    for name in ("title", "body"):
+        reader.text(name, characters_max=SOURCE_CHARACTERS_MAX, required=True, lines=True)
+    if not isinstance(channels, list | None):
+        notes.add("/channels", "wrong_type", "a list of channels is needed here")
+    notes.finish("the message cannot be read")
+    chosen = channels if isinstance(channels, list) else ["inbox"]
+    document = {
+        "key": SEND_KEY,
+        "lane": lane,
+        "category": category,
+        "steps": [_step_for(channel, reader.fields) for channel in chosen],
+    }
+    return read_document(document)
+
+
+def _step_for(channel: object, content: dict[str, object]) -> dict[str, object]:
+    known = CHANNEL_FIELDS.get(channel, frozenset()) if isinstance(channel, str) else frozenset()
+    fields = {name: value for name, value in content.items() if name in known}
+    if channel == "email":
+        # A mail's title is its subject, and HTML stands beside the plain text.
+        fields = {"subject": content["title"], "text": content["body"]}
+        fields |= {"html": content["html"]} if "html" in content else {}
+    if channel == "inbox" and "actions" in content:
+        fields["actions"] = content["actions"]
+    return {"channel": channel, **fields}
