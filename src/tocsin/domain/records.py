@@ -182,6 +182,8 @@ class StateChange(msgspec.Struct, frozen=True, array_like=True, tag_field="kind"
     keys: tuple[bytes, ...]
     at_ms: int
     until_ms: int = 0
+    visible: tuple[int, ...] = ()
+    """When each of ``keys`` became visible, in ms: which ``…-all`` before concerned it."""
     format: int = FORMAT
 
     @property
@@ -278,6 +280,8 @@ class Settled(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", ta
     """
 
     delivery: bytes
+    lane: str
+    channel: str
     state: str
     reason: str
     at_ms: int

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from tocsin.domain.records import Poison, Record
 
@@ -54,18 +54,24 @@ class Source:
     epoch: int
 
 
+class PreparedWrite(Protocol):
+    """A view's part of a transaction."""
+
+    def __call__(self, connection: Any, /) -> None:
+        """Write, with the engine's connection, inside the step's transaction."""
+
+    def undo(self) -> None:
+        """Forget what memory holds of it: the transaction failed. Called on the loop."""
+
+
 class Projection(Protocol):
     """A view that follows topics of the log (`tocsin.app.project`)."""
 
-    topics: frozenset[str]
+    def follows(self, topic: str) -> bool:
+        """Return whether records of *topic* concern this view."""
 
-    def prepare(self, batches: Sequence[Batch]) -> Callable[[object], None]:
-        """
-        Return the write of *batches*, for an engine that holds log and view.
-
-        Called on the event loop; the returned function runs in the step's transaction and gets
-        the engine's connection.
-        """
+    def prepare(self, batches: Sequence[Batch]) -> PreparedWrite:
+        """Return the write of *batches*, for an engine that holds log and view."""
 
     def applied(self, batches: Sequence[Batch]) -> None:
         """Tell whoever waits (gateways, metrics) that *batches* are durable in the view."""

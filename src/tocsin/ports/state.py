@@ -41,6 +41,9 @@ class Recipients(Protocol):
         `tocsin.errors.Conflict` and nothing of the call is kept. Returns what was stored.
         """
 
+    async def durable(self) -> None:
+        """Return when everything that was put before is durable."""
+
     async def version(self, number: int, version: int) -> Recipient | None:
         """Return an old version, as long as the ledger keeps what names it."""
 
@@ -256,6 +259,10 @@ class Claim(msgspec.Struct, frozen=True, array_like=True):
     state: str
     epoch: int
     at_ms: int
+    cancellation_key: str | None = None
+    """What a cancel finds the row by; stays as it was first claimed."""
+    event_ms: int | None = None
+    """The event's own time, if it has one; see `Tombstone.catches`."""
 
 
 class Tombstone(msgspec.Struct, frozen=True, array_like=True):
@@ -266,23 +273,36 @@ class Tombstone(msgspec.Struct, frozen=True, array_like=True):
     at_ms: int
     until_ms: int
 
+    def catches(self, event_ms: int | None, recipient_id: str | None) -> bool:
+        """
+        Return whether it ends a delivery of its key.
+
+        Events whose own time is after the cancel are not meant; those that carry none are.
+        """
+        if self.recipients is not None and recipient_id not in self.recipients:
+            return False
+        return event_ms is None or event_ms <= self.at_ms
+
 
 class Claims(Protocol):
     """The one row where cancel, worker, receipt and timer meet, by compare-and-set."""
 
-    async def claim(
-        self, claims: Sequence[Claim], cancellation_key: str | None = None
-    ) -> Sequence[Claim]:
+    async def claim(self, claims: Sequence[Claim]) -> Sequence[Claim]:
         """
-        Insert each row where absent and return the row that stands, in order.
+        Insert each row where absent and return the row that stands, in order; durable.
 
-        With a *cancellation_key* its rows are findable by it. A cancel writes its tombstone before
-        it looks for rows, and whoever claims reads the tombstones of its key afterwards in the
-        same transaction: see `tombstones`.
+        A delivery that a tombstone of its cancellation key catches, live at the claim's
+        ``at_ms``, is claimed for the cancel instead: holder ``cancel``, state ``cancelled``. A
+        cancel writes its tombstone before it looks for rows, so whichever comes second sees the
+        first.
         """
 
     async def swap(self, old: Claim, new: Claim) -> Claim:
-        """Replace *old* by *new* if it still stands; return what stands then."""
+        """
+        Replace *old* by *new* if it still stands, by holder, state and epoch.
+
+        Returns what stands then; raises `tocsin.errors.NotFound` when the delivery has no row.
+        """
 
     async def by_cancellation_key(self, key: str) -> Sequence[Claim]:
         """Return all rows under the key."""
@@ -291,7 +311,7 @@ class Claims(Protocol):
         """Durable before any row of its key is looked for."""
 
     async def tombstones(self, keys: Sequence[str], now_ms: int) -> Mapping[str, Sequence[Tombstone]]:
-        """Return live tombstones."""
+        """Return live tombstones by key, oldest first; also every one that is durable by now."""
 
 
 class Timer(msgspec.Struct, frozen=True, array_like=True):

@@ -6,51 +6,63 @@ Every implementation passes ``tests/contract/test_inbox.py`` and ``tests/contrac
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import msgspec
 
-from tocsin.domain.records import Attempt, Broadcast, Item, Settled, StateChange
-from tocsin.ports.log import Batch
-
-
-class ItemState(msgspec.Struct, frozen=True, array_like=True):
-    """Times, in ms, at which a person did something with an item; None for never."""
-
-    seen_ms: int | None = None
-    read_ms: int | None = None
-    archived_ms: int | None = None
-    acknowledged_ms: int | None = None
-    received_ms: int | None = None
+from tocsin.domain.inbox import Counts, ItemState
+from tocsin.domain.records import Attempt, Broadcast, Settled, StateChange
+from tocsin.ports.log import Batch, PreparedWrite
 
 
 @dataclass(frozen=True, slots=True)
 class StoredItem:
-    """One item as a person's inbox holds it; ``stream`` and ``position`` make cursors."""
+    """
+    One item as a person's inbox holds it.
+
+    ``place`` orders a person's items and is opaque; ``stream`` and ``position`` make cursors.
+    A ``broadcast``'s ``body`` is what its readers share: without id, and not rendered where the
+    text names the reader.
+    """
 
     key: bytes
     body: bytes
     category: str
     visible_ms: int
     expires_ms: int | None
+    place: bytes
     stream: int
-    """0 to 2: the lane's number; 3: state changes; 4: broadcasts."""
     position: int
     state: ItemState
+    broadcast: Broadcast | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """What came after a cursor, oldest first."""
+
+    items: Sequence[StoredItem]
+    changes: Sequence[tuple[int, StateChange]]
+    """(position, change)."""
 
 
 class InboxView(Protocol):
     """
     Every recipient's items and their states.
 
-    *Durable* when `write` has returned or its step has committed. *Twice*: writing the same batch
-    again changes nothing. *Ordered*: a person's items by (``visible_ms``, key).
+    *Durable* when `write` has returned or its step has committed, and not visible before. *Twice*:
+    writing the same batch again changes nothing. *Ordered*: a person's items by ``place``, that is
+    by the time at which they became visible. Streams: 0 to 2 are the lanes, 3 state changes, 4
+    broadcasts.
     """
 
-    def prepare(self, batches: Sequence[Batch]) -> Callable[[object], None]:
+    def prepare(self, batches: Sequence[Batch]) -> PreparedWrite:
         """Return the write of *batches* of ``inbox.*`` topics for the step's own transaction."""
+
+    def applied(self, batches: Sequence[Batch]) -> None:
+        """Note that *batches*, written by what `prepare` returned, are durable."""
 
     async def write(self, batches: Sequence[Batch]) -> None:
         """Apply *batches* and advance their marks, in one transaction of the view's own."""
@@ -59,29 +71,25 @@ class InboxView(Protocol):
         """Return, per (topic, partition), the position after the last applied record."""
 
     async def items(
-        self,
-        recipient: int,
-        *,
-        before: tuple[int, bytes] | None,
-        limit: int,
+        self, recipient: int, *, before: bytes | None, limit: int
     ) -> Sequence[StoredItem]:
-        """Return items older than *before* (``visible_ms``, key), newest first, archived too."""
+        """Return items before the place *before*, newest first, archived and expired ones too."""
 
     async def by_key(self, recipient: int, keys: Sequence[bytes]) -> Sequence[StoredItem]:
-        """Return those of the recipient's items that exist, in the order of *keys*."""
+        """Return those of the recipient's items that exist."""
 
-    async def since(
-        self, recipient: int, vector: Sequence[int], *, limit: int
-    ) -> tuple[Sequence[StoredItem], Sequence[tuple[int, StateChange]]] | None:
+    async def counts(self, recipient: int, now_ms: int) -> Counts:
+        """Return the counts, derived from the stored items and states."""
+
+    async def missed(self, recipient: int, vector: Sequence[int], *, limit: int) -> Missed | None:
         """
-        Return what came after the positions of *vector* (one for each stream), oldest first.
+        Return what came at or after the positions of *vector*, one for each stream.
 
-        The state changes come with their position. None when that is not known any more or more
-        than *limit*: never a part of it.
+        None when that is not known any more or is more than *limit*: never a part of it.
         """
 
-    async def ends(self, recipient: int) -> Sequence[int]:
-        """Return the position after the newest applied record of each stream for *recipient*."""
+    def ends(self, recipient: int) -> tuple[int, ...]:
+        """Return the position after the newest visible record of each stream for *recipient*."""
 
 
 class SettledDelivery(msgspec.Struct, frozen=True, array_like=True):
@@ -98,7 +106,7 @@ class LedgerView(Protocol):
     The record of what was planned, tried and settled; the same guarantees as `InboxView`.
     """
 
-    def prepare(self, batches: Sequence[Batch]) -> Callable[[object], None]:
+    def prepare(self, batches: Sequence[Batch]) -> PreparedWrite:
         """Return the write of *batches* of ``plans.*``, ``inbox.*`` and ``outcomes``."""
 
     async def write(self, batches: Sequence[Batch]) -> None:
@@ -122,6 +130,3 @@ class LedgerView(Protocol):
         self, since_ms: int, until_ms: int
     ) -> Mapping[tuple[str, str, str], int]:
         """Return how many deliveries, accepted within the window, settled: (lane, channel, state)."""
-
-
-InboxRecord = Item | StateChange | Broadcast

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Final
 
@@ -15,8 +15,8 @@ from tocsin.adapters.sqlite.tail import Place, Tail, Waiters
 from tocsin.adapters.sqlite.topics import Topics, place, position_of
 from tocsin.adapters.sqlite.writer import Writer
 from tocsin.domain.records import Poison, Record, decode, encode
-from tocsin.errors import Fenced
-from tocsin.ports.log import Batch, Follow, Output, Step
+from tocsin.errors import Fenced, TocsinError
+from tocsin.ports.log import Batch, Follow, Output, PreparedWrite, Step
 
 _TAIL_RECORDS: Final = 8_192
 _CHUNK_BYTES: Final = 256 * 1024
@@ -107,19 +107,25 @@ class SqliteLog:
             raise TypeError("the views of this layout are in another file: they follow by reading")
         self._flush()
         batches = [self._assign(output) for output in step.outputs]
-        writes: list[Callable[[object], None]] = []
-        if follow is not None:
-            derived = [out for batch in tuple(batches) for out in follow.derive(batch)]
-            batches.extend(self._assign(output) for output in derived)
-            for projection in follow.projections:
-                concerned = [each for each in batches if each.topic in projection.topics]
-                if concerned:
-                    writes.append(projection.prepare(concerned))
-        future = self._submit(batches, writes, step)
-        await asyncio.shield(future)
-        if follow is not None:
-            for projection in follow.projections:
-                projection.applied([each for each in batches if each.topic in projection.topics])
+        if follow is None:
+            await asyncio.shield(self._submit(batches, (), step))
+            return batches
+        derived = [output for batch in tuple(batches) for output in follow.derive(batch)]
+        batches.extend(self._assign(output) for output in derived)
+        concerned = [
+            (projection, [each for each in batches if projection.follows(each.topic)])
+            for projection in follow.projections
+        ]
+        writes = [projection.prepare(some) for projection, some in concerned if some]
+        try:
+            await asyncio.shield(self._submit(batches, writes, step))
+        except TocsinError:
+            for write in writes:
+                write.undo()
+            raise
+        for projection, some in concerned:
+            if some:
+                projection.applied(some)
         return batches
 
     async def acquire(self, group: str, topic: str, partition: int) -> tuple[int, int]:
@@ -141,9 +147,7 @@ class SqliteLog:
 
         return await self._writer.submit(take)
 
-    async def read(
-        self, topic: str, partition: int, position: int, *, records_max: int
-    ) -> Batch:
+    async def read(self, topic: str, partition: int, position: int, *, records_max: int) -> Batch:
         """Return records from *position* on: from memory when it is recent, else from the file."""
         tail = self._tails.get((topic, partition))
         if tail is None:
@@ -181,15 +185,18 @@ class SqliteLog:
                 (number, partition, at_ms, at_ms),
             ).fetchall()
             return [
-                Batch(topic, partition, position, _decode(_chunk(connection, number, partition, position)))
+                Batch(
+                    topic,
+                    partition,
+                    position,
+                    _decode(_chunk(connection, number, partition, position)),
+                )
                 for (position,) in spans
             ]
 
         return await self._readers.run(select)
 
-    async def spans(
-        self, topic: str, partition: int, since_ms: int
-    ) -> Sequence[tuple[int, int]]:
+    async def spans(self, topic: str, partition: int, since_ms: int) -> Sequence[tuple[int, int]]:
         """Return (first, end) of the chunks whose records may be stamped *since_ms* or later."""
         number = self._topics.find(topic)
         if number is None:
@@ -215,9 +222,7 @@ class SqliteLog:
         return _chunk_at(connection, number, partition, position)
 
     def _load_ends(self, connection: apsw.Connection) -> None:
-        rows = connection.execute(
-            "SELECT name, number FROM log_topic"
-        ).fetchall()
+        rows = connection.execute("SELECT name, number FROM log_topic").fetchall()
         for name, number in rows:
             for partition in range(self.partitions):
                 last = connection.execute(
@@ -256,7 +261,7 @@ class SqliteLog:
     def _submit(
         self,
         batches: Sequence[Batch],
-        writes: Sequence[Callable[[object], None]],
+        writes: Sequence[PreparedWrite],
         step: Step | None,
     ) -> asyncio.Future[None]:
         rows = self._rows(batches)
@@ -353,9 +358,7 @@ def _decode(chunk: bytes | None) -> list[Record | Poison]:
     return [] if chunk is None else [decode(body) for body in unpack(chunk)]
 
 
-def _chunk(
-    connection: apsw.Connection, topic: int, partition: int, position: int
-) -> bytes | None:
+def _chunk(connection: apsw.Connection, topic: int, partition: int, position: int) -> bytes | None:
     row = connection.execute(
         "SELECT body FROM log_chunk WHERE place = ?", (place(topic, partition, position),)
     ).fetchone()

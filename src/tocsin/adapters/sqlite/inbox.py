@@ -1,0 +1,297 @@
+"""The inbox in SQLite: an index of small entries over the bodies that lie in the log's chunks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain, islice
+from typing import Final
+
+import apsw
+
+from tocsin.adapters.sqlite.chunk import record
+from tocsin.adapters.sqlite.connection import Readers
+from tocsin.adapters.sqlite.inbox_broadcasts import BROADCAST_STREAM, Broadcasts
+from tocsin.adapters.sqlite.inbox_entries import KEY_BYTES, Entry, pack, unpack
+from tocsin.adapters.sqlite.inbox_states import States, read_changes, write_changes
+from tocsin.adapters.sqlite.runs import IndexRuns, PendingAddition
+from tocsin.adapters.sqlite.view_marks import ViewMarks
+from tocsin.adapters.sqlite.writer import Writer
+from tocsin.domain.inbox import Counts, count
+from tocsin.domain.lanes import LANE_NUMBER, LANES
+from tocsin.domain.records import Broadcast, Item, StateChange, decode
+from tocsin.ports.log import Batch
+from tocsin.ports.views import Missed, StoredItem
+
+STATES_TOPIC: Final = "inbox.states"
+BROADCASTS_TOPIC: Final = "inbox.broadcasts"
+STATES_STREAM: Final = 3
+STREAMS: Final = 5
+
+Bodies = Callable[[apsw.Connection, str, int, int], tuple[int, bytes] | None]
+"""(connection, topic, partition, position) → (first position, chunk) of the row that holds it."""
+
+
+class InboxWrite:
+    """One transaction's part of the inbox."""
+
+    __slots__ = ("_addition", "_broadcasts", "_changes", "_runs", "_shown")
+
+    def __init__(
+        self, runs: IndexRuns, broadcasts: Broadcasts, batches: Sequence[Batch]
+    ) -> None:
+        self._runs = runs
+        self._broadcasts = broadcasts
+        self._changes: list[tuple[int, StateChange]] = []
+        self._shown: list[tuple[int, Broadcast]] = []
+        entries: list[bytes] = []
+        for batch in batches:
+            stream = stream_of(batch.topic)
+            for position, each in enumerate(batch.records, batch.position):
+                if isinstance(each, Item):
+                    entries.append(_entry(each, stream, batch.partition, position))
+                elif isinstance(each, StateChange):
+                    self._changes.append((position, each))
+                elif isinstance(each, Broadcast):
+                    self._shown.append((position, each))
+        self._addition: PendingAddition | None = runs.add(entries) if entries else None
+
+    def __call__(self, connection: apsw.Connection) -> None:
+        """Write index, states and broadcasts."""
+        if self._addition is not None:
+            self._addition(connection)
+        write_changes(connection, self._changes)
+        for position, each in self._shown:
+            self._broadcasts.write(connection, position, each)
+
+    def undo(self) -> None:
+        """Take the entries back out of memory."""
+        if self._addition is not None:
+            self._runs.retract(self._addition)
+
+
+class SqliteInbox:
+    """
+    `tocsin.ports.views.InboxView`.
+
+    *bodies* finds the row that holds a record: among the log's rows where they share a file, else
+    among the view's own. *end* is the log's: entries enter memory just before they are durable,
+    and what lies at or after the durable end is not shown.
+    """
+
+    def __init__(
+        self,
+        runs: IndexRuns,
+        readers: Readers,
+        writer: Writer,
+        marks: ViewMarks,
+        bodies: Bodies,
+        *,
+        end: Callable[[str, int], int],
+        partition_of: Callable[[str, int], int],
+    ) -> None:
+        self._runs = runs
+        self._readers = readers
+        self._writer = writer
+        self._marks = marks
+        self._bodies = bodies
+        self._end = end
+        self._partition_of = partition_of
+        self._broadcasts = Broadcasts()
+
+    def prepare(self, batches: Sequence[Batch]) -> InboxWrite:
+        """Return the write of *batches*."""
+        return InboxWrite(self._runs, self._broadcasts, batches)
+
+    def applied(self, batches: Sequence[Batch]) -> None:
+        """Note what became durable."""
+        for batch in batches:
+            if batch.topic == BROADCASTS_TOPIC:
+                for each in batch.records:
+                    if isinstance(each, Broadcast):
+                        self._broadcasts.forget(each.block)
+
+    async def write(self, batches: Sequence[Batch]) -> None:
+        """Apply *batches* in a transaction of the view's own file."""
+        await self._marks.write(batches, self.prepare(batches))
+        self.applied(batches)
+
+    async def marks(self) -> Mapping[tuple[str, int], int]:
+        """Return how far each partition is applied."""
+        return await self._marks.all()
+
+    async def items(
+        self, recipient: int, *, before: bytes | None, limit: int
+    ) -> Sequence[StoredItem]:
+        """Return a page, newest first."""
+        entries = await self._entries(recipient, limit=limit, below=before)
+
+        def read(connection: apsw.Connection) -> list[StoredItem]:
+            states = States(connection, recipient)
+            stored = self._stored(connection, entries, states)
+            merged = list(self._shown(connection, recipient, states, before, limit))
+            merged.extend(stored)
+            merged.sort(key=_place, reverse=True)
+            return merged[:limit]
+
+        return await self._readers.run(read)
+
+    async def by_key(self, recipient: int, keys: Sequence[bytes]) -> Sequence[StoredItem]:
+        """Return those of *keys* that exist."""
+        wanted = set(keys)
+        entries = [e for e in await self._entries(recipient) if e.key in wanted]
+
+        def read(connection: apsw.Connection) -> list[StoredItem]:
+            states = States(connection, recipient)
+            found = self._stored(connection, entries, states)
+            found.extend(
+                item
+                for item in self._shown(connection, recipient, states, None, None)
+                if item.key in wanted
+            )
+            return found
+
+        return await self._readers.run(read)
+
+    async def counts(self, recipient: int, now_ms: int) -> Counts:
+        """Count by entries and states; no body is read."""
+        entries = await self._entries(recipient)
+
+        def read(connection: apsw.Connection) -> Counts:
+            states = States(connection, recipient)
+            own = ((e.expires_ms, states.of(e.key, e.visible_ms)) for e in reversed(entries))
+            shared = (
+                (s.record.expires_ms, states.of(key, s.record.visible_ms))
+                for s, key in self._broadcasts.of(connection, recipient)
+            )
+            return count(chain(own, shared), now_ms)
+
+        return await self._readers.run(read)
+
+    async def missed(
+        self, recipient: int, vector: Sequence[int], *, limit: int
+    ) -> Missed | None:
+        """Return what came at or after *vector*."""
+        ends = self.ends(recipient)
+        if len(vector) != STREAMS or any(v > end for v, end in zip(vector, ends, strict=True)):
+            return None
+        entries = await self._entries(recipient, limit=limit + 1)
+        newer = [e for e in entries if e.position >= vector[e.stream]]
+        if len(newer) > limit:
+            return None
+
+        def read(connection: apsw.Connection) -> Missed | None:
+            states = States(connection, recipient)
+            items = self._stored(connection, newer, states)
+            items.extend(
+                item
+                for item in self._shown(connection, recipient, states, None, None)
+                if item.position >= vector[BROADCAST_STREAM]
+            )
+            rows = read_changes(connection, recipient, vector[STATES_STREAM], limit + 1)
+            if len(items) + len(rows) > limit:
+                return None
+            items.sort(key=_place)
+            changes = [(position, decode(body)) for position, body in rows]
+            return Missed(items, [(p, c) for p, c in changes if isinstance(c, StateChange)])
+
+        return await self._readers.run(read)
+
+    def ends(self, recipient: int) -> tuple[int, ...]:
+        """Return the durable end of each of the recipient's streams."""
+        topics = [f"inbox.{lane}" for lane in LANES]
+        topics += [STATES_TOPIC, BROADCASTS_TOPIC]
+        return tuple(
+            self._end(topic, self._partition_of(topic, recipient)) for topic in topics
+        )
+
+    async def _entries(
+        self, recipient: int, *, limit: int | None = None, below: bytes | None = None
+    ) -> list[Entry]:
+        """Return durable entries, oldest first: the newest *limit* below a place."""
+        key = recipient.to_bytes(KEY_BYTES, "big")
+        found = await self._runs.find([key], limit=limit, below=below)
+        entries = [unpack(each) for each in found.get(key, ())]
+        return [e for e in entries if e.position < self._end(_topic(e.stream), e.partition)]
+
+    def _stored(
+        self, connection: apsw.Connection, entries: Sequence[Entry], states: States
+    ) -> list[StoredItem]:
+        items = []
+        for entry in entries:
+            body = self._item(connection, entry)
+            if body is not None:
+                items.append(_stored(entry, body, states))
+        return items
+
+    def _item(self, connection: apsw.Connection, entry: Entry) -> Item | None:
+        found = self._bodies(connection, _topic(entry.stream), entry.partition, entry.position)
+        if found is None:
+            return None
+        first, chunk = found
+        each = decode(record(chunk, entry.position - first))
+        return each if isinstance(each, Item) else None
+
+    def _shown(
+        self,
+        connection: apsw.Connection,
+        recipient: int,
+        states: States,
+        before: bytes | None,
+        limit: int | None,
+    ) -> Iterator[StoredItem]:
+        end = self._end(BROADCASTS_TOPIC, 0)
+        found = (
+            StoredItem(
+                key=key,
+                body=shown.record.body,
+                category=shown.record.category,
+                visible_ms=shown.record.visible_ms,
+                expires_ms=shown.record.expires_ms,
+                place=shown.place,
+                stream=BROADCAST_STREAM,
+                position=shown.position,
+                state=states.of(key, shown.record.visible_ms),
+                broadcast=shown.record,
+            )
+            for shown, key in self._broadcasts.of(connection, recipient)
+            if shown.position < end and (before is None or shown.place < before)
+        )
+        return islice(found, limit)
+
+
+def stream_of(topic: str) -> int:
+    """Return the number of the stream that a topic is."""
+    if topic == STATES_TOPIC:
+        return STATES_STREAM
+    if topic == BROADCASTS_TOPIC:
+        return BROADCAST_STREAM
+    return LANE_NUMBER[topic.partition(".")[2]]
+
+
+def _topic(stream: int) -> str:
+    return f"inbox.{LANES[stream]}"
+
+
+def _entry(item: Item, stream: int, partition: int, position: int) -> bytes:
+    return pack(
+        item.recipient, item.visible_ms, stream, partition, position, item.key, item.expires_ms
+    )
+
+
+def _stored(entry: Entry, item: Item, states: States) -> StoredItem:
+    return StoredItem(
+        key=entry.key,
+        body=item.body,
+        category=item.category,
+        visible_ms=entry.visible_ms,
+        expires_ms=entry.expires_ms,
+        place=entry.place,
+        stream=entry.stream,
+        position=entry.position,
+        state=states.of(entry.key, entry.visible_ms),
+    )
+
+
+def _place(item: StoredItem) -> bytes:
+    return item.place
+

@@ -1,0 +1,194 @@
+"""The ledger in SQLite: what settled, what was tried, and which plans name a recipient."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import apsw
+from pyroaring import BitMap
+
+from tocsin.adapters.sqlite import settlements
+from tocsin.adapters.sqlite.connection import Readers
+from tocsin.adapters.sqlite.runs import IndexRuns, PendingAddition
+from tocsin.adapters.sqlite.settlements import Kind, Settlement, SettlementWrite
+from tocsin.adapters.sqlite.view_marks import ViewMarks
+from tocsin.domain.follow import INBOX
+from tocsin.domain.ids import EventKey, accepted_ms, delivery_key, notification_key
+from tocsin.domain.lanes import LANE_NUMBER, LANES
+from tocsin.domain.reasons import Reason, Verdict
+from tocsin.domain.records import Attempt, Broadcast, Item, Plan, Settled, decode, encode
+from tocsin.ports.log import Batch
+from tocsin.ports.views import SettledDelivery
+
+ENTRY_BYTES: Final = 20
+KEY_BYTES: Final = 4
+
+STATE_OF: Final = {
+    Verdict.SUPPRESS: "suppressed",
+    Verdict.EXPIRE: "expired",
+    Verdict.CANCEL: "cancelled",
+}
+
+_REASON_STATES: Final[dict[str, str]] = {
+    Reason.SEND: "sent",
+    Reason.EXPIRED: "expired",
+    Reason.CANCELLED: "cancelled",
+}
+
+_FINAL: Final = frozenset({"sent", "delivered", "suppressed", "failed", "expired", "cancelled"})
+
+
+class LedgerWrite:
+    """One transaction's part of the ledger."""
+
+    __slots__ = ("_addition", "_attempts", "_runs", "_settled")
+
+    def __init__(self, runs: IndexRuns, batches: Sequence[Batch]) -> None:
+        self._runs = runs
+        self._attempts: list[tuple[bytes, int, int, bytes]] = []
+        gathered = _Gathered()
+        for batch in batches:
+            gathered.take(batch)
+        self._attempts = gathered.attempts
+        self._settled = SettlementWrite(gathered.settled, gathered.counted, gathered.stamps)
+        entries = gathered.entries
+        self._addition: PendingAddition | None = runs.add(entries) if entries else None
+
+    def __call__(self, connection: apsw.Connection) -> None:
+        """Write index, settlements and attempts."""
+        if self._addition is not None:
+            self._addition(connection)
+        self._settled(connection)
+        connection.executemany(
+            "INSERT INTO attempt (delivery, partition, position, body) VALUES (?, ?, ?, ?)"
+            " ON CONFLICT DO NOTHING",
+            self._attempts,
+        )
+
+    def undo(self) -> None:
+        """Take the entries back out of memory."""
+        if self._addition is not None:
+            self._runs.retract(self._addition)
+
+
+class _Gathered:
+    """What the records of some batches come to."""
+
+    def __init__(self) -> None:
+        self.entries: list[bytes] = []
+        self.settled: list[Settlement] = []
+        self.counted: dict[Kind, int] = {}
+        self.stamps: list[int] = []
+        self.attempts: list[tuple[bytes, int, int, bytes]] = []
+
+    def take(self, batch: Batch) -> None:
+        """Take one batch, by what its topic holds."""
+        kind, _, lane = batch.topic.partition(".")
+        for position, record in enumerate(batch.records, batch.position):
+            match record:
+                case Item():
+                    self._item(record, lane)
+                case Plan():
+                    self._plan(record, lane, batch.partition, position)
+                case Broadcast():
+                    self._broadcast(record)
+                case Attempt() | Settled():
+                    self._outcome(record, batch.partition, position)
+                case _:
+                    continue
+
+    def _item(self, item: Item, lane: str) -> None:
+        delivery = item.key + bytes((item.step, 0, 0, 0))
+        kind = (lane, INBOX, "sent", Reason.SEND)
+        self.settled.append(Settlement(delivery, item.visible_ms, kind))
+
+    def _plan(self, plan: Plan, lane: str, partition: int, position: int) -> None:
+        tail = (
+            accepted_ms(plan.event).to_bytes(6, "big")
+            + bytes((LANE_NUMBER[lane], partition))
+            + position.to_bytes(6, "big")
+            + b"\0\0"
+        )
+        for run in plan.runs:
+            for note in run.notifications:
+                if note.recipient >> 32 == 0:
+                    self.entries.append(note.recipient.to_bytes(4, "big") + tail)
+                for decision in note.decisions:
+                    state = STATE_OF.get(decision.verdict)
+                    if state is None:
+                        continue
+                    key = notification_key(EventKey(plan.event), run.index, note.recipient)
+                    delivery = delivery_key(key, decision.step, decision.address)
+                    kind = (lane, decision.channel, state, decision.reason)
+                    self.settled.append(Settlement(delivery, plan.decided_ms, kind))
+
+    def _broadcast(self, record: Broadcast) -> None:
+        self.stamps.append(accepted_ms(record.event))
+        for reason, members in record.by_reason.items():
+            state = _REASON_STATES.get(reason, "suppressed")
+            kind = (record.lane, record.channel, state, reason)
+            number = len(BitMap.deserialize(members))
+            self.counted[kind] = self.counted.get(kind, 0) + number
+
+    def _outcome(self, record: Attempt | Settled, partition: int, position: int) -> None:
+        self.attempts.append((record.delivery, partition, position, encode(record)))
+        if isinstance(record, Settled) and record.state in _FINAL:
+            kind = (record.lane, record.channel, record.state, record.reason)
+            self.settled.append(Settlement(record.delivery, record.at_ms, kind))
+
+
+class SqliteLedger:
+    """`tocsin.ports.views.LedgerView`."""
+
+    def __init__(self, runs: IndexRuns, readers: Readers, marks: ViewMarks) -> None:
+        self._runs = runs
+        self._readers = readers
+        self._marks = marks
+
+    def prepare(self, batches: Sequence[Batch]) -> LedgerWrite:
+        """Return the write of *batches*."""
+        return LedgerWrite(self._runs, batches)
+
+    async def write(self, batches: Sequence[Batch]) -> None:
+        """Apply *batches* in a transaction of the view's own file."""
+        await self._marks.write(batches, self.prepare(batches))
+
+    async def marks(self) -> Mapping[tuple[str, int], int]:
+        """Return how far each partition is applied."""
+        return await self._marks.all()
+
+    async def settled(self, deliveries: Sequence[bytes]) -> Mapping[bytes, SettledDelivery]:
+        """Return how those deliveries stand that have settled."""
+        return await self._readers.run(lambda c: settlements.find(c, deliveries))
+
+    async def attempts(self, delivery: bytes) -> Sequence[Attempt | Settled]:
+        """Return attempts and outcomes, in the order of the log."""
+
+        def select(connection: apsw.Connection) -> list[Attempt | Settled]:
+            rows = connection.execute(
+                "SELECT body FROM attempt WHERE delivery = ? ORDER BY partition, position",
+                (delivery,),
+            )
+            records = [decode(body) for (body,) in rows]
+            return [each for each in records if isinstance(each, Attempt | Settled)]
+
+        return await self._readers.run(select)
+
+    async def notifications_of(
+        self, recipient: int, *, before_ms: int | None, limit: int
+    ) -> Sequence[tuple[str, int, int]]:
+        """Return (lane, partition, position) of plans that name *recipient*, newest first."""
+        key = recipient.to_bytes(KEY_BYTES, "big")
+        below = None if before_ms is None else before_ms.to_bytes(6, "big")
+        found = await self._runs.find([key], limit=limit, below=below)
+        return [
+            (LANES[e[10]], e[11], int.from_bytes(e[12:18], "big"))
+            for e in reversed(found.get(key, []))
+        ]
+
+    async def settled_counts(
+        self, since_ms: int, until_ms: int
+    ) -> Mapping[tuple[str, str, str], int]:
+        """Count by (lane, channel, state) what was accepted in the window and has settled."""
+        return await self._readers.run(lambda c: settlements.counts(c, since_ms, until_ms))

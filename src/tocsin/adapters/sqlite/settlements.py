@@ -1,0 +1,190 @@
+"""
+What became of deliveries: one row per transaction, 28 bytes per delivery.
+
+An entry is | delivery 20 bytes | at ms 48 bit | kind 16 bit |; *kind* is the place in the row's
+list of [lane, channel, state, reason, how many]. What settles long after it was accepted would
+widen the time that a row covers, and with it every search, so it goes to a table by delivery.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final, NamedTuple
+
+import apsw
+import msgspec
+
+from tocsin.domain.ids import accepted_ms
+from tocsin.ports.views import SettledDelivery
+
+ENTRY_BYTES: Final = 28
+_DELIVERY_BYTES: Final = 20
+_LATE_MS: Final = 60_000
+
+Kind = tuple[str, str, str, str]
+"""(lane, channel, state, reason)."""
+
+
+class Settlement(NamedTuple):
+    """One delivery that settled."""
+
+    delivery: bytes
+    at_ms: int
+    kind: Kind
+
+
+_LATE = (
+    "INSERT INTO settled_late (delivery, accepted_ms, lane, channel, state, reason, at_ms, refines)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+    " ON CONFLICT (delivery) DO UPDATE SET state = excluded.state, reason = excluded.reason,"
+    " at_ms = excluded.at_ms WHERE settled_late.state IN ('sent')"
+    " AND excluded.state IN ('delivered', 'failed')"
+)
+
+
+class SettlementWrite:
+    """The settlements of one transaction, packed on the loop."""
+
+    __slots__ = ("_late", "_row")
+
+    def __init__(
+        self, settled: Sequence[Settlement], counted: Mapping[Kind, int], spans: Sequence[int]
+    ) -> None:
+        """*counted* are settlements that have no entry of their own, accepted at *spans*."""
+        kinds: dict[Kind, int] = {}
+        numbers: list[int] = []
+        stamps: list[int] = list(spans)
+        parts: list[bytes] = []
+        self._late: list[Settlement] = []
+        for each in settled:
+            stamp = accepted_ms(each.delivery)
+            if each.at_ms - stamp > _LATE_MS:
+                self._late.append(each)
+                continue
+            number = kinds.get(each.kind)
+            if number is None:
+                number = kinds[each.kind] = len(numbers)
+                numbers.append(0)
+            numbers[number] += 1
+            stamps.append(stamp)
+            parts.append(
+                each.delivery + each.at_ms.to_bytes(6, "big") + number.to_bytes(2, "big")
+            )
+        rows = [[*kind, n] for kind, n in zip(kinds, numbers, strict=True)]
+        rows += [[*kind, n] for kind, n in counted.items()]
+        self._row: tuple[int, int, str, bytes] | None = None
+        if rows:
+            text = msgspec.json.encode(rows).decode()
+            self._row = (min(stamps), max(stamps), text, b"".join(parts))
+
+    def __call__(self, connection: apsw.Connection) -> None:
+        """Write one row, and the late ones."""
+        if self._row is not None:
+            connection.execute(
+                "INSERT INTO settled_chunk (first_ms, last_ms, counts, entries) VALUES (?, ?, ?, ?)",
+                self._row,
+            )
+        for each in self._late:
+            lane, channel, state, reason = each.kind
+            before = find(connection, [each.delivery]).get(each.delivery)
+            refines = before.state if before is not None else None
+            if before is not None and not _may_refine(before.state, state):
+                continue
+            connection.execute(
+                _LATE,
+                (
+                    each.delivery,
+                    accepted_ms(each.delivery),
+                    lane,
+                    channel,
+                    state,
+                    reason,
+                    each.at_ms,
+                    refines,
+                ),
+            )
+
+
+def _may_refine(before: str, after: str) -> bool:
+    """A settled delivery moves on only from sent, by a receipt."""
+    return before == "sent" and after in ("delivered", "failed")
+
+
+def find(
+    connection: apsw.Connection, deliveries: Sequence[bytes]
+) -> dict[bytes, SettledDelivery]:
+    """Return how those deliveries stand that have settled."""
+    found: dict[bytes, SettledDelivery] = {}
+    for stamp in {accepted_ms(each) for each in deliveries}:
+        wanted = [each for each in deliveries if accepted_ms(each) == stamp]
+        rows = connection.execute(
+            "SELECT counts, entries FROM settled_chunk WHERE last_ms >= ? AND first_ms <= ?",
+            (stamp, stamp),
+        )
+        for counts, entries in rows:
+            for delivery in wanted:
+                place = _place(entries, delivery)
+                if place is not None:
+                    found[delivery] = _read(counts, entries, place)
+    for delivery in deliveries:
+        row = connection.execute(
+            "SELECT state, reason, at_ms FROM settled_late WHERE delivery = ?", (delivery,)
+        ).fetchone()
+        if row is not None:
+            found[delivery] = SettledDelivery(delivery, row[0], row[1], row[2])
+    return found
+
+
+def _place(entries: bytes, delivery: bytes) -> int | None:
+    at = entries.find(delivery)
+    while at >= 0 and at % ENTRY_BYTES:
+        at = entries.find(delivery, at + 1)
+    return None if at < 0 else at
+
+
+def _read(counts: str, entries: bytes, at: int) -> SettledDelivery:
+    entry = entries[at : at + ENTRY_BYTES]
+    kind = msgspec.json.decode(counts)[int.from_bytes(entry[26:28], "big")]
+    at_ms = int.from_bytes(entry[20:26], "big")
+    return SettledDelivery(entry[:_DELIVERY_BYTES], kind[2], kind[3], at_ms)
+
+
+def counts(
+    connection: apsw.Connection, since_ms: int, until_ms: int
+) -> dict[tuple[str, str, str], int]:
+    """Count settled deliveries accepted in [since, until) by (lane, channel, state)."""
+    total: dict[tuple[str, str, str], int] = {}
+    for kind, number in _chunk_counts(connection, since_ms, until_ms):
+        key = kind[:3]
+        total[key] = total.get(key, 0) + number
+    late = connection.execute(
+        "SELECT lane, channel, state, refines, count(*) FROM settled_late"
+        " WHERE accepted_ms >= ? AND accepted_ms < ? GROUP BY lane, channel, state, refines",
+        (since_ms, until_ms),
+    )
+    for lane, channel, state, refines, number in late:
+        total[lane, channel, state] = total.get((lane, channel, state), 0) + number
+        if refines is not None:
+            total[lane, channel, refines] = total.get((lane, channel, refines), 0) - number
+    return total
+
+
+def _chunk_counts(
+    connection: apsw.Connection, since_ms: int, until_ms: int
+) -> Iterator[tuple[Kind, int]]:
+    rows = connection.execute(
+        "SELECT first_ms, last_ms, counts, entries FROM settled_chunk"
+        " WHERE last_ms >= ? AND first_ms < ?",
+        (since_ms, until_ms),
+    )
+    for first_ms, last_ms, text, entries in rows:
+        kinds = msgspec.json.decode(text)
+        if first_ms >= since_ms and last_ms < until_ms:
+            for *kind, number in kinds:
+                yield (kind[0], kind[1], kind[2], kind[3]), number
+            continue
+        # A row across the edge of the window: its entries say which side each is on.
+        for at in range(0, len(entries), ENTRY_BYTES):
+            if since_ms <= int.from_bytes(entries[at : at + 6], "big") < until_ms:
+                kind = kinds[int.from_bytes(entries[at + 26 : at + 28], "big")]
+                yield (kind[0], kind[1], kind[2], kind[3]), 1

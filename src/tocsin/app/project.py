@@ -1,0 +1,155 @@
+"""
+From plans to views: what follows is derived, and views are brought up to it.
+
+Where one engine holds log and views, `following` gives route what to write in its own transaction.
+Where they are apart, `Expander` and `Projector` do the same as readers, each with marks of its own.
+Both ways end in the same rows: they call the same functions on the same records.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final, Protocol
+
+from tocsin.domain.follow import follow
+from tocsin.domain.lanes import LANES, Lane
+from tocsin.domain.records import Handoff, Item, Plan
+from tocsin.ports.cache import Feed
+from tocsin.ports.log import Batch, Follow, Log, Output, PreparedWrite, Projection, Source, Step
+from tocsin.ports.views import InboxView, LedgerView
+
+_BATCH_RECORDS: Final = 2_000
+
+
+class View(Protocol):
+    """What `Projector` needs of a view."""
+
+    async def write(self, batches: Sequence[Batch]) -> None:
+        """Apply *batches* and advance the marks."""
+
+    async def marks(self) -> Mapping[tuple[str, int], int]:
+        """Return how far each partition is applied."""
+
+
+class InboxProjection:
+    """The inbox follows ``inbox.*`` and tells the gateways."""
+
+    def __init__(self, view: InboxView, feed: Feed) -> None:
+        self._view = view
+        self._feed = feed
+
+    def follows(self, topic: str) -> bool:
+        """Return whether the inbox holds records of *topic*."""
+        return topic.startswith("inbox.")
+
+    def prepare(self, batches: Sequence[Batch]) -> PreparedWrite:
+        """Return the write for the step's transaction."""
+        return self._view.prepare(batches)
+
+    def applied(self, batches: Sequence[Batch]) -> None:
+        """Wake the gateways: what they are told is durable."""
+        self._view.applied(batches)
+        self._feed.publish(batches)
+
+
+class LedgerProjection:
+    """The ledger follows plans, items, broadcasts and outcomes."""
+
+    def __init__(self, view: LedgerView) -> None:
+        self._view = view
+
+    def follows(self, topic: str) -> bool:
+        """Return whether the ledger settles or counts records of *topic*."""
+        return topic.startswith(("plans.", "inbox.", "outcomes"))
+
+    def prepare(self, batches: Sequence[Batch]) -> PreparedWrite:
+        """Return the write for the step's transaction."""
+        return self._view.prepare(batches)
+
+    def applied(self, batches: Sequence[Batch]) -> None:
+        """Nobody waits for the ledger."""
+
+
+def derive(log: Log, lane: Lane, batch: Batch) -> list[Output]:
+    """Return the outputs that follow from a batch of ``plans.<lane>``, in order."""
+    gathered: dict[tuple[str, int], list[Item | Handoff]] = {}
+    for position, plan in enumerate(batch.records, batch.position):
+        if isinstance(plan, Plan):
+            for topic, recipient, record in follow(plan, lane, batch.partition, position):
+                where = (topic, log.partition_of(topic, recipient))
+                gathered.setdefault(where, []).append(record)
+    return [Output(topic, partition, made) for (topic, partition), made in gathered.items()]
+
+
+def following(log: Log, lane: Lane, projections: Sequence[Projection]) -> Follow:
+    """Return what route writes together with its plans, on one engine."""
+    return Follow(derive=lambda batch: derive(log, lane, batch), projections=projections)
+
+
+class Expander:
+    """Reads ``plans.<lane>`` and appends what follows. For layouts where views are apart."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+
+    async def run(self, lane: Lane) -> None:
+        """Follow *lane* until cancelled."""
+        log = self._log
+        topic = f"plans.{lane}"
+        owned = {p: await log.acquire("expand", topic, p) for p in range(log.partitions)}
+        while True:
+            moved = False
+            for partition, (epoch, position) in owned.items():
+                batch = await log.read(topic, partition, position, records_max=_BATCH_RECORDS)
+                if not batch.records:
+                    continue
+                moved = True
+                source = Source("expand", topic, partition, position, batch.end, epoch)
+                await log.commit(Step([source], derive(log, lane, batch)))
+                owned[partition] = (epoch, batch.end)
+            if not moved:
+                await log.wait({(topic, p): position for p, (_, position) in owned.items()})
+
+
+class Projector:
+    """Brings one view up to the log. For layouts where the view is apart."""
+
+    def __init__(self, log: Log, view: View, projection: Projection) -> None:
+        self._log = log
+        self._view = view
+        self._projection = projection
+
+    async def run(self) -> None:
+        """Follow every topic of the view until cancelled."""
+        log = self._log
+        marks = dict(await self._view.marks())
+        positions = {
+            (topic, partition): marks.get((topic, partition), 0)
+            for topic in followed_topics()
+            if self._projection.follows(topic)
+            for partition in partitions_of(log, topic)
+        }
+        while True:
+            batches = []
+            for (topic, partition), position in positions.items():
+                batch = await log.read(topic, partition, position, records_max=_BATCH_RECORDS)
+                if batch.records:
+                    batches.append(batch)
+            if not batches:
+                await log.wait(positions)
+                continue
+            await self._view.write(batches)
+            for batch in batches:
+                positions[batch.topic, batch.partition] = batch.end
+            self._projection.applied(batches)
+
+
+def followed_topics() -> tuple[str, ...]:
+    """Return every topic that a view follows."""
+    per_lane = [f"{kind}.{lane}" for kind in ("plans", "inbox") for lane in LANES]
+    return (*per_lane, "inbox.states", "inbox.broadcasts", "outcomes")
+
+
+def partitions_of(log: Log, topic: str) -> range:
+    """Return the partitions of *topic*."""
+    return range(1 if log.partition_of(topic, 1) == log.partition_of(topic, 0) else log.partitions)

@@ -1,0 +1,1 @@
+"""The route step: from accepted events to plans."""

@@ -1,0 +1,99 @@
+"""Everything decide looks at, loaded in bulk for a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from tocsin.app.workflows import WorkflowRegistry
+from tocsin.domain.decide import ChannelFacts, Facts
+from tocsin.domain.recipient import Recipient
+from tocsin.domain.records import Event
+from tocsin.domain.workflow import Workflow
+from tocsin.ports.state import Claims, Suppressions, Tombstone
+
+
+class BatchFacts:
+    """The facts of one batch, by workflow and tenant."""
+
+    def __init__(
+        self,
+        now_ms: int,
+        registry: WorkflowRegistry,
+        channels: Mapping[str, ChannelFacts],
+        suppressed: frozenset[tuple[int, str]],
+        suppressed_digests: frozenset[tuple[bytes, str]],
+        tombstones: Mapping[str, Sequence[Tombstone]],
+    ) -> None:
+        self.now_ms = now_ms
+        self._registry = registry
+        self._channels = channels
+        self._suppressed = suppressed
+        self._suppressed_digests = suppressed_digests
+        self._tombstones = tombstones
+        self._facts: dict[tuple[str, str | None], Facts] = {}
+
+    def of(self, workflow: Workflow, tenant: str | None) -> Facts:
+        """Return the facts for runs of *workflow* under *tenant*."""
+        key = (workflow.key, tenant)
+        found = self._facts.get(key)
+        if found is None:
+            found = self._facts[key] = Facts(
+                now_ms=self.now_ms,
+                channels=self._channels,
+                category=self._registry.category(workflow.category),
+                tenant=self._registry.tenant(tenant) if tenant is not None else None,
+                suppressed=self._suppressed,
+                suppressed_digests=self._suppressed_digests,
+                workflow_active=self._registry.active(workflow.key),
+            )
+        return found
+
+    def cancelled(self, event: Event, recipient_id: str) -> bool:
+        """Return whether a tombstone of the event's key catches this recipient."""
+        if event.cancellation_key is None:
+            return False
+        return any(
+            catches(tombstone, event, recipient_id)
+            for tombstone in self._tombstones.get(event.cancellation_key, ())
+        )
+
+
+def catches(tombstone: Tombstone, event: Event, recipient_id: str) -> bool:
+    """A tombstone catches events whose own time is not after the cancel, or that carry none."""
+    if tombstone.recipients is not None and recipient_id not in tombstone.recipients:
+        return False
+    return event.time_ms is None or event.time_ms <= tombstone.at_ms
+
+
+class FactsStep:
+    """Loads `BatchFacts`."""
+
+    def __init__(
+        self,
+        suppressions: Suppressions,
+        claims: Claims,
+        registry: WorkflowRegistry,
+        channels: Mapping[str, ChannelFacts],
+    ) -> None:
+        self._suppressions = suppressions
+        self._claims = claims
+        self._registry = registry
+        self._channels = channels
+
+    async def load(
+        self, recipients: Sequence[Recipient], cancellation_keys: Sequence[str], now_ms: int
+    ) -> BatchFacts:
+        """Read suppressions of all recipients and tombstones of all keys, one query each."""
+        digests = [each.digest for one in recipients for each in one.addresses]
+        matching = await self._suppressions.matching([one.number for one in recipients], digests)
+        tombstones: Mapping[str, Sequence[Tombstone]] = {}
+        if cancellation_keys:
+            tombstones = await self._claims.tombstones(cancellation_keys, now_ms)
+        return BatchFacts(
+            now_ms,
+            self._registry,
+            self._channels,
+            frozenset((s.recipient, s.channel or "") for s in matching if s.recipient is not None),
+            frozenset((s.digest, s.channel or "") for s in matching if s.digest is not None),
+            tombstones,
+        )

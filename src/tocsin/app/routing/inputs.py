@@ -1,0 +1,82 @@
+"""What one batch of the route step holds, and how its parts hang together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+import xxhash
+
+from tocsin.domain.audience import Term
+from tocsin.domain.recipient import Recipient
+from tocsin.domain.records import Event, PlannedRun, Poison, Release
+from tocsin.domain.workflow import Workflow
+
+EMPTY_OBJECT: dict[str, object] = {}
+
+
+@dataclass(slots=True)
+class Run:
+    """One workflow of one event, on its way to a decision."""
+
+    workflow: Workflow
+    index: int
+    terms: tuple[Term, ...] = ()
+    recipients: list[tuple[str, Recipient | None]] = field(default_factory=list)
+    """(id, profile), each once; None for an unknown one under ``strict_recipients``."""
+    own_data: dict[str, object] = field(default_factory=dict)
+    """Data that is one recipient's alone, by id, decoded."""
+    planned: PlannedRun | None = None
+    """Set once it is known what the run comes to."""
+
+
+@dataclass(slots=True)
+class Input:
+    """One input record at its position."""
+
+    partition: int
+    position: int
+    previous: int
+    record: Event | Release | Poison
+    event: Event | None = None
+    """The event it is about; for a release that is looked up."""
+    event_position: int = 0
+    data: object = None
+    """The event's data, decoded; None until a rule or a template asks."""
+    runs: list[Run] = field(default_factory=list)
+    aliases: list[PlannedRun] = field(default_factory=list)
+    repeat: bool = False
+    alias_of: bytes | None = None
+    detail: str = ""
+
+
+_decoder = msgspec.json.Decoder()
+
+
+def data_of(entry: Input) -> object:
+    """Return the event's data as objects, decoded at most once."""
+    if entry.data is None:
+        assert entry.event is not None
+        entry.data = _decoder.decode(entry.event.data)
+    return entry.data
+
+
+def dedup_key(digest: bytes, workflow: str) -> bytes:
+    """
+    Return what is claimed for one workflow of an event ("" when no workflow takes it).
+
+    Per workflow, because an event may be the first for one workflow and a repeat for another, when
+    a crash came between the appends to two lanes.
+    """
+    return xxhash.xxh3_128_digest(digest + workflow.encode())
+
+
+def place_token(partition: int, position: int) -> bytes:
+    """Return 16 bytes that name an input record: the owner of a timer's release."""
+    return partition.to_bytes(8, "big") + position.to_bytes(8, "big")
+
+
+def unique(pairs: Sequence[tuple[str, Recipient | None]]) -> list[tuple[str, Recipient | None]]:
+    """Return *pairs* without repeated ids, the first of each."""
+    return list(dict(reversed(pairs)).items())[::-1] if len(pairs) > 1 else list(pairs)

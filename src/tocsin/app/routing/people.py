@@ -1,0 +1,134 @@
+"""The recipients of a batch: found, created, and changed by what the calls carry along."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from tocsin.app.profiles import apply_inline
+from tocsin.app.routing.audiences import Resolved
+from tocsin.app.routing.inputs import Input, Run
+from tocsin.domain.audience import RecipientTerm
+from tocsin.domain.recipient import Recipient
+from tocsin.domain.records import Event
+from tocsin.errors import Conflict
+from tocsin.ports.cache import Sealer
+from tocsin.ports.state import Recipients
+
+_decoder = msgspec.json.Decoder()
+_PUT_TRIES = 5
+
+
+class PeopleStep:
+    """Fills in the recipients of runs."""
+
+    def __init__(self, recipients: Recipients, sealer: Sealer) -> None:
+        self._recipients = recipients
+        self._sealer = sealer
+
+    async def load(
+        self, pairs: Sequence[tuple[Input, Run, Resolved]], now_ms: int
+    ) -> None:
+        """
+        Give each run its recipients, in three bulk calls at most.
+
+        Inline fields apply in the order of the log, before anything of the batch is decided.
+        """
+        named: dict[str, RecipientTerm] = {}
+        for _, _, resolved in pairs:
+            for term in resolved.named:
+                named.setdefault(term.id, term)
+        profiles = dict(await self._recipients.by_id(list(named)))
+        if len(profiles) < len(named) or any(term.changes_profile for _, _, r in pairs for term in r.named):
+            profiles.update(await self._write(pairs, profiles, now_ms))
+        numbers = [number for _, _, resolved in pairs for number in resolved.numbers]
+        by_number = await self._recipients.by_number(numbers) if numbers else {}
+        for entry, run, resolved in pairs:
+            _fill(entry, run, resolved, profiles, by_number)
+
+    async def profile(self, number: int) -> Recipient | None:
+        """Return one recipient by number."""
+        return (await self._recipients.by_number([number])).get(number)
+
+    async def _write(
+        self,
+        pairs: Sequence[tuple[Input, Run, Resolved]],
+        profiles: Mapping[str, Recipient],
+        now_ms: int,
+    ) -> Mapping[str, Recipient]:
+        for _ in range(_PUT_TRIES):
+            changed = self._changes(pairs, profiles, now_ms)
+            try:
+                stored = await self._recipients.put(list(changed.values()))
+            except Conflict:
+                # Someone changed one of them by API meanwhile: look again and apply anew.
+                profiles = await self._recipients.by_id(list(changed))
+                continue
+            return {one.id: one for one in stored}
+        raise Conflict("a recipient keeps changing while its event is routed")
+
+    def _changes(
+        self,
+        pairs: Sequence[tuple[Input, Run, Resolved]],
+        profiles: Mapping[str, Recipient],
+        now_ms: int,
+    ) -> dict[str, Recipient]:
+        changed: dict[str, Recipient] = {}
+        for entry, _, resolved in pairs:
+            event = entry.event
+            assert event is not None
+            for term in resolved.named:
+                before = changed.get(term.id) or profiles.get(term.id)
+                if before is None and event.strict_recipients and not term.changes_profile:
+                    continue
+                after = self._after(before, profiles.get(term.id), term, event, now_ms)
+                if after is not None:
+                    changed[term.id] = after
+        return changed
+
+    def _after(
+        self,
+        before: Recipient | None,
+        stored: Recipient | None,
+        term: RecipientTerm,
+        event: Event,
+        now_ms: int,
+    ) -> Recipient | None:
+        """Return the version to write, or None when *before* stands as it is."""
+        if before is None:
+            before = Recipient(0, term.id, version=0, changed_ms=now_ms)
+        elif not term.changes_profile or before.erased:
+            return None
+        after = before
+        if term.changes_profile:
+            after = apply_inline(before, term, event, self._sealer)
+            if after is None:
+                return None
+        # Several events of one batch make one new version: the last of them is what counts.
+        version = stored.version + 1 if stored is not None else 1
+        return msgspec.structs.replace(after, version=version, changed_ms=now_ms)
+
+
+def _fill(
+    entry: Input,
+    run: Run,
+    resolved: Resolved,
+    profiles: Mapping[str, Recipient],
+    by_number: Mapping[int, Recipient],
+) -> None:
+    seen: set[str] = set()
+    for term in resolved.named:
+        if term.id in seen:
+            continue
+        seen.add(term.id)
+        run.recipients.append((term.id, profiles.get(term.id)))
+        if term.data is not None:
+            run.own_data[term.id] = _decoder.decode(term.data)
+    for profile in _in_order(resolved.numbers, by_number):
+        if profile.id not in seen:
+            run.recipients.append((profile.id, profile))
+
+
+def _in_order(numbers: Iterable[int], by_number: Mapping[int, Recipient]) -> list[Recipient]:
+    return [by_number[number] for number in numbers if number in by_number]

@@ -1,0 +1,167 @@
+"""The route role: one loop per lane over the partitions that it owns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+import structlog
+
+from tocsin.app.routing.inputs import Input
+from tocsin.app.routing.step import RouteStep
+from tocsin.domain.lanes import Lane
+from tocsin.domain.records import Event, Plan, Poison
+from tocsin.errors import Fenced, StorageFailed, Unavailable
+from tocsin.ports.cache import Blobs
+from tocsin.ports.log import Follow, Log, Output, Source, Step
+from tocsin.ports.system import Clock
+
+GROUP: Final = "route"
+
+_RETRY_MS: Final = 200
+
+logger = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class _Owned:
+    """How far one partition has come."""
+
+    partition: int
+    epoch: int
+    position: int
+
+
+class Router:
+    """
+    Reads ``events.<lane>``, writes ``plans.<lane>``: one plan for each record, same partition.
+
+    *follow* is given where one engine holds log and views; what follows from a plan is then
+    written in the step's own transaction, else by readers (`tocsin.app.project`).
+    """
+
+    def __init__(
+        self,
+        log: Log,
+        step: RouteStep,
+        blobs: Blobs,
+        clock: Clock,
+        *,
+        follow: Callable[[Lane], Follow | None],
+        batch_events_max: int,
+    ) -> None:
+        self._log = log
+        self._step = step
+        self._blobs = blobs
+        self._clock = clock
+        self._follow = follow
+        self._batch_events_max = batch_events_max
+
+    async def run(self, lane: Lane) -> None:
+        """Route *lane* until cancelled or fenced."""
+        topic = f"events.{lane}"
+        owned = []
+        for partition in range(self._log.partitions):
+            epoch, position = await self._log.acquire(GROUP, topic, partition)
+            owned.append(_Owned(partition, epoch, position))
+        while True:
+            inputs = await self._read(topic, owned)
+            if not inputs:
+                await self._log.wait({(topic, one.partition): one.position for one in owned})
+                continue
+            await self._route(lane, topic, owned, inputs)
+
+    async def _route(
+        self, lane: Lane, topic: str, owned: Sequence[_Owned], inputs: Sequence[Input]
+    ) -> None:
+        """Decide and commit *inputs*; they are decided again until that is durable."""
+        try:
+            plans = await self._plans(lane, inputs)
+            step = _commit_of(lane, topic, owned, inputs, plans)
+            await self._log.commit(step, self._follow(lane))
+        except (Fenced, StorageFailed):
+            raise
+        except Unavailable as error:
+            logger.warning("route_waits", lane=lane, code=error.code)
+            await self._clock.sleep_until(self._clock.now_ms() + _RETRY_MS)
+            return
+        for source in step.sources:
+            owned[source.partition].position = source.position
+
+    async def _plans(self, lane: Lane, inputs: Sequence[Input]) -> list[Plan]:
+        """
+        Decide a batch. A record that breaks the code is poison, alone: the others are decided.
+        """
+        now_ms = self._clock.now_ms()
+        incarnation = self._log.incarnation
+        try:
+            return await self._step(lane, incarnation, await self._with_payloads(inputs), now_ms)
+        except (Unavailable, StorageFailed):
+            raise
+        except Exception as error:
+            if len(inputs) > 1:
+                half = len(inputs) // 2
+                first = await self._plans(lane, [_fresh(entry) for entry in inputs[:half]])
+                return first + await self._plans(lane, [_fresh(entry) for entry in inputs[half:]])
+            logger.exception("route_poison", lane=lane, position=inputs[0].position)
+            broken = _fresh(inputs[0])
+            broken.record = Poison(b"", f"deciding it failed: {type(error).__name__}")
+            plan = (await self._step(lane, incarnation, [broken], now_ms))[0]
+            return [_about(plan, inputs[0])]
+
+    async def _with_payloads(self, inputs: Sequence[Input]) -> Sequence[Input]:
+        for entry in inputs:
+            record = entry.record
+            if isinstance(record, Event) and record.data_ref is not None:
+                body = await self._blobs.get(record.data_ref)
+                entry.record = msgspec.structs.replace(record, data=body, data_ref=None)
+        return inputs
+
+    async def _read(self, topic: str, owned: Sequence[_Owned]) -> list[Input]:
+        inputs: list[Input] = []
+        share = max(1, self._batch_events_max // len(owned))
+        for one in owned:
+            batch = await self._log.read(topic, one.partition, one.position, records_max=share)
+            previous = one.position - 1
+            for position, record in enumerate(batch.records, batch.position):
+                inputs.append(Input(one.partition, position, previous, record))  # type: ignore[arg-type]
+                previous = position
+        return inputs
+
+
+def _fresh(entry: Input) -> Input:
+    return Input(entry.partition, entry.position, entry.previous, entry.record)
+
+
+def _about(plan: Plan, entry: Input) -> Plan:
+    """Let a poison plan name the event that it is about, so that it can be found."""
+    record = entry.record
+    if not isinstance(record, Event):
+        return plan
+    return msgspec.structs.replace(plan, input_key=record.key, event=record.key)
+
+
+def _commit_of(
+    lane: Lane,
+    topic: str,
+    owned: Sequence[_Owned],
+    inputs: Sequence[Input],
+    plans: Sequence[Plan],
+) -> Step:
+    by_partition: dict[int, list[Plan]] = {}
+    last: dict[int, int] = {}
+    for entry, plan in zip(inputs, plans, strict=True):
+        by_partition.setdefault(entry.partition, []).append(plan)
+        last[entry.partition] = entry.position
+    sources = [
+        Source(
+            GROUP, topic, partition, owned[partition].position, end + 1, owned[partition].epoch
+        )
+        for partition, end in last.items()
+    ]
+    outputs = [
+        Output(f"plans.{lane}", partition, made) for partition, made in by_partition.items()
+    ]
+    return Step(sources, outputs)

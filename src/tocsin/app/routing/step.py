@@ -1,0 +1,163 @@
+"""One batch through route: settle, find, load, decide, and the records that say so."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from tocsin.app.routing.audiences import AudienceStep, Resolved
+from tocsin.app.routing.deciding import plan_run
+from tocsin.app.routing.facts import BatchFacts, FactsStep
+from tocsin.app.routing.fanning import FanoutStarter
+from tocsin.app.routing.holding import Held, HoldStep
+from tocsin.app.routing.inputs import Input, Run
+from tocsin.app.routing.people import PeopleStep
+from tocsin.app.routing.releasing import ReleaseStep
+from tocsin.app.routing.settle import Settle
+from tocsin.domain.lanes import Lane
+from tocsin.domain.reasons import Outcome
+from tocsin.domain.records import Event, Plan, PlannedRun, Poison, Release
+from tocsin.domain.times import show_time
+
+
+@dataclass(frozen=True, slots=True)
+class RouteParts:
+    """The parts of the step, each with its own ports."""
+
+    settle: Settle
+    audiences: AudienceStep
+    people: PeopleStep
+    facts: FactsStep
+    fanouts: FanoutStarter
+    hold: HoldStep
+    release: ReleaseStep
+    fanout_threshold: int
+
+
+@dataclass(slots=True)
+class _Work:
+    """Runs of a batch, with what is known of their audience."""
+
+    named: list[tuple[Input, Run, Resolved]] = field(default_factory=list)
+
+
+class RouteStep:
+    """Decides a batch of input records. Writes to the state store, never to the log."""
+
+    def __init__(self, parts: RouteParts) -> None:
+        self._parts = parts
+
+    async def __call__(
+        self, lane: Lane, incarnation: int, inputs: Sequence[Input], now_ms: int
+    ) -> list[Plan]:
+        """
+        Return one plan for each input, in order.
+
+        All state writes happen before: their ports promise that no plan becomes durable unless
+        they do, so a timer or a fan-out can be missing for no plan that stands.
+        """
+        parts = self._parts
+        await parts.settle(inputs, now_ms)
+        work = await self._audiences(lane, inputs, now_ms)
+        await parts.people.load(work.named, now_ms)
+        facts = await self._facts(inputs, work, now_ms)
+        created_at = show_time(now_ms)
+        for entry, run, _ in work.named:
+            run.planned = plan_run(entry, run, facts, created_at)
+        held = Held(lane, now_ms)
+        plans = []
+        for entry in inputs:
+            plans.append(await self._plan(entry, held, facts, incarnation, now_ms))
+        await parts.hold.arm(held)
+        return plans
+
+    async def _audiences(self, lane: Lane, inputs: Sequence[Input], now_ms: int) -> _Work:
+        work = _Work()
+        audiences = self._parts.audiences
+        for entry in inputs:
+            for run in entry.runs:
+                resolved = await audiences.resolve(audiences.terms(entry, run), entry)
+                if entry.event is not None and entry.event.exclude is not None:
+                    names, numbers = await audiences.excluded(entry)
+                    resolved.named = [t for t in resolved.named if t.id not in names]
+                    resolved.numbers -= numbers
+                if resolved.many or (
+                    len(resolved.named) + len(resolved.numbers) > self._parts.fanout_threshold
+                ):
+                    run.planned = await self._parts.fanouts.start(entry, run, resolved, lane, now_ms)
+                else:
+                    work.named.append((entry, run, resolved))
+        return work
+
+    async def _facts(self, inputs: Sequence[Input], work: _Work, now_ms: int) -> BatchFacts:
+        recipients = {
+            one.number: one
+            for _, run, _ in work.named
+            for _, one in run.recipients
+            if one is not None
+        }
+        keys = {
+            entry.event.cancellation_key
+            for entry in inputs
+            if entry.event is not None and entry.event.cancellation_key is not None
+        }
+        return await self._parts.facts.load(list(recipients.values()), sorted(keys), now_ms)
+
+    async def _plan(
+        self, entry: Input, held: Held, facts: BatchFacts, incarnation: int, now_ms: int
+    ) -> Plan:
+        record = entry.record
+        if isinstance(record, Poison):
+            return _bare(entry, incarnation, now_ms, b"", Outcome.POISON, record.detail)
+        if isinstance(record, Release):
+            return await self._parts.release.plan(entry, record, held, incarnation, now_ms)
+        runs: list[PlannedRun] = list(entry.aliases)
+        for run in entry.runs:
+            assert run.planned is not None
+            planned = run.planned
+            if record.cancellation_key is not None:
+                planned = await self._parts.hold.claim(record, planned, held)
+            held.note(entry, planned)
+            runs.append(planned)
+        return Plan(
+            incarnation,
+            entry.position,
+            entry.previous,
+            record.key,
+            record.key,
+            now_ms,
+            _outcome(record, runs, entry),
+            tuple(runs),
+            entry.alias_of,
+            entry.detail,
+            record.trace,
+            record.tenant,
+            record.locale,
+            None,
+            entry.position,
+        )
+
+
+def _outcome(record: Event, runs: Sequence[PlannedRun], entry: Input) -> Outcome:
+    if entry.alias_of is not None:
+        return Outcome.ALIAS
+    if not runs:
+        return Outcome.NO_WORKFLOW
+    outcomes = {run.outcome for run in runs}
+    return Outcome.ROUTED if Outcome.ROUTED in outcomes else Outcome.EMPTY_AUDIENCE
+
+
+def _bare(
+    entry: Input, incarnation: int, now_ms: int, key: bytes, outcome: Outcome, detail: str
+) -> Plan:
+    return Plan(
+        incarnation,
+        entry.position,
+        entry.previous,
+        key,
+        key,
+        now_ms,
+        outcome,
+        detail=detail,
+        event_position=entry.position,
+    )
