@@ -1,0 +1,90 @@
+"""The newest version of each recipient, as far as memory knows it; exact or silent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeVar
+
+from tocsin.adapters.sqlite.recent import Recent
+from tocsin.domain.recipient import Recipient
+
+Key = str | int
+"""A recipient's id or number."""
+
+K = TypeVar("K", str, int)
+
+Queued = dict[Key, Recipient | None]
+"""What one call wrote; None for an id that went to another name."""
+
+
+class Reading:
+    """A read under way, and the keys that were written since it began."""
+
+    def __init__(self) -> None:
+        self.overtaken: set[Key] = set()
+
+
+class Newest:
+    """
+    Versions that are queued but not durable, a bounded cache, and the reads under way.
+
+    A read that a write overtook says nothing about the keys of that write: its snapshot may be
+    older than the write, and the write may have left this memory by the time it returns.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._cache: Recent[Key, Recipient] = Recent(2 * size)
+        self._queued: dict[Key, Queued] = {}
+        self._reads: set[Reading] = set()
+
+    def find(self, keys: Iterable[K]) -> tuple[dict[K, Recipient], list[K]]:
+        """Return what is known, and the keys of which nothing is."""
+        found: dict[K, Recipient] = {}
+        missing: list[K] = []
+        for key in keys:
+            queued = self._queued.get(key)
+            known = self._cache.get(key) if queued is None else queued[key]
+            if known is not None:
+                found[key] = known
+            elif queued is None:
+                missing.append(key)
+        return found, missing
+
+    def begin(self) -> Reading:
+        """Note a read before it starts."""
+        reading = Reading()
+        self._reads.add(reading)
+        return reading
+
+    def end(self, reading: Reading, rows: Sequence[Recipient] = ()) -> list[Recipient]:
+        """Keep what was read, and return it, without what was overtaken."""
+        self._reads.discard(reading)
+        sound = [row for row in rows if row.number not in reading.overtaken]
+        for recipient in sound:
+            self._cache.put(recipient.id, recipient)
+            self._cache.put(recipient.number, recipient)
+        return sound
+
+    def queue(self, stored: Sequence[Recipient], before: Mapping[int, Recipient]) -> Queued:
+        """Know *stored* in place of *before* from now on, until `settle`."""
+        queued: Queued = {}
+        for recipient in stored:
+            old = before.get(recipient.number)
+            if old is not None and old.id != recipient.id:
+                queued[old.id] = None
+                self._cache.drop(old.id)
+            queued[recipient.id] = queued[recipient.number] = recipient
+            self._cache.put(recipient.id, recipient)
+            self._cache.put(recipient.number, recipient)
+        self._queued.update(dict.fromkeys(queued, queued))
+        for reading in self._reads:
+            reading.overtaken.update(queued)
+        return queued
+
+    def settle(self, queued: Queued, *, kept: bool) -> None:
+        """Note that what was queued is durable, or was not kept."""
+        for key in queued:
+            if self._queued.get(key) is queued:
+                del self._queued[key]
+            if not kept:
+                self._cache.drop(key)

@@ -1,0 +1,50 @@
+"""A bounded map that keeps what was used lately, at the cost of plain dictionaries."""
+
+from __future__ import annotations
+
+from typing import Generic, TypeVar
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class Recent(Generic[K, V]):
+    """
+    Two generations: when the young one is full it becomes the old one, and the old one goes.
+
+    What is read from the old generation moves to the young one, so at least the last ``size / 2``
+    distinct keys are there, never more than *size*, and nothing is reordered at each read.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._half = max(size // 2, 1)
+        self._young: dict[K, V] = {}
+        self._old: dict[K, V] = {}
+
+    def __len__(self) -> int:
+        return len(self._young) + len(self._old)
+
+    def get(self, key: K) -> V | None:
+        """Return the value, or None when it is not here."""
+        value = self._young.get(key)
+        if value is not None:
+            return value
+        value = self._old.pop(key, None)
+        if value is not None:
+            self._keep(key, value)
+        return value
+
+    def put(self, key: K, value: V) -> None:
+        """Keep *value*, which is not None, in place of what was there."""
+        self._old.pop(key, None)
+        self._keep(key, value)
+
+    def drop(self, key: K) -> None:
+        """Forget the key."""
+        self._young.pop(key, None)
+        self._old.pop(key, None)
+
+    def _keep(self, key: K, value: V) -> None:
+        if len(self._young) >= self._half and key not in self._young:
+            self._old, self._young = self._young, {}
+        self._young[key] = value

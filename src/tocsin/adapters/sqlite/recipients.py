@@ -1,0 +1,190 @@
+"""Recipients in SQLite: documents by number and id, every version, and the sets they are in."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Self
+
+import apsw
+import msgspec
+
+from tocsin.adapters.sqlite.engine import StateEngine, until_kept
+from tocsin.adapters.sqlite.newest import K, Newest
+from tocsin.adapters.sqlite.sets import EVERYONE, SetChanges
+from tocsin.adapters.sqlite.sql import bind_numbers, bind_texts, queries
+from tocsin.domain.fanout import set_keys
+from tocsin.domain.recipient import Recipient
+from tocsin.errors import Conflict, RequestRefused
+
+_encode: Final = msgspec.msgpack.Encoder().encode
+_decode: Final = msgspec.msgpack.Decoder(Recipient).decode
+
+
+class SqliteRecipients:
+    """
+    Fills `tocsin.ports.state.Recipients`: what was put is read at once, durable or not yet.
+
+    Dense numbers are given out in memory, since one process owns the file.
+    """
+
+    def __init__(self, engine: StateEngine, *, newest_number: int, cache_size: int) -> None:
+        self._engine = engine
+        self._newest_number = newest_number
+        self._newest = Newest(cache_size)
+        self._turn = asyncio.Lock()
+
+    @classmethod
+    async def open(cls, engine: StateEngine, *, cache_size: int) -> Self:
+        """Read the counter; *cache_size* bounds the recipients that are kept decoded."""
+        newest = await engine.read(lambda c: c.execute(queries("recipients")["counter"]).get)
+        return cls(engine, newest_number=newest, cache_size=cache_size)
+
+    async def by_id(self, ids: Sequence[str]) -> Mapping[str, Recipient]:
+        """Return those that exist."""
+        return await self._find(
+            ids, lambda missing: ("by_id", bind_texts(missing)), lambda recipient: recipient.id
+        )
+
+    async def by_number(self, numbers: Sequence[int]) -> Mapping[int, Recipient]:
+        """Return those that exist."""
+        return await self._find(
+            numbers,
+            lambda missing: ("by_number", bind_numbers(missing)),
+            lambda recipient: recipient.number,
+        )
+
+    async def put(self, recipients: Sequence[Recipient]) -> Sequence[Recipient]:
+        """Check and number on the loop; encode and write on the writer's thread."""
+        async with self._turn:
+            before = await self._before(recipients)
+            stored = self._numbered(recipients)
+            queued = self._newest.queue(stored, before)
+            waiting = self._engine.queue_ahead(
+                _Change(stored, before).write,
+                lambda kept: self._newest.settle(queued, kept=kept),
+            )
+        await until_kept(waiting)
+        return stored
+
+    async def durable(self) -> None:
+        """Return when everything that was put before is durable."""
+        await self._engine.writer.flush()
+
+    async def version(self, number: int, version: int) -> Recipient | None:
+        """Return one version."""
+        return await self._one("version", (number, version))
+
+    async def version_at(self, number: int, at_ms: int) -> Recipient | None:
+        """Return the version that was current then."""
+        return await self._one("version_at", (number, at_ms))
+
+    async def page(self, after: str | None, limit: int) -> Sequence[Recipient]:
+        """Return the next page by id."""
+        return await self._engine.read(lambda c: _read(c, "page", (after or "", limit)))
+
+    async def _one(self, query: str, bindings: tuple[Any, ...]) -> Recipient | None:
+        found = await self._engine.read(lambda c: _read(c, query, bindings))
+        return found[0] if found else None
+
+    async def _find(
+        self,
+        keys: Iterable[K],
+        query: Callable[[Iterable[K]], tuple[str, object]],
+        key_of: Callable[[Recipient], K],
+    ) -> dict[K, Recipient]:
+        found, missing = self._newest.find(keys)
+        while missing:
+            name, table = query(sorted(set(missing)))
+            reading = self._newest.begin()
+            rows: Sequence[Recipient] = ()
+            try:
+                rows = await self._engine.read(lambda c: _read(c, name, (table,)))  # noqa: B023
+            finally:
+                sound = self._newest.end(reading, rows)
+            found |= {key_of(recipient): recipient for recipient in sound}
+            again = [key for key in missing if key in reading.overtaken]
+            newer, missing = self._newest.find(again)
+            found |= newer
+        return found
+
+    async def _before(self, recipients: Sequence[Recipient]) -> dict[int, Recipient]:
+        """Return the stored versions by number, having checked that each may be replaced."""
+        before = dict(await self.by_number([r.number for r in recipients if r.number]))
+        new_ids = []
+        for recipient in recipients:
+            old = before.get(recipient.number)
+            if recipient.version != (1 if old is None else old.version + 1) or (
+                recipient.number and old is None
+            ):
+                raise Conflict("a recipient was changed by someone else meanwhile")
+            if old is None or old.id != recipient.id:
+                new_ids.append(_checked(recipient.id))
+        distinct = {r.number or r.id for r in recipients}
+        if len(distinct) < len(recipients) or await self.by_id(new_ids):
+            raise Conflict("a recipient with this id is there already")
+        return before
+
+    def _numbered(self, recipients: Sequence[Recipient]) -> list[Recipient]:
+        stored = []
+        for recipient in recipients:
+            if recipient.number:
+                stored.append(recipient)
+            else:
+                self._newest_number += 1
+                stored.append(msgspec.structs.replace(recipient, number=self._newest_number))
+        return stored
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """One call of put, as it is written."""
+
+    stored: Sequence[Recipient]
+    before: Mapping[int, Recipient]
+
+    def write(self, connection: apsw.Connection) -> None:
+        sql = queries("recipients")
+        connection.execute(sql["keep_versions"], (bind_numbers(self.before),))
+        unchanged = connection.total_changes()
+        connection.executemany(sql["put"], [_row(recipient) for recipient in self.stored])
+        if connection.total_changes() - unchanged != len(self.stored):
+            raise Conflict("a recipient was changed by someone else meanwhile")
+        erased = [recipient.number for recipient in self.stored if recipient.erased]
+        connection.execute(sql["forget_versions"], (bind_numbers(erased),))
+        newest = max((recipient.number for recipient in self.stored), default=0)
+        connection.execute(sql["count"], (newest,))
+        self._set_changes().write(connection)
+
+    def _set_changes(self) -> SetChanges:
+        changes = SetChanges()
+        for recipient in self.stored:
+            old = self.before.get(recipient.number)
+            changes.move(recipient.number, () if old is None else _sets(old), _sets(recipient))
+        return changes
+
+
+def _read(connection: apsw.Connection, query: str, bindings: tuple[Any, ...]) -> list[Recipient]:
+    rows = connection.execute(queries("recipients")[query], bindings)
+    return [_decode(doc) for (doc,) in rows]
+
+
+def _row(recipient: Recipient) -> tuple[int, str, int, int, bytes]:
+    return (
+        recipient.number,
+        recipient.id,
+        recipient.version,
+        recipient.changed_ms,
+        _encode(recipient),
+    )
+
+
+def _sets(recipient: Recipient) -> frozenset[str]:
+    return frozenset() if recipient.erased else set_keys(recipient) | {EVERYONE}
+
+
+def _checked(id_: str) -> str:
+    if "\0" in id_ or not id_:
+        raise RequestRefused("an id of a recipient has at least one character and no NUL")
+    return id_
