@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
@@ -67,7 +69,7 @@ def as_text(result: Result) -> str:
         if figure.goal is not None:
             limits = f"goal {figure.limit(figure.goal)}"
             if figure.floor is not None:
-                limits += f", not done beyond {figure.limit(figure.floor)}"
+                limits += f", not done unless {figure.limit(figure.floor)}"
             limits += f": {figure.verdict()}"
         value = f"{number(figure.value)} {figure.unit}"
         lines.append(f"  {figure.name:<{width}}  {value:<18} {limits}".rstrip())
@@ -78,7 +80,7 @@ def as_text(result: Result) -> str:
 
 def as_markdown(results: Sequence[Result], machine: dict[str, Any]) -> str:
     """A page with one table of figures, the machine, the notes and the raw numbers."""
-    lines = ["| case | figure | measured | goal | not done beyond | |", "|---|---|---|---|---|---|"]
+    lines = ["| case | figure | measured | goal | not done unless | |", "|---|---|---|---|---|---|"]
     for result in results:
         for figure in result.figures:
             cells = (
@@ -106,4 +108,5 @@ def write_json(path: Path, results: Sequence[Result], machine: dict[str, Any]) -
     """Everything, for machines."""
     path.parent.mkdir(parents=True, exist_ok=True)
     document = {"machine": machine, "results": [asdict(result) for result in results]}
-    path.write_text(json.dumps(document, indent=1) + "\n")
+    # msgspec writes an infinite figure as null, where `json` would write what is not JSON.
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n")

@@ -16,9 +16,8 @@ VISIBLE_LIMIT_S = 120.0
 def everyone(lab: Lab) -> Result:
     """Visible means: the inbox of every sampled person lists it."""
     total = lab.options.recipients
-    numbers = sorted(
-        {*seed.spread_over(total, SAMPLE), *range(max(1, total - LAST + 1), total + 1)}
-    )
+    last = range(max(1, total - LAST + 1), total + 1)
+    numbers = sorted({*seed.spread_over(total, SAMPLE), *last})
     with lab.seeded("everyone") as server:
         tokens = seed.tokens(server, numbers)
         with server.client() as client:
@@ -27,51 +26,53 @@ def everyone(lab: Lab) -> Result:
             started = time.monotonic()
             answer = client.send("POST", "/v1/events", _event())
             answered_s = time.monotonic() - started
-            seen = _watch(client, tokens, started)
+            visible = sorted(_watch(client, tokens, started).values())
             used = server.usage()
             after = _fanout(client, answer)
-    visible = sorted(seen.values())
     missing = len(tokens) - len(visible)
-    figures = [
-        Figure(name="request answered", value=answered_s * 1000, unit="ms", goal=50, floor=100),
-        Figure(
-            name="visible to all of the sample",
-            value=visible[-1] if not missing else float("inf"),
-            unit="s",
-            goal=1,
-            floor=3,
-        ),
-        Figure(
-            name="server CPU per recipient, the sample's polls included",
-            value=(used.cpu_s - before.cpu_s) * 1e6 / total,
-            unit="µs",
-        ),
-        Figure(name="server RSS", value=used.rss_bytes / 1e6, unit="MB"),
-    ]
-    notes = [
-        (
-            f"sample: {len(tokens)} recipients, uniform and the last {LAST}, their inboxes polled in "
-            "turn with their own tokens; times run from before the request was sent"
-        )
-    ]
-    if missing:
-        notes.append(f"NOT VISIBLE within {VISIBLE_LIMIT_S:.0f} s to {missing} of the sample")
+    cpu_s = used.cpu_s - before.cpu_s
     return Result(
         case="everyone",
         what=f"one event to {total:,} recipients",
-        figures=figures,
-        notes=notes,
+        figures=[
+            Figure(name="request answered", value=answered_s * 1000, unit="ms", goal=50, floor=100),
+            Figure(
+                name="visible to all of the sample",
+                value=float("inf") if missing else visible[-1],
+                unit="s",
+                goal=1,
+                floor=3,
+            ),
+            Figure(name="server CPU per recipient", value=cpu_s * 1e6 / total, unit="µs"),
+            Figure(name="server RSS", value=used.rss_bytes / 1e6, unit="MB"),
+        ],
+        notes=_notes(len(tokens), missing),
         raw={
             "answered_ms": round(answered_s * 1000, 2),
-            "visible_first_s": round(visible[0], 3) if visible else None,
-            "visible_last_s": round(visible[-1], 3) if visible else None,
+            "visible_first_middle_last_s": [round(visible[at], 3) for at in _thirds(visible)],
             "sample": len(tokens),
             "missing": missing,
-            "cpu_s": round(used.cpu_s - before.cpu_s, 2),
+            "cpu_s": round(cpu_s, 2),
             "answer": answer,
             "event_after": after,
         },
     )
+
+
+def _thirds(visible: list[float]) -> list[int]:
+    """Indexes of the first, the middle and the last; none of an empty list."""
+    return [0, len(visible) // 2, len(visible) - 1] if visible else []
+
+
+def _notes(sample: int, missing: int) -> list[str]:
+    how = (
+        f"sample: {sample} recipients, uniform and the last {LAST}, their inboxes polled in turn "
+        "with their own tokens; times run from before the request was sent, and CPU includes "
+        "the polls"
+    )
+    if not missing:
+        return [how]
+    return [how, f"NOT VISIBLE within {VISIBLE_LIMIT_S:.0f} s to {missing} of the sample"]
 
 
 def _event() -> dict[str, Any]:

@@ -1,10 +1,11 @@
 """Everybody gets a little, nobody is there: until the ledger is settled."""
 
 from bench.cases.live import generator_cost, problems, raw
-from bench.lab import Lab
-from bench.load import Load, run
+from bench.lab import Lab, Options
+from bench.load import Load, Measured, run
+from bench.process import Usage
 from bench.report import Figure, Result
-from bench.settle import wait_settled
+from bench.settle import Settled, wait_settled
 
 SETTLE_LIMIT_S = 300
 
@@ -29,15 +30,41 @@ def spread(lab: Lab) -> Result:
             accepted = measured.generator["accepted"]
             settled = wait_settled(client, accepted, limit_s=SETTLE_LIMIT_S)
         used = server.usage()
+    notes = problems(measured.generator)
+    if not settled.done:
+        notes.append(f"NOT SETTLED within {SETTLE_LIMIT_S} s")
+    return Result(
+        case="spread",
+        what=_what(options),
+        figures=_figures(measured, settled, used, rate_goal=options.rate is None),
+        notes=notes,
+        raw={
+            **raw(measured),
+            "settle_s": round(settled.seconds, 2),
+            "audit_polls": settled.polls,
+            "cpu_s_until_settled": round(used.cpu_s - measured.before.cpu_s, 2),
+            "audit": settled.audit,
+        },
+    )
+
+
+def _what(options: Options) -> str:
+    offered = f"{options.rate:,.0f}/s" if options.rate else "16 connections in closed loop"
+    people = f"{options.recipients:,} recipients"
+    return f"{offered}, batches of 100, uniform over {people}, none connected"
+
+
+def _figures(measured: Measured, settled: Settled, used: Usage, *, rate_goal: bool) -> list[Figure]:
+    accepted = measured.generator["accepted"]
     cpu_s = used.cpu_s - measured.before.cpu_s
     wall_s = max(measured.wall_s, measured.offered_s) + settled.seconds
-    figures = [
+    return [
         Figure(
             name="notifications, first request to settled",
             value=accepted / wall_s,
             unit="/s",
-            goal=None if options.rate else 20_000,
-            floor=None if options.rate else 12_000,
+            goal=20_000 if rate_goal else None,
+            floor=12_000 if rate_goal else None,
             more_is_better=True,
         ),
         Figure(
@@ -52,21 +79,3 @@ def spread(lab: Lab) -> Result:
         Figure(name="server RSS", value=used.rss_bytes / 1e6, unit="MB"),
         generator_cost(measured),
     ]
-    offered = f"{options.rate:,.0f}/s" if options.rate else "16 connections in closed loop"
-    notes = problems(measured.generator)
-    if not settled.done:
-        notes.append(f"NOT SETTLED within {SETTLE_LIMIT_S} s")
-    return Result(
-        case="spread",
-        what=f"{offered} in batches of 100, uniform over {options.recipients:,} recipients, "
-        "none connected",
-        figures=figures,
-        notes=notes,
-        raw={
-            **raw(measured),
-            "settle_s": round(settled.seconds, 2),
-            "audit_polls": settled.polls,
-            "cpu_s_until_settled": round(cpu_s, 2),
-            "audit": settled.audit,
-        },
-    )

@@ -35,8 +35,9 @@ static void sender_reconnect(struct load *load, struct sender *sender) {
 }
 
 void senders_open(struct load *load) {
-    load->senders = must_allocate(NULL, (size_t)load->options.senders * sizeof *load->senders);
-    memset(load->senders, 0, (size_t)load->options.senders * sizeof *load->senders);
+    size_t size = ((size_t)load->options.senders + 1) * sizeof *load->senders; /* none is fine */
+    load->senders = must_allocate(NULL, size);
+    memset(load->senders, 0, size);
     for (int i = 0; i < load->options.senders; i++) {
         struct sender *sender = &load->senders[i];
         sender->out = must_allocate(NULL, request_capacity(&load->options));

@@ -168,6 +168,8 @@ static void begin(struct load *load) {
         fail("standard input was closed: the harness has gone");
     if (load->phase != PHASE_READY)
         return;
+    /* Not earlier: a server may close a connection on which nothing is said for seconds. */
+    senders_open(load);
     load->start_us = now_us(load);
     load->batches_planned =
         (uint64_t)(load->options.seconds * load->options.rate / load->options.batch);
@@ -194,9 +196,7 @@ static void setup(struct load *load) {
     watch(load, &load->timer, EPOLLIN, true);
     watch(load, &load->standard_input, EPOLLIN, true);
     clients_load(load);
-    if (load->options.mode != MODE_HOLD)
-        senders_open(load);
-    else
+    if (load->options.mode == MODE_HOLD)
         load->options.senders = 0;
 }
 

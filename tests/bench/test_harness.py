@@ -58,7 +58,7 @@ def test_a_result_is_printed_with_goals_notes_and_raw_numbers() -> None:
     )
     text = as_text(result)
     page = as_markdown([result], {"kernel": "Linux 6"})
-    assert "goal ≤ 60 µs, not done beyond ≤ 90 µs: goal met" in text
+    assert "goal ≤ 60 µs, not done unless ≤ 90 µs: goal met" in text
     assert "| `live` | CPU each | 43.2 µs | ≤ 60 µs | ≤ 90 µs | goal met |" in page
     for shown in (text, page):
         assert "a note" in shown
