@@ -34,6 +34,7 @@ def main(arguments: Sequence[str]) -> int:
     # The server inherits it: how many sockets it holds should not depend on the shell.
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    given.work.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="tocsin-bench-", dir=given.work) as work:
         lab = Lab(_options(given), work=Path(work), keep=given.keep)
         if given.cases == ["profile"]:
@@ -117,7 +118,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--plain-frames", action="store_true", help="do not ask for tocsin.v1.batch")
     add("--acknowledge", action="store_true", help="answer every item with `received`")
     add("--keep", type=Path, help="folder to keep the seeded data in, for the next run")
-    add("--work", type=Path, help="folder for the cases' data (the system's temporary folder)")
+    # Not the system's temporary folder, which may be memory, where a flush costs nothing.
+    add("--work", type=Path, default=RESULTS, help="folder for the cases' data (bench/results)")
     add("--json", type=Path, default=RESULTS / "latest.json", help="where results are written")
     add("--markdown", type=Path, help="also write a page with the table and the raw numbers")
     add("--stacks", type=Path, default=RESULTS / "profile.folded", help="profile: stacks go here")
