@@ -2,69 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from collections.abc import Set as AbstractSet
+from typing import Final
 
-import msgspec
-
-from tocsin.domain.category import Category, Tenant
+from tocsin.domain.case import Case, Target, target, targets
 from tocsin.domain.decision import Decision, GateResult
-from tocsin.domain.recipient import Recipient
-from tocsin.domain.workflow import Workflow
+from tocsin.domain.gates import GATES
+from tocsin.domain.reasons import Reason, Verdict
 
-
-class ChannelFacts(msgspec.Struct, frozen=True):
-    """What decide must know of a channel."""
-
-    configured: bool
-    interrupts: bool
-    needs_address: bool
-
-
-class Facts(msgspec.Struct, frozen=True, kw_only=True):
-    """
-    What holds for a whole batch, read once.
-
-    Suppressions are (number or digest, channel), with the channel "" for all channels.
-    """
-
-    now_ms: int
-    channels: Mapping[str, ChannelFacts]
-    category: Category | None = None
-    tenant: Tenant | None = None
-    suppressed: AbstractSet[tuple[int, str]] = frozenset()
-    suppressed_digests: AbstractSet[tuple[bytes, str]] = frozenset()
-    workflow_active: bool = True
-    preferences_known: bool = True
-    """False when preferences and consents cannot be read: see `must_wait`."""
-
-
-class Case(msgspec.Struct, frozen=True, kw_only=True):
-    """One recipient of one run. ``expires_ms`` is an instant; ``recipient`` None: unknown."""
-
-    workflow: Workflow
-    recipient: Recipient | None
-    facts: Facts
-    expires_ms: int | None = None
-    cancelled: bool = False
-    data_valid: bool = True
-
-
-def must_wait(workflow: Workflow, facts: Facts) -> bool:
-    """Return whether the run has to wait because preferences cannot be read now."""
-    raise NotImplementedError
+_JUDGES: Final = tuple(gate.judge for gate in GATES)
 
 
 def decide(case: Case) -> tuple[Decision, ...]:
-    """Decide all steps."""
-    raise NotImplementedError
+    """Decide all steps, in order; each has one decision per address, or one with address 0."""
+    steps = case.workflow.steps
+    return tuple([_decide(each) for step in steps for each in targets(case, step)])
 
 
 def decide_step(case: Case, step: int, address: int) -> Decision:
-    """Decide one delivery anew, as after a hold; *address* 0: the step has none."""
-    raise NotImplementedError
+    """Decide one delivery anew in full, as after a hold; *address* 0: the step has none."""
+    return _decide(target(case, case.workflow.steps[step], address))
+
+
+def _decide(delivery: Target) -> Decision:
+    step = delivery.step
+    for judge in _JUDGES:
+        no = judge(delivery)
+        if no is not None:
+            return Decision(
+                step.index,
+                step.channel,
+                delivery.number,
+                no.verdict,
+                no.reason,
+                no.rule,
+                no.until_ms,
+            )
+    return Decision(step.index, step.channel, delivery.number, Verdict.SEND, Reason.SEND)
 
 
 def trace(case: Case, step: int, address: int) -> list[GateResult]:
-    """Return what each gate looked at, up to the one that said no, by the same gates."""
-    raise NotImplementedError
+    """
+    Return what each gate looked at, up to the first that says no, by the gates of `decide`.
+
+    The last result has the reason of the decision; it is ``send`` when all gates let it pass.
+    """
+    delivery = target(case, case.workflow.steps[step], address)
+    results = []
+    for gate in GATES:
+        no = gate.judge(delivery)
+        inputs = gate.inputs(delivery)
+        if no is not None:
+            results.append(GateResult(gate.name, False, inputs, no.rule, no.reason, no.until_ms))
+            return results
+        results.append(GateResult(gate.name, True, inputs))
+    results.append(GateResult("send", True, {}, reason=Reason.SEND))
+    return results

@@ -1,0 +1,95 @@
+"""What decide is told: the facts of a batch, one recipient of one run, one delivery."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from typing import Final
+
+import msgspec
+
+from tocsin.domain.category import Category, Tenant
+from tocsin.domain.recipient import Address, Recipient
+from tocsin.domain.workflow import CompiledStep, Workflow
+
+
+class ChannelFacts(msgspec.Struct, frozen=True):
+    """What decide must know of a channel: ``configured`` means that it has a provider."""
+
+    configured: bool
+    interrupts: bool
+    needs_address: bool
+
+
+NO_CHANNEL: Final = ChannelFacts(configured=False, interrupts=False, needs_address=False)
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    What holds for a whole batch, read once.
+
+    Suppressions are (dense number or address digest, channel), the channel "" for all channels.
+    """
+
+    now_ms: int
+    channels: Mapping[str, ChannelFacts]
+    category: Category | None = None
+    tenant: Tenant | None = None
+    suppressed: AbstractSet[tuple[int, str]] = frozenset()
+    suppressed_digests: AbstractSet[tuple[bytes, str]] = frozenset()
+    workflow_active: bool = True
+    preferences_known: bool = True
+    """False when only a last known version of them is at hand: see `must_wait`."""
+
+
+class Case(msgspec.Struct, frozen=True, kw_only=True):
+    """One recipient of one run. ``expires_ms`` is an instant; ``recipient`` None: unknown."""
+
+    workflow: Workflow
+    recipient: Recipient | None
+    facts: Facts
+    expires_ms: int | None = None
+    cancelled: bool = False
+    data_valid: bool = True
+
+
+class Target(msgspec.Struct, frozen=True):
+    """One delivery that is being decided; ``number`` is the address's, 0 where there is none."""
+
+    case: Case
+    step: CompiledStep
+    channel: ChannelFacts
+    number: int
+    address: Address | None
+
+
+def must_wait(workflow: Workflow, facts: Facts) -> bool:
+    """
+    Return whether the run has to wait because preferences cannot be read now.
+
+    What is critical or required goes by the last known choices, or by the defaults.
+    """
+    return not facts.preferences_known and not workflow.unstoppable
+
+
+def targets(case: Case, step: CompiledStep) -> list[Target]:
+    """Return the step's deliveries: one for each address, or one without."""
+    channel = case.facts.channels.get(step.channel, NO_CHANNEL)
+    recipient = case.recipient
+    if channel.needs_address and channel.configured and recipient is not None:
+        found = [
+            Target(case, step, channel, address.number, address)
+            for address in recipient.addresses
+            if address.channel == step.channel
+        ]
+        if found:
+            return found
+    return [Target(case, step, channel, 0, None)]
+
+
+def target(case: Case, step: CompiledStep, number: int) -> Target:
+    """Return one delivery by its address's number; the address may be gone by now."""
+    channel = case.facts.channels.get(step.channel, NO_CHANNEL)
+    addresses = case.recipient.addresses if case.recipient is not None else ()
+    found = (each for each in addresses if (each.number, each.channel) == (number, step.channel))
+    return Target(case, step, channel, number, next(found, None))
