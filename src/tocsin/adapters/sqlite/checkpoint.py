@@ -68,7 +68,7 @@ class Checkpointer:
         self._closing = False
         self.restart_wanted = False
         self._grew = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="tocsin-checkpoint")
+        self._thread = threading.Thread(target=self._work, name="tocsin-checkpoint", daemon=True)
         self._thread.start()
 
     def wal_has(self, frames: int) -> None:

@@ -139,7 +139,9 @@ class Readers:
         self._closed = False
         connections = [open_reader(path) for _ in range(threads)]
         self._threads = [
-            threading.Thread(target=self._work, args=(each,), name=f"tocsin-reader-{n}")
+            threading.Thread(
+                target=self._work, args=(each,), name=f"tocsin-reader-{n}", daemon=True
+            )
             for n, each in enumerate(connections)
         ]
         for thread in self._threads:

@@ -108,9 +108,12 @@ class Merge:
         return list(dict.fromkeys(taken))
 
     def _fill(self, connection: apsw.Connection) -> None:
+        # To the full piece, not only where a buffer is empty: the shortest buffer decides how
+        # much all others give, and slices would shrink to its crumbs.
         for index, source in enumerate(self._sources):
-            if not self._buffers[index]:
-                self._buffers[index] = source.read(connection, self._piece)
+            buffer = self._buffers[index]
+            if len(buffer) < self._piece:
+                buffer += source.read(connection, self._piece - len(buffer))
         still = [index for index, buffer in enumerate(self._buffers) if buffer]
         self._sources = [self._sources[index] for index in still]
         self._buffers = [self._buffers[index] for index in still]

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+import apsw
 import msgspec
+
+from tocsin.adapters.sqlite.run_tables import RunTables
 
 
 class Addition(msgspec.Struct, frozen=True, gc=False):
@@ -13,6 +16,27 @@ class Addition(msgspec.Struct, frozen=True, gc=False):
     seq: int
     part: int
     entries: Sequence[bytes]
+
+
+class PendingAddition:
+    """
+    Makes entries durable that lookups already see. Call it once, inside a write transaction.
+
+    If that transaction fails, hand it to ``IndexRuns.retract``.
+    """
+
+    __slots__ = ("_joined", "_tables", "part", "seq")
+
+    def __init__(self, tables: RunTables, seq: int, part: int, joined: bytes) -> None:
+        """Made by ``IndexRuns.add``."""
+        self._tables = tables
+        self._joined = joined
+        self.seq = seq
+        self.part = part
+
+    def __call__(self, connection: apsw.Connection) -> None:
+        """Write one row."""
+        self._tables.insert_tail(connection, self.seq, self.part, self._joined)
 
 
 class Generation:

@@ -29,7 +29,7 @@ from tocsin.adapters.sqlite.run_merge import (
     split,
 )
 from tocsin.adapters.sqlite.run_tables import Run, RunTables, key_prefixes
-from tocsin.adapters.sqlite.run_tail import Addition, Generation, Tail
+from tocsin.adapters.sqlite.run_tail import Addition, Generation, PendingAddition, Tail
 from tocsin.adapters.sqlite.writer import Writer
 
 # Neighbouring partitions share a filter: one look answers for all of them, and the filter is
@@ -51,27 +51,6 @@ class RunPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """So many runs of one level become one of the next."""
     slice_entries: int = 8_192
     """Entries that are merged, and written, in one go: a few milliseconds."""
-
-
-class PendingAddition:
-    """
-    Makes entries durable that lookups already see. Call it once, inside a write transaction.
-
-    If that transaction fails, hand it to :meth:`IndexRuns.retract`.
-    """
-
-    __slots__ = ("_joined", "_tables", "part", "seq")
-
-    def __init__(self, tables: RunTables, seq: int, part: int, joined: bytes) -> None:
-        """Made by :meth:`IndexRuns.add`."""
-        self._tables = tables
-        self._joined = joined
-        self.seq = seq
-        self.part = part
-
-    def __call__(self, connection: apsw.Connection) -> None:
-        """Write one row."""
-        self._tables.insert_tail(connection, self.seq, self.part, self._joined)
 
 
 class IndexRuns:

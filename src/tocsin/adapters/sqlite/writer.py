@@ -108,7 +108,7 @@ class Writer:
             else None
         )
         self._connection.set_wal_hook(self._wal_grew)
-        self._thread = threading.Thread(target=self._work, name="tocsin-writer")
+        self._thread = threading.Thread(target=self._work, name="tocsin-writer", daemon=True)
         self._thread.start()
 
     @property
