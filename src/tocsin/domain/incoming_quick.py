@@ -1,0 +1,193 @@
+"""The quick way to read an event: for what is plainly right, else None."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+from msgspec.structs import astuple
+
+from tocsin.domain.audience import ID_CHARACTERS_MAX, TERMS_MAX
+from tocsin.domain.durations import parse_duration
+from tocsin.domain.incoming import IncomingEvent, good_trace
+from tocsin.domain.instants import parse_instant
+from tocsin.domain.json_check import quick_json
+from tocsin.domain.reading import DURATION_MAX_MS, KEY
+
+_ABSENT: Final = msgspec.Raw(b"")
+
+
+class _Shorthand(msgspec.Struct, forbid_unknown_fields=True):
+    """Every default but the data's is None, so that the fields that were sent can be counted."""
+
+    type: str
+    id: str | None = None
+    source: str | None = None
+    subject: str | None = None
+    time: str | None = None
+    data: msgspec.Raw = _ABSENT
+    recipients: str | list[str] | None = None
+    to: str | list[str] | None = None
+    actor: str | None = None
+    tenant: str | None = None
+    locale: str | None = None
+    cancellation_key: str | None = None
+    expires_in: str | None = None
+    strict_recipients: bool | None = None
+    traceparent: str | None = None
+
+
+class _CloudEvent(msgspec.Struct, forbid_unknown_fields=True):
+    specversion: str
+    id: str
+    source: str
+    type: str
+    subject: str | None = None
+    time: str | None = None
+    data: msgspec.Raw = _ABSENT
+    datacontenttype: str | None = None
+    recipient: str | None = None
+    actor: str | None = None
+    tenant: str | None = None
+    locale: str | None = None
+    cancellationkey: str | None = None
+    expiresin: str | None = None
+    traceparent: str | None = None
+
+
+_shorthand: Final = msgspec.json.Decoder(_Shorthand).decode
+_cloudevent: Final = msgspec.json.Decoder(_CloudEvent).decode
+_encode: Final = msgspec.json.Encoder().encode
+_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+class _Unsure(Exception):
+    """Something that the slow way has to look at."""
+
+
+def quick_shorthand(text: bytes) -> IncomingEvent | None:
+    """Return the event, or None when it has to be read the slow way."""
+    try:
+        sent = _shorthand(text)
+        data = _data(sent, text, sent.data)
+        if sent.to is not None and sent.recipients is not None:
+            return None
+        audience = sent.recipients if sent.to is None else sent.to
+        return IncomingEvent(
+            type=_text(sent.type),
+            id=_optional(sent.id),
+            source=_optional(sent.source),
+            subject=_optional(sent.subject),
+            time_ms=None if sent.time is None else parse_instant(sent.time),
+            data=data,
+            audience=None if audience is None else _audience(audience),
+            recipient=_single(audience),
+            actor=_optional(sent.actor),
+            tenant=_key(sent.tenant),
+            locale=_locale(sent.locale),
+            cancellation_key=_optional(sent.cancellation_key),
+            expires_in_ms=None if sent.expires_in is None else _duration_ms(sent.expires_in),
+            strict_recipients=sent.strict_recipients or False,
+            trace=None if sent.traceparent is None else _trace(sent.traceparent),
+        )
+    except (*_UNREADABLE, ValueError, _Unsure):
+        return None
+
+
+def quick_cloudevent(text: bytes) -> IncomingEvent | None:
+    """Return the event, or None when it has to be read the slow way."""
+    try:
+        sent = _cloudevent(text)
+        if sent.specversion != "1.0" or sent.datacontenttype not in {None, "application/json"}:
+            return None
+        return IncomingEvent(
+            type=_text(sent.type),
+            id=_text(sent.id),
+            source=_text(sent.source),
+            subject=_optional(sent.subject),
+            time_ms=None if sent.time is None else parse_instant(sent.time),
+            data=_data(sent, text, sent.data),
+            audience=None if sent.recipient is None else _audience(sent.recipient),
+            recipient=sent.recipient,
+            actor=_optional(sent.actor),
+            tenant=_key(sent.tenant),
+            locale=_locale(sent.locale),
+            cancellation_key=_optional(sent.cancellationkey),
+            expires_in_ms=None if sent.expiresin is None else _duration_ms(sent.expiresin),
+            trace=None if sent.traceparent is None else _trace(sent.traceparent),
+        )
+    except (*_UNREADABLE, ValueError, _Unsure):
+        return None
+
+
+def _data(sent: Any, text: bytes, raw: msgspec.Raw) -> bytes:
+    """
+    Return the text of the data, once no object in *text* has a name twice.
+
+    Names are counted by the bytes that end them, those of the data apart from the others. A string
+    that holds such bytes makes the sums differ, and then the slow way looks exactly.
+    """
+    fields = astuple(sent)
+    present = len(fields) - fields.count(None)
+    if not text.isascii():
+        # Raw data is not looked into by the decoder.
+        text.decode()
+    data = bytes(raw)
+    if not data:
+        if text.count(b'":') != present - 1:
+            raise _Unsure
+        return b"{}"
+    if text.count(b'":') != present + data.count(b'":') or not quick_json(data):
+        raise _Unsure
+    return b"{}" if data == b"null" else data
+
+
+def _text(value: str) -> str:
+    if 0 < len(value) <= ID_CHARACTERS_MAX and value.isprintable():
+        return value
+    raise _Unsure
+
+
+def _optional(value: str | None) -> str | None:
+    return None if value is None else _text(value)
+
+
+def _key(value: str | None) -> str | None:
+    if value is None or KEY.match(value):
+        return value
+    raise _Unsure
+
+
+def _locale(value: str | None) -> str | None:
+    if value is None or (0 < len(value) <= 35 and value.isprintable()):
+        return value
+    raise _Unsure
+
+
+def _trace(value: str) -> str:
+    trace = good_trace(value)
+    if trace is None:
+        raise _Unsure
+    return trace
+
+
+def _duration_ms(value: str) -> int:
+    duration_ms = parse_duration(value)
+    if 0 < duration_ms <= DURATION_MAX_MS and len(value) <= 40:
+        return duration_ms
+    raise _Unsure
+
+
+def _audience(value: str | list[str]) -> bytes:
+    ids = [value] if isinstance(value, str) else value
+    if len(ids) > TERMS_MAX:
+        raise _Unsure
+    for each in ids:
+        _text(each)
+    return _encode(ids)
+
+
+def _single(value: str | list[str] | None) -> str | None:
+    if isinstance(value, list):
+        return value[0] if len(value) == 1 else None
+    return value

@@ -1,0 +1,99 @@
+"""What JSON leaves open (RFC 8259) and Tocsin does not: equal names, depth, odd characters."""
+
+from __future__ import annotations
+
+import json
+from typing import Final
+
+import msgspec
+
+DEPTH_MAX: Final = 64
+_decode: Final = msgspec.json.Decoder().decode
+
+
+class JsonRefused(Exception):
+    """A JSON text that is not accepted; ``code`` and ``detail`` are fit to be shown."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+
+
+def read_json(text: bytes) -> object:
+    """
+    Decode *text* strictly.
+
+    Raises `JsonRefused` for what is no JSON (also NaN, numbers out of range, invalid UTF-8, lone
+    surrogates), for an object that has one name twice, and for more than `DEPTH_MAX` levels.
+    """
+    try:
+        value = _decode(text)
+    except RecursionError:
+        raise _too_deep() from None
+    except UnicodeDecodeError:
+        raise JsonRefused("malformed", "this is not UTF-8") from None
+    except msgspec.DecodeError as error:
+        raise JsonRefused("malformed", f"this is not JSON: {_reason(error)}") from None
+    if text.count(b"{") + text.count(b"[") > DEPTH_MAX and _depth(value) > DEPTH_MAX:
+        raise _too_deep()
+    json.loads(text, object_pairs_hook=_without_repeats)
+    return value
+
+
+def _reason(error: msgspec.DecodeError) -> str:
+    """Return the decoder's words without what it quotes of the text."""
+    return str(error).partition(" - at ")[0].removeprefix("JSON is malformed: ")[:120]
+
+
+def _too_deep() -> JsonRefused:
+    return JsonRefused("too_deep", f"at most {DEPTH_MAX} levels of nesting are allowed")
+
+
+def _without_repeats(pairs: list[tuple[str, object]]) -> None:
+    names = {name for name, _ in pairs}
+    if len(names) != len(pairs):
+        raise JsonRefused("duplicate_key", "an object has the same name twice")
+
+
+def _depth(value: object) -> int:
+    """Return the levels of *value*, without recursion: it may be deep."""
+    depth, level = 0, [value]
+    while level:
+        inner: list[object] = []
+        for each in level:
+            if isinstance(each, dict):
+                inner.extend(each.values())
+            elif isinstance(each, list):
+                inner.extend(each)
+        nested = any(isinstance(each, dict | list) for each in level)
+        depth, level = depth + nested, inner
+    return depth
+
+
+def quick_json(text: bytes) -> bool:
+    """
+    Return whether `read_json` surely accepts *text*; False means only that it has to be asked.
+
+    *text* must hold no white space before a colon: names are counted by the bytes that end them.
+    """
+    if text.count(b"{") + text.count(b"[") > DEPTH_MAX:
+        return False
+    try:
+        value = _decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return _names(value) == text.count(b'":')
+
+
+def _names(value: object) -> int:
+    """Count the names of all objects in *value*; a repeated one counts once."""
+    if type(value) is dict:
+        found = len(value)
+        for each in value.values():
+            if type(each) is dict or type(each) is list:
+                found += _names(each)
+        return found
+    if type(value) is list:
+        return sum([_names(each) for each in value if type(each) is dict or type(each) is list])
+    return 0
