@@ -67,6 +67,8 @@ def changed(state: ItemState, change: StateName | str, at_ms: int) -> ItemState:
             acknowledged = _first(acknowledged, at_ms)
         case "received":
             received = _first(received, at_ms)
+        case _:
+            raise ValueError(f"no state of an inbox item: {change}")
     return ItemState(seen, read, archived, acknowledged, received)
 
 
@@ -80,6 +82,8 @@ class Counts(NamedTuple):
     unseen: int
     unread: int
     more: bool
+    next_expiry_ms: int | None = None
+    """When the first of the counted items expires: the counts hold until then."""
 
 
 def count(items: Iterable[tuple[int | None, ItemState]], now_ms: int) -> Counts:
@@ -87,21 +91,29 @@ def count(items: Iterable[tuple[int | None, ItemState]], now_ms: int) -> Counts:
     Count (expires ms, state) pairs. Stops reading *items* once both counts are at the maximum.
 
     >>> count([(None, ItemState()), (None, ItemState(seen_ms=1)), (5, ItemState())], now_ms=9)
-    Counts(unseen=1, unread=2, more=False)
+    Counts(unseen=1, unread=2, more=False, next_expiry_ms=None)
     """
     unseen = unread = 0
+    next_expiry_ms: int | None = None
     for expires_ms, state in items:
         if state.archived_ms is not None or (expires_ms is not None and expires_ms <= now_ms):
             continue
+        if expires_ms is not None and (next_expiry_ms is None or expires_ms < next_expiry_ms):
+            next_expiry_ms = expires_ms
         unseen += state.seen_ms is None
         unread += state.read_ms is None
         if unseen > COUNT_MAX and unread > COUNT_MAX:
             break
     more = unseen > COUNT_MAX or unread > COUNT_MAX
-    return Counts(min(unseen, COUNT_MAX), min(unread, COUNT_MAX), more)
+    return Counts(min(unseen, COUNT_MAX), min(unread, COUNT_MAX), more, next_expiry_ms)
 
 
 def one_more(counts: Counts) -> Counts:
     """Return *counts* after a new item; at the maximum it only says that there are more."""
-    more = counts.more or counts.unseen == COUNT_MAX or counts.unread == COUNT_MAX
-    return Counts(min(counts.unseen + 1, COUNT_MAX), min(counts.unread + 1, COUNT_MAX), more)
+    unseen, unread, more, next_expiry_ms = counts
+    return Counts(
+        min(unseen + 1, COUNT_MAX),
+        min(unread + 1, COUNT_MAX),
+        more or COUNT_MAX in (unseen, unread),
+        next_expiry_ms,
+    )

@@ -184,6 +184,8 @@ class StateChange(msgspec.Struct, frozen=True, array_like=True, tag_field="kind"
     until_ms: int = 0
     visible: tuple[int, ...] = ()
     """When each of ``keys`` became visible, in ms: which ``…-all`` before concerned it."""
+    delivered: tuple[tuple[bytes, str], ...] = ()
+    """(delivery key, lane) of those that this change shows to have arrived."""
     format: int = FORMAT
 
     @property
@@ -214,6 +216,8 @@ class Broadcast(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", 
     visible_ms: int
     by_reason: dict[str, bytes]
     body: bytes
+    event_place: tuple[str, int, int]
+    """(lane, partition, position) of the event's record."""
     personal: bool = False
     expires_ms: int | None = None
     trace: str | None = None

@@ -137,9 +137,7 @@ class Log(Protocol):
     async def acquire(self, group: str, topic: str, partition: int) -> tuple[int, int]:
         """Become the owner: returns (epoch, committed position). The owner before is fenced."""
 
-    async def read(
-        self, topic: str, partition: int, position: int, *, records_max: int
-    ) -> Batch:
+    async def read(self, topic: str, partition: int, position: int, *, records_max: int) -> Batch:
         """
         Return records from *position* on, at most about *records_max*, empty at the end.
 

@@ -208,9 +208,7 @@ class Deduplication(Protocol):
         What is returned is exact; what is missing may still be a duplicate.
         """
 
-    async def claim(
-        self, claims: Sequence[tuple[bytes, bytes]], now_ms: int
-    ) -> Sequence[bytes]:
+    async def claim(self, claims: Sequence[tuple[bytes, bytes]], now_ms: int) -> Sequence[bytes]:
         """
         Insert (digest, event key) where absent; return each digest's owner, in order.
 
@@ -310,7 +308,9 @@ class Claims(Protocol):
     async def put_tombstone(self, tombstone: Tombstone) -> None:
         """Durable before any row of its key is looked for."""
 
-    async def tombstones(self, keys: Sequence[str], now_ms: int) -> Mapping[str, Sequence[Tombstone]]:
+    async def tombstones(
+        self, keys: Sequence[str], now_ms: int
+    ) -> Mapping[str, Sequence[Tombstone]]:
         """Return live tombstones by key, oldest first; also every one that is durable by now."""
 
 
@@ -461,5 +461,7 @@ class Orphans(Protocol):
     async def keep(self, provider: str, reference: str, receipt: bytes, now_ms: int) -> None:
         """Keep for 24 h."""
 
-    async def take(self, references: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], Sequence[bytes]]:
+    async def take(
+        self, references: Sequence[tuple[str, str]]
+    ) -> Mapping[tuple[str, str], Sequence[bytes]]:
         """Return and remove what was kept for those (provider, reference)."""

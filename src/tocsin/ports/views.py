@@ -36,6 +36,7 @@ class StoredItem:
     stream: int
     position: int
     state: ItemState
+    step: int = 0
     broadcast: Broadcast | None = None
 
 

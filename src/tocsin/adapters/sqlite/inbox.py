@@ -13,7 +13,8 @@ from tocsin.adapters.sqlite.connection import Readers
 from tocsin.adapters.sqlite.inbox_broadcasts import BROADCAST_STREAM, Broadcasts
 from tocsin.adapters.sqlite.inbox_entries import KEY_BYTES, Entry, pack, unpack
 from tocsin.adapters.sqlite.inbox_states import States, read_changes, write_changes
-from tocsin.adapters.sqlite.runs import IndexRuns, PendingAddition
+from tocsin.adapters.sqlite.run_tail import PendingAddition
+from tocsin.adapters.sqlite.runs import IndexRuns
 from tocsin.adapters.sqlite.view_marks import ViewMarks
 from tocsin.adapters.sqlite.writer import Writer
 from tocsin.domain.inbox import Counts, count
@@ -36,9 +37,7 @@ class InboxWrite:
 
     __slots__ = ("_addition", "_broadcasts", "_changes", "_runs", "_shown")
 
-    def __init__(
-        self, runs: IndexRuns, broadcasts: Broadcasts, batches: Sequence[Batch]
-    ) -> None:
+    def __init__(self, runs: IndexRuns, broadcasts: Broadcasts, batches: Sequence[Batch]) -> None:
         self._runs = runs
         self._broadcasts = broadcasts
         self._changes: list[tuple[int, StateChange]] = []
@@ -167,9 +166,7 @@ class SqliteInbox:
 
         return await self._readers.run(read)
 
-    async def missed(
-        self, recipient: int, vector: Sequence[int], *, limit: int
-    ) -> Missed | None:
+    async def missed(self, recipient: int, vector: Sequence[int], *, limit: int) -> Missed | None:
         """Return what came at or after *vector*."""
         ends = self.ends(recipient)
         if len(vector) != STREAMS or any(v > end for v, end in zip(vector, ends, strict=True)):
@@ -200,9 +197,7 @@ class SqliteInbox:
         """Return the durable end of each of the recipient's streams."""
         topics = [f"inbox.{lane}" for lane in LANES]
         topics += [STATES_TOPIC, BROADCASTS_TOPIC]
-        return tuple(
-            self._end(topic, self._partition_of(topic, recipient)) for topic in topics
-        )
+        return tuple(self._end(topic, self._partition_of(topic, recipient)) for topic in topics)
 
     async def _entries(
         self, recipient: int, *, limit: int | None = None, below: bytes | None = None
@@ -251,6 +246,7 @@ class SqliteInbox:
                 stream=BROADCAST_STREAM,
                 position=shown.position,
                 state=states.of(key, shown.record.visible_ms),
+                step=shown.record.step,
                 broadcast=shown.record,
             )
             for shown, key in self._broadcasts.of(connection, recipient)
@@ -289,9 +285,9 @@ def _stored(entry: Entry, item: Item, states: States) -> StoredItem:
         stream=entry.stream,
         position=entry.position,
         state=states.of(entry.key, entry.visible_ms),
+        step=item.step,
     )
 
 
 def _place(item: StoredItem) -> bytes:
     return item.place
-

@@ -61,7 +61,9 @@ def pack(
 
 def unpack(entry: bytes) -> Entry:
     """Read an entry."""
-    recipient, high, low, stream, partition, far, near, head, late, soon = _UNPACK.unpack_from(entry)
+    recipient, high, low, stream, partition, far, near, head, late, soon = _UNPACK.unpack_from(
+        entry
+    )
     expires_ms = late << 32 | soon
     return Entry(
         entry[4 : 4 + PLACE_BYTES],
@@ -76,8 +78,4 @@ def unpack(entry: bytes) -> Entry:
 
 def place(visible_ms: int, stream: int, partition: int, position: int) -> bytes:
     """Return the place of an item that has no entry of its own: a broadcast."""
-    return (
-        visible_ms.to_bytes(6, "big")
-        + bytes((stream, partition))
-        + position.to_bytes(6, "big")
-    )
+    return visible_ms.to_bytes(6, "big") + bytes((stream, partition)) + position.to_bytes(6, "big")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import apsw
 import msgspec
@@ -38,11 +39,14 @@ class States:
                 "SELECT item, state, position FROM inbox_state WHERE recipient = ?", (recipient,)
             )
         }
-        self._sweeps: list[tuple[int, str, int, int]] = connection.execute(
-            "SELECT position, state, until_ms, at_ms FROM inbox_sweep"
-            " WHERE recipient = ? ORDER BY position",
-            (recipient,),
-        ).fetchall()
+        self._sweeps: list[tuple[int, str, int, int]] = [
+            (position, state, until_ms, at_ms)
+            for position, state, until_ms, at_ms in connection.execute(
+                "SELECT position, state, until_ms, at_ms FROM inbox_sweep"
+                " WHERE recipient = ? ORDER BY position",
+                (recipient,),
+            )
+        ]
 
     def of(self, key: bytes, visible_ms: int) -> ItemState:
         """Return an item's state: its own row, and every later sweep that concerned it."""
@@ -53,9 +57,7 @@ class States:
         return state
 
 
-def write_changes(
-    connection: apsw.Connection, changes: Iterable[tuple[int, StateChange]]
-) -> None:
+def write_changes(connection: apsw.Connection, changes: Iterable[tuple[int, StateChange]]) -> None:
     """Apply (position, change) pairs in order. The same pair again changes nothing."""
     for position, change in changes:
         connection.execute(_CHANGE, (change.recipient, position, encode(change)))
@@ -82,11 +84,12 @@ def read_changes(
     connection: apsw.Connection, recipient: int, position: int, limit: int
 ) -> Sequence[tuple[int, bytes]]:
     """Return (position, record) of the recipient's changes from *position* on."""
-    return connection.execute(
+    rows: list[tuple[Any, ...]] = connection.execute(
         "SELECT position, body FROM inbox_change WHERE recipient = ? AND position >= ?"
         " ORDER BY position LIMIT ?",
         (recipient, position, limit),
     ).fetchall()
+    return [(row[0], row[1]) for row in rows]
 
 
 def states_of(

@@ -10,14 +10,24 @@ from pyroaring import BitMap
 
 from tocsin.adapters.sqlite import settlements
 from tocsin.adapters.sqlite.connection import Readers
-from tocsin.adapters.sqlite.runs import IndexRuns, PendingAddition
+from tocsin.adapters.sqlite.run_tail import PendingAddition
+from tocsin.adapters.sqlite.runs import IndexRuns
 from tocsin.adapters.sqlite.settlements import Kind, Settlement, SettlementWrite
 from tocsin.adapters.sqlite.view_marks import ViewMarks
 from tocsin.domain.follow import INBOX
 from tocsin.domain.ids import EventKey, accepted_ms, delivery_key, notification_key
 from tocsin.domain.lanes import LANE_NUMBER, LANES
 from tocsin.domain.reasons import Reason, Verdict
-from tocsin.domain.records import Attempt, Broadcast, Item, Plan, Settled, decode, encode
+from tocsin.domain.records import (
+    Attempt,
+    Broadcast,
+    Item,
+    Plan,
+    Settled,
+    StateChange,
+    decode,
+    encode,
+)
 from tocsin.ports.log import Batch
 from tocsin.ports.views import SettledDelivery
 
@@ -93,6 +103,8 @@ class _Gathered:
                     self._plan(record, lane, batch.partition, position)
                 case Broadcast():
                     self._broadcast(record)
+                case StateChange():
+                    self._received(record)
                 case Attempt() | Settled():
                     self._outcome(record, batch.partition, position)
                 case _:
@@ -122,6 +134,11 @@ class _Gathered:
                     delivery = delivery_key(key, decision.step, decision.address)
                     kind = (lane, decision.channel, state, decision.reason)
                     self.settled.append(Settlement(delivery, plan.decided_ms, kind))
+
+    def _received(self, change: StateChange) -> None:
+        for delivery, lane in change.delivered:
+            kind = (lane, INBOX, "delivered", change.state)
+            self.settled.append(Settlement(delivery, change.at_ms, kind))
 
     def _broadcast(self, record: Broadcast) -> None:
         self.stamps.append(accepted_ms(record.event))

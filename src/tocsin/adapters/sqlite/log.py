@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import apsw
 
@@ -138,12 +138,12 @@ class SqliteLog:
                 " ON CONFLICT (reader, topic, partition) DO UPDATE SET epoch = epoch + 1",
                 (group, topic, partition),
             )
-            row = connection.execute(
+            rows: list[tuple[Any, ...]] = connection.execute(
                 "SELECT epoch, position FROM log_position"
                 " WHERE reader = ? AND topic = ? AND partition = ?",
                 (group, topic, partition),
-            ).fetchone()
-            return int(row[0]), int(row[1])
+            ).fetchall()
+            return rows[0][0], rows[0][1]
 
         return await self._writer.submit(take)
 
@@ -179,7 +179,7 @@ class SqliteLog:
             return ()
 
         def select(connection: apsw.Connection) -> list[Batch]:
-            spans = connection.execute(
+            spans: list[tuple[Any, ...]] = connection.execute(
                 "SELECT position FROM log_span WHERE topic = ? AND partition = ?"
                 " AND last_ms >= ? AND first_ms <= ? ORDER BY position",
                 (number, partition, at_ms, at_ms),
@@ -222,10 +222,12 @@ class SqliteLog:
         return _chunk_at(connection, number, partition, position)
 
     def _load_ends(self, connection: apsw.Connection) -> None:
-        rows = connection.execute("SELECT name, number FROM log_topic").fetchall()
+        rows: list[tuple[Any, ...]] = connection.execute(
+            "SELECT name, number FROM log_topic"
+        ).fetchall()
         for name, number in rows:
             for partition in range(self.partitions):
-                last = connection.execute(
+                last: tuple[Any, ...] | None = connection.execute(
                     "SELECT place, body FROM log_chunk WHERE place BETWEEN ? AND ?"
                     " ORDER BY place DESC LIMIT 1",
                     (place(number, partition, 0), place(number, partition + 1, 0) - 1),

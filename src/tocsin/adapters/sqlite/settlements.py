@@ -20,6 +20,8 @@ from tocsin.ports.views import SettledDelivery
 ENTRY_BYTES: Final = 28
 _DELIVERY_BYTES: Final = 20
 _LATE_MS: Final = 60_000
+_REFINING: Final = frozenset({"delivered"})
+"""States that a delivery reaches only after it has settled."""
 
 Kind = tuple[str, str, str, str]
 """(lane, channel, state, reason)."""
@@ -58,7 +60,7 @@ class SettlementWrite:
         self._late: list[Settlement] = []
         for each in settled:
             stamp = accepted_ms(each.delivery)
-            if each.at_ms - stamp > _LATE_MS:
+            if each.kind[2] in _REFINING or each.at_ms - stamp > _LATE_MS:
                 self._late.append(each)
                 continue
             number = kinds.get(each.kind)
@@ -67,9 +69,7 @@ class SettlementWrite:
                 numbers.append(0)
             numbers[number] += 1
             stamps.append(stamp)
-            parts.append(
-                each.delivery + each.at_ms.to_bytes(6, "big") + number.to_bytes(2, "big")
-            )
+            parts.append(each.delivery + each.at_ms.to_bytes(6, "big") + number.to_bytes(2, "big"))
         rows = [[*kind, n] for kind, n in zip(kinds, numbers, strict=True)]
         rows += [[*kind, n] for kind, n in counted.items()]
         self._row: tuple[int, int, str, bytes] | None = None
@@ -110,9 +110,7 @@ def _may_refine(before: str, after: str) -> bool:
     return before == "sent" and after in ("delivered", "failed")
 
 
-def find(
-    connection: apsw.Connection, deliveries: Sequence[bytes]
-) -> dict[bytes, SettledDelivery]:
+def find(connection: apsw.Connection, deliveries: Sequence[bytes]) -> dict[bytes, SettledDelivery]:
     """Return how those deliveries stand that have settled."""
     found: dict[bytes, SettledDelivery] = {}
     for stamp in {accepted_ms(each) for each in deliveries}:

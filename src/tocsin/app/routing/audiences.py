@@ -11,13 +11,12 @@ from tocsin.domain.audience import (
     EveryoneTerm,
     GroupTerm,
     ObjectTerm,
-    Path,
     RecipientTerm,
     Term,
     decode_terms,
-    resolve,
 )
 from tocsin.domain.conditions import compile_condition
+from tocsin.domain.rules import Path, resolve
 from tocsin.ports.state import Audiences, Recipients
 
 _MEMBERS_PAGE = 10_000
@@ -51,7 +50,7 @@ class AudienceStep:
         rule = run.workflow.audience
         if rule is None:
             return ()
-        reads_data = any(isinstance(value, Path) for term in rule for value in term.values)
+        reads_data = any(isinstance(value, Path) for term in rule for value in term.values.values())
         return resolve(rule, data_of(entry) if reads_data else EMPTY_OBJECT)
 
     async def resolve(self, terms: Sequence[Term], entry: Input) -> Resolved:

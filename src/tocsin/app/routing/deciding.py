@@ -7,14 +7,15 @@ from typing import Final
 from tocsin.app.routing.facts import BatchFacts
 from tocsin.app.routing.inputs import Input, Run, data_of
 from tocsin.app.routing.rendering import RunText
-from tocsin.domain.decide import Case, decide
+from tocsin.domain.case import Case
+from tocsin.domain.decide import decide
 from tocsin.domain.decision import Decision, PlannedNotification
 from tocsin.domain.follow import INBOX
 from tocsin.domain.ids import RECIPIENT_NUMBER_MAX
 from tocsin.domain.reasons import Outcome, Reason, Verdict
 from tocsin.domain.recipient import Recipient
 from tocsin.domain.records import PlannedRun
-from tocsin.domain.templates import RenderFailed
+from tocsin.domain.template_values import RenderFailed
 from tocsin.domain.workflow import CompiledStep, Workflow
 
 Decisions = tuple[Decision, ...]
@@ -53,11 +54,11 @@ def plan_run(entry: Input, run: Run, facts: BatchFacts, created_at: str) -> Plan
         if recipient is None:
             # No dense number, and yet each needs an id of its own in the ledger: numbers above
             # what a recipient can have.
-            note = PlannedNotification(RECIPIENT_NUMBER_MAX + 1 + unknown, recipient_id, 0, decisions)
-        else:
             note = PlannedNotification(
-                recipient.number, recipient_id, recipient.version, decisions
+                RECIPIENT_NUMBER_MAX + 1 + unknown, recipient_id, 0, decisions
             )
+        else:
+            note = PlannedNotification(recipient.number, recipient_id, recipient.version, decisions)
         notes.append(note)
     return _planned(run, tuple(notes), Outcome.ROUTED, tuple(text.contents), expires_ms)
 
@@ -107,9 +108,7 @@ def _rendered(decision: Decision, run: Run, recipient: Recipient, text: RunText)
     try:
         place = text.place(step_at(run.workflow, decision.step), recipient)
     except RenderFailed as error:
-        return Decision(
-            decision.step, INBOX, 0, Verdict.SUPPRESS, Reason.RENDER_FAILED, str(error)
-        )
+        return Decision(decision.step, INBOX, 0, Verdict.SUPPRESS, Reason.RENDER_FAILED, str(error))
     made = _SENDS.get((decision.step, place))
     if made is not None and not decision.rule:
         return made

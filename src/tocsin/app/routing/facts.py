@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from tocsin.app.workflows import WorkflowRegistry
-from tocsin.domain.decide import ChannelFacts, Facts
+from tocsin.app.routing.workflows import RunWorkflows
+from tocsin.domain.case import ChannelFacts, Facts
 from tocsin.domain.recipient import Recipient
 from tocsin.domain.records import Event
 from tocsin.domain.workflow import Workflow
@@ -18,14 +18,14 @@ class BatchFacts:
     def __init__(
         self,
         now_ms: int,
-        registry: WorkflowRegistry,
+        workflows: RunWorkflows,
         channels: Mapping[str, ChannelFacts],
         suppressed: frozenset[tuple[int, str]],
         suppressed_digests: frozenset[tuple[bytes, str]],
         tombstones: Mapping[str, Sequence[Tombstone]],
     ) -> None:
         self.now_ms = now_ms
-        self._registry = registry
+        self._workflows = workflows
         self._channels = channels
         self._suppressed = suppressed
         self._suppressed_digests = suppressed_digests
@@ -40,11 +40,11 @@ class BatchFacts:
             found = self._facts[key] = Facts(
                 now_ms=self.now_ms,
                 channels=self._channels,
-                category=self._registry.category(workflow.category),
-                tenant=self._registry.tenant(tenant) if tenant is not None else None,
+                category=self._workflows.category(workflow.category),
+                tenant=self._workflows.tenant(tenant) if tenant is not None else None,
                 suppressed=self._suppressed,
                 suppressed_digests=self._suppressed_digests,
-                workflow_active=self._registry.active(workflow.key),
+                workflow_active=self._workflows.active(workflow.key),
             )
         return found
 
@@ -72,12 +72,12 @@ class FactsStep:
         self,
         suppressions: Suppressions,
         claims: Claims,
-        registry: WorkflowRegistry,
+        workflows: RunWorkflows,
         channels: Mapping[str, ChannelFacts],
     ) -> None:
         self._suppressions = suppressions
         self._claims = claims
-        self._registry = registry
+        self._workflows = workflows
         self._channels = channels
 
     async def load(
@@ -91,7 +91,7 @@ class FactsStep:
             tombstones = await self._claims.tombstones(cancellation_keys, now_ms)
         return BatchFacts(
             now_ms,
-            self._registry,
+            self._workflows,
             self._channels,
             frozenset((s.recipient, s.channel or "") for s in matching if s.recipient is not None),
             frozenset((s.digest, s.channel or "") for s in matching if s.digest is not None),

@@ -116,7 +116,12 @@ def _without(run: PlannedRun, lost: set[tuple[int, int]]) -> PlannedRun:
 def cancelled(decision: Decision) -> Decision:
     """Return *decision* as it ends when a cancel was first."""
     return Decision(
-        decision.step, decision.channel, decision.address, Verdict.CANCEL, Reason.CANCELLED, "cancel"
+        decision.step,
+        decision.channel,
+        decision.address,
+        Verdict.CANCEL,
+        Reason.CANCELLED,
+        "cancel",
     )
 
 

@@ -6,14 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from tocsin.app.profiles import apply_inline
+from tocsin.app.addresses import AddressBook
 from tocsin.app.routing.audiences import Resolved
+from tocsin.app.routing.inline import apply_inline
 from tocsin.app.routing.inputs import Input, Run
 from tocsin.domain.audience import RecipientTerm
 from tocsin.domain.recipient import Recipient
 from tocsin.domain.records import Event
 from tocsin.errors import Conflict
-from tocsin.ports.cache import Sealer
 from tocsin.ports.state import Recipients
 
 _decoder = msgspec.json.Decoder()
@@ -23,13 +23,11 @@ _PUT_TRIES = 5
 class PeopleStep:
     """Fills in the recipients of runs."""
 
-    def __init__(self, recipients: Recipients, sealer: Sealer) -> None:
+    def __init__(self, recipients: Recipients, book: AddressBook) -> None:
         self._recipients = recipients
-        self._sealer = sealer
+        self._book = book
 
-    async def load(
-        self, pairs: Sequence[tuple[Input, Run, Resolved]], now_ms: int
-    ) -> None:
+    async def load(self, pairs: Sequence[tuple[Input, Run, Resolved]], now_ms: int) -> None:
         """
         Give each run its recipients, in three bulk calls at most.
 
@@ -40,12 +38,13 @@ class PeopleStep:
             for term in resolved.named:
                 named.setdefault(term.id, term)
         profiles = dict(await self._recipients.by_id(list(named)))
-        if len(profiles) < len(named) or any(term.changes_profile for _, _, r in pairs for term in r.named):
+        changes = any(term.changes_profile for _, _, each in pairs for term in each.named)
+        if changes or len(profiles) < len(named):
             profiles.update(await self._write(pairs, profiles, now_ms))
         numbers = [number for _, _, resolved in pairs for number in resolved.numbers]
         by_number = await self._recipients.by_number(numbers) if numbers else {}
-        for entry, run, resolved in pairs:
-            _fill(entry, run, resolved, profiles, by_number)
+        for _, run, resolved in pairs:
+            _fill(run, resolved, profiles, by_number)
 
     async def profile(self, number: int) -> Recipient | None:
         """Return one recipient by number."""
@@ -100,18 +99,17 @@ class PeopleStep:
             before = Recipient(0, term.id, version=0, changed_ms=now_ms)
         elif not term.changes_profile or before.erased:
             return None
-        after = before
+        after: Recipient | None = before
         if term.changes_profile:
-            after = apply_inline(before, term, event, self._sealer)
-            if after is None:
-                return None
+            after = apply_inline(before, term, event, self._book)
+        if after is None:
+            return None
         # Several events of one batch make one new version: the last of them is what counts.
         version = stored.version + 1 if stored is not None else 1
         return msgspec.structs.replace(after, version=version, changed_ms=now_ms)
 
 
 def _fill(
-    entry: Input,
     run: Run,
     resolved: Resolved,
     profiles: Mapping[str, Recipient],

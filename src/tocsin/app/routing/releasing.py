@@ -8,14 +8,15 @@ from tocsin.app.routing.holding import Held, HoldStep
 from tocsin.app.routing.inputs import Input, Run, data_of
 from tocsin.app.routing.people import PeopleStep
 from tocsin.app.routing.rendering import RunText
-from tocsin.app.workflows import WorkflowRegistry
-from tocsin.domain.decide import Case, decide_step
+from tocsin.app.routing.workflows import RunWorkflows
+from tocsin.domain.case import Case
+from tocsin.domain.decide import decide_step
 from tocsin.domain.decision import Decision, PlannedNotification
 from tocsin.domain.follow import INBOX
 from tocsin.domain.reasons import Outcome, Reason, Verdict
 from tocsin.domain.recipient import Recipient
 from tocsin.domain.records import Event, Plan, PlannedRun, Release
-from tocsin.domain.templates import RenderFailed
+from tocsin.domain.template_values import RenderFailed
 from tocsin.domain.times import show_time
 from tocsin.domain.workflow import Workflow
 from tocsin.ports.log import Log
@@ -29,13 +30,13 @@ class ReleaseStep:
     def __init__(
         self,
         log: Log,
-        registry: WorkflowRegistry,
+        workflows: RunWorkflows,
         people: PeopleStep,
         facts: FactsStep,
         hold: HoldStep,
     ) -> None:
         self._log = log
-        self._registry = registry
+        self._workflows = workflows
         self._people = people
         self._facts = facts
         self._hold = hold
@@ -81,7 +82,7 @@ class ReleaseStep:
         self, entry: Input, event: Event, release: Release, now_ms: int
     ) -> PlannedRun:
         key, version, index = next(w for w in event.workflows if w[2] == release.workflow_index)
-        workflow = await self._registry.load(key, version)
+        workflow = await self._workflows.version(key, version, event.content)
         run = Run(workflow, index)
         recipient = await self._people.profile(release.recipient)
         known = [recipient] if recipient is not None else []
@@ -148,17 +149,13 @@ def _anew(case: Case, release: Release, workflow: Workflow) -> tuple[Decision, .
     return (first, *successors)
 
 
-def _text(
-    decision: Decision, workflow: Workflow, recipient: Recipient, text: RunText
-) -> Decision:
+def _text(decision: Decision, workflow: Workflow, recipient: Recipient, text: RunText) -> Decision:
     if decision.verdict is not Verdict.SEND or decision.channel != INBOX:
         return decision
     try:
         place = text.place(step_at(workflow, decision.step), recipient)
     except RenderFailed as error:
-        return Decision(
-            decision.step, INBOX, 0, Verdict.SUPPRESS, Reason.RENDER_FAILED, str(error)
-        )
+        return Decision(decision.step, INBOX, 0, Verdict.SUPPRESS, Reason.RENDER_FAILED, str(error))
     return Decision(decision.step, INBOX, 0, Verdict.SEND, Reason.SEND, content=place)
 
 

@@ -12,7 +12,7 @@ import structlog
 from tocsin.app.routing.inputs import Input
 from tocsin.app.routing.step import RouteStep
 from tocsin.domain.lanes import Lane
-from tocsin.domain.records import Event, Plan, Poison
+from tocsin.domain.records import Event, Plan, Poison, Release
 from tocsin.errors import Fenced, StorageFailed, Unavailable
 from tocsin.ports.cache import Blobs
 from tocsin.ports.log import Follow, Log, Output, Source, Step
@@ -126,8 +126,9 @@ class Router:
             batch = await self._log.read(topic, one.partition, one.position, records_max=share)
             previous = one.position - 1
             for position, record in enumerate(batch.records, batch.position):
-                inputs.append(Input(one.partition, position, previous, record))  # type: ignore[arg-type]
-                previous = position
+                if isinstance(record, Event | Release | Poison):
+                    inputs.append(Input(one.partition, position, previous, record))
+                    previous = position
         return inputs
 
 
@@ -156,12 +157,8 @@ def _commit_of(
         by_partition.setdefault(entry.partition, []).append(plan)
         last[entry.partition] = entry.position
     sources = [
-        Source(
-            GROUP, topic, partition, owned[partition].position, end + 1, owned[partition].epoch
-        )
+        Source(GROUP, topic, partition, owned[partition].position, end + 1, owned[partition].epoch)
         for partition, end in last.items()
     ]
-    outputs = [
-        Output(f"plans.{lane}", partition, made) for partition, made in by_partition.items()
-    ]
+    outputs = [Output(f"plans.{lane}", partition, made) for partition, made in by_partition.items()]
     return Step(sources, outputs)

@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from tocsin.app.routing.inputs import Input, Run, dedup_key, place_token
-from tocsin.app.workflows import WorkflowRegistry
+from tocsin.app.routing.workflows import RunWorkflows
 from tocsin.domain.reasons import Outcome
 from tocsin.domain.records import Event, PlannedRun, Release
-from tocsin.domain.workflow import Workflow
 from tocsin.ports.state import Deduplication
 
 
 class Settle:
     """Fills in runs and aliases of a batch."""
 
-    def __init__(self, deduplication: Deduplication, registry: WorkflowRegistry) -> None:
+    def __init__(self, deduplication: Deduplication, workflows: RunWorkflows) -> None:
         self._deduplication = deduplication
-        self._registry = registry
+        self._workflows = workflows
 
     async def __call__(self, inputs: Sequence[Input], now_ms: int) -> None:
         """Claim every event × workflow and every release of the batch, in one call."""
@@ -52,15 +51,10 @@ class Settle:
                     PlannedRun(key, version, index, outcome=Outcome.ALIAS, owner=owner)
                 )
                 continue
-            entry.runs.append(Run(await self._workflow(event, key, version), index))
+            workflow = await self._workflows.version(key, version, event.content)
+            entry.runs.append(Run(workflow, index))
         if entry.aliases and not entry.runs:
             entry.alias_of = entry.aliases[0].owner
-
-    async def _workflow(self, event: Event, key: str, version: int) -> Workflow:
-        if event.content is not None:
-            return self._registry.by_hand(event.content)
-        found = self._registry.cached(key, version)
-        return found if found is not None else await self._registry.load(key, version)
 
 
 def _take(event: Event, owners: Iterator[bytes]) -> list[bytes]:

@@ -65,9 +65,7 @@ class RouteStep:
         for entry, run, _ in work.named:
             run.planned = plan_run(entry, run, facts, created_at)
         held = Held(lane, now_ms)
-        plans = []
-        for entry in inputs:
-            plans.append(await self._plan(entry, held, facts, incarnation, now_ms))
+        plans = [await self._plan(entry, held, facts, incarnation, now_ms) for entry in inputs]
         await parts.hold.arm(held)
         return plans
 
@@ -84,7 +82,9 @@ class RouteStep:
                 if resolved.many or (
                     len(resolved.named) + len(resolved.numbers) > self._parts.fanout_threshold
                 ):
-                    run.planned = await self._parts.fanouts.start(entry, run, resolved, lane, now_ms)
+                    run.planned = await self._parts.fanouts.start(
+                        entry, run, resolved, lane, now_ms
+                    )
                 else:
                     work.named.append((entry, run, resolved))
         return work
@@ -126,7 +126,7 @@ class RouteStep:
             record.key,
             record.key,
             now_ms,
-            _outcome(record, runs, entry),
+            _outcome(runs, entry),
             tuple(runs),
             entry.alias_of,
             entry.detail,
@@ -138,7 +138,7 @@ class RouteStep:
         )
 
 
-def _outcome(record: Event, runs: Sequence[PlannedRun], entry: Input) -> Outcome:
+def _outcome(runs: Sequence[PlannedRun], entry: Input) -> Outcome:
     if entry.alias_of is not None:
         return Outcome.ALIAS
     if not runs:

@@ -1,0 +1,1 @@
+"""The front door: from what a producer sent to durable events."""

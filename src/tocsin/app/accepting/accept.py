@@ -1,0 +1,277 @@
+"""Accept: check, pin the workflows, write, and answer when it is durable."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
+
+import msgspec
+
+from tocsin.app.accepting.keying import Keying
+from tocsin.app.callers import Limits, Principal, Scope
+from tocsin.app.routing.inputs import dedup_key
+from tocsin.app.workflows import WorkflowRegistry
+from tocsin.domain.cloudevents import IncomingEvent
+from tocsin.domain.ids import EventKey, event_key
+from tocsin.domain.records import Event
+from tocsin.domain.workflow import Workflow
+from tocsin.errors import FieldProblem, Forbidden, RateLimited, RequestRefused
+from tocsin.ports.cache import Blobs, Limiter
+from tocsin.ports.log import Log, Output
+from tocsin.ports.state import Deduplication
+from tocsin.ports.system import Chance, Clock
+
+INLINE_DATA_BYTES_MAX: Final = 65_536
+"""Larger payloads go to the blobs once, and records carry the reference."""
+
+UNROUTED_LANE: Final = "transactional"
+_NO_LIMITS: Final = Limits()
+
+Problems = tuple[FieldProblem, ...]
+
+
+class Taken(NamedTuple):
+    """One accepted event, or the earlier one that it repeats."""
+
+    key: bytes
+    duplicate: bool
+
+
+class ProducerRate(NamedTuple):
+    """What one producer may send when its key says nothing else."""
+
+    per_s: int
+    burst: int
+
+
+class _Draft(NamedTuple):
+    """One event on its way to the log."""
+
+    event: IncomingEvent
+    source: str
+    id: str
+    digest: bytes
+    workflows: tuple[Workflow, ...]
+    content: bytes | None
+
+
+class Accept:
+    """Takes events. What `take` has returned is durable."""
+
+    def __init__(
+        self,
+        log: Log,
+        deduplication: Deduplication,
+        registry: WorkflowRegistry,
+        blobs: Blobs,
+        limiter: Limiter,
+        clock: Clock,
+        chance: Chance,
+        keying: Keying,
+        rate: ProducerRate,
+    ) -> None:
+        self._log = log
+        self._deduplication = deduplication
+        self._registry = registry
+        self._blobs = blobs
+        self._limiter = limiter
+        self._clock = clock
+        self._chance = chance
+        self._keying = keying
+        self._rate = rate
+
+    async def take(
+        self,
+        caller: Principal,
+        events: Sequence[IncomingEvent | Problems],
+        *,
+        id_of: Sequence[str] | None = None,
+        only: Workflow | None = None,
+        content: bytes | None = None,
+    ) -> list[Taken | Problems]:
+        """
+        Accept *events* in order; each comes to what it was accepted as, or to its problems.
+
+        *id_of* gives ids to events that carry none (from an ``Idempotency-Key``); *only* pins one
+        workflow (a trigger), whose document is *content* when it was sent by hand. Raises
+        `RateLimited` for all of them when the producer sends too fast: nothing is kept then.
+        """
+        self._check_rate(caller, len(events))
+        now_ms = self._clock.now_ms()
+        chance = self._chance.bytes(10 * len(events))
+        outcome: list[Taken | Problems] = []
+        drafts: list[tuple[int, _Draft]] = []
+        for place, event in enumerate(events):
+            if isinstance(event, tuple):
+                outcome.append(event)
+                continue
+            minted = chance[10 * place : 10 * place + 10]
+            id = event.id or (id_of[place] if id_of is not None else minted.hex())
+            draft = self._draft(caller, event, id, only, content)
+            if not isinstance(draft, _Draft):
+                outcome.append(draft)
+                continue
+            outcome.append(Taken(event_key(now_ms, minted), duplicate=False))
+            drafts.append((place, draft))
+        fresh = self._without_repeats(drafts, outcome, now_ms)
+        await self._write(caller, fresh, outcome, now_ms)
+        return outcome
+
+    def _check_rate(self, caller: Principal, events: int) -> None:
+        per_s, burst = self._rate
+        if caller.limits.rate_per_s is not None:
+            per_s = burst = caller.limits.rate_per_s
+        wait_s = self._limiter.take(f"events:{caller.name}", events, rate_per_s=per_s, burst=burst)
+        if wait_s > 0:
+            raise RateLimited(
+                f"this producer may send {per_s} events a second; wait, then send the same again",
+                retry_after_s=wait_s,
+            )
+
+    def _draft(
+        self,
+        caller: Principal,
+        event: IncomingEvent,
+        id: str,
+        only: Workflow | None,
+        content: bytes | None,
+    ) -> _Draft | Problems:
+        source = event.source or caller.producer
+        workflows = (only,) if only is not None else self._registry.taking(event.type)
+        problems = _reach(caller, source, workflows)
+        if event.changes_profiles and not caller.reaches(Scope.EVENTS_WRITE):
+            problems += (FieldProblem("/recipients", "forbidden", "needs the scope events:write"),)
+        for workflow in workflows:
+            if workflow.check_data is not None:
+                problems += workflow.check_data(msgspec.json.decode(event.data))
+        if problems:
+            return problems
+        digest = self._keying.digest(caller.producer, source, id)
+        return _Draft(event, source, id, digest, workflows, content)
+
+    def _without_repeats(
+        self, drafts: Sequence[tuple[int, _Draft]], outcome: list[Taken | Problems], now_ms: int
+    ) -> list[tuple[int, _Draft]]:
+        """
+        Leave out what is known to be a repeat of one earlier event for every workflow it has now.
+
+        What memory does not know is settled by route, which makes it an alias.
+        """
+        claims = [_claims(draft) for _, draft in drafts]
+        known = self._deduplication.lookup([key for keys in claims for key in keys], now_ms)
+        if not known:
+            return list(drafts)
+        fresh = []
+        for (place, draft), keys in zip(drafts, claims, strict=True):
+            owners = {known.get(key) for key in keys}
+            owner = owners.pop() if len(owners) == 1 else None
+            if owner is None:
+                fresh.append((place, draft))
+            else:
+                outcome[place] = Taken(owner, duplicate=True)
+        return fresh
+
+    async def _write(
+        self,
+        caller: Principal,
+        drafts: Sequence[tuple[int, _Draft]],
+        outcome: Sequence[Taken | Problems],
+        now_ms: int,
+    ) -> None:
+        gathered: dict[tuple[str, int], list[Event]] = {}
+        for place, draft in drafts:
+            taken = outcome[place]
+            assert isinstance(taken, Taken)
+            data_ref = await self._put_large(taken.key, draft.event.data)
+            hashed = self._keying.partition_key(
+                draft.event, draft.source, draft.id, draft.workflows
+            )
+            for lane, pinned in _by_lane(draft.workflows):
+                topic = f"events.{lane}"
+                record = _record(caller, draft, EventKey(taken.key), now_ms, pinned, data_ref)
+                where = (topic, self._log.partition_of(topic, hashed))
+                gathered.setdefault(where, []).append(record)
+        if gathered:
+            await self._log.append(
+                [Output(topic, partition, made) for (topic, partition), made in gathered.items()]
+            )
+
+    async def _put_large(self, key: bytes, data: bytes) -> str | None:
+        if len(data) <= INLINE_DATA_BYTES_MAX:
+            return None
+        name = f"data-{key.hex()}"
+        await self._blobs.put(name, data)
+        return name
+
+
+def _reach(caller: Principal, source: str, workflows: Iterable[Workflow]) -> Problems:
+    limits = caller.limits
+    if limits == _NO_LIMITS:
+        return ()
+    try:
+        limits.check(source=source)
+        for workflow in workflows:
+            limits.check(workflow=workflow.key, category=workflow.category, lane=workflow.lane)
+    except Forbidden as error:
+        return (FieldProblem("", error.code, error.detail),)
+    return ()
+
+
+def _claims(draft: _Draft) -> list[bytes]:
+    if not draft.workflows:
+        return [dedup_key(draft.digest, "")]
+    return [dedup_key(draft.digest, workflow.key) for workflow in draft.workflows]
+
+
+Pinned = tuple[tuple[str, int, int], ...]
+
+
+def _by_lane(workflows: Sequence[Workflow]) -> list[tuple[str, Pinned]]:
+    """Return the pinned (key, version, index) of each lane concerned."""
+    if not workflows:
+        return [(UNROUTED_LANE, ())]
+    lanes: dict[str, list[tuple[str, int, int]]] = {}
+    for index, workflow in enumerate(workflows):
+        lanes.setdefault(workflow.lane, []).append((workflow.key, workflow.version, index))
+    return [(lane, tuple(pinned)) for lane, pinned in lanes.items()]
+
+
+def _record(
+    caller: Principal,
+    draft: _Draft,
+    key: EventKey,
+    now_ms: int,
+    pinned: Pinned,
+    data_ref: str | None,
+) -> Event:
+    event = draft.event
+    return Event(
+        key,
+        now_ms,
+        caller.producer,
+        draft.source,
+        draft.id,
+        event.type,
+        draft.digest,
+        b"{}" if data_ref is not None else event.data,
+        pinned,
+        event.subject,
+        event.time_ms,
+        event.audience,
+        event.exclude,
+        event.actor,
+        event.tenant,
+        event.locale,
+        event.cancellation_key,
+        None if event.expires_in_ms is None else now_ms + event.expires_in_ms,
+        event.trace,
+        event.strict_recipients,
+        caller.reaches(Scope.RECIPIENTS_WRITE),
+        draft.content,
+        data_ref,
+    )
+
+
+def refused(problems: Problems) -> RequestRefused:
+    """Return the error of a request whose only event has these problems."""
+    return RequestRefused("the event cannot be accepted, see errors", errors=problems)

@@ -1,0 +1,78 @@
+"""The workflows and defaults that runs need, at hand without waiting."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+import msgspec
+
+from tocsin.app.workflows import WorkflowRegistry
+from tocsin.domain.category import Category, Tenant
+from tocsin.domain.workflow import Workflow, compile_workflow
+from tocsin.domain.workflow_read import read_document
+from tocsin.errors import NotFound, Unavailable
+from tocsin.ports.state import Workflows
+
+_BY_HAND_MAX: Final = 256
+_FRESH_S: Final = 3.0
+
+
+class RunWorkflows:
+    """Published versions, messages sent by hand, categories and tenants."""
+
+    def __init__(self, registry: WorkflowRegistry, store: Workflows) -> None:
+        self._registry = registry
+        self._store = store
+        self._by_hand: dict[bytes, Workflow] = {}
+        self._categories: dict[str, Category] = {}
+        self._tenants: dict[str, Tenant] = {}
+
+    def active(self, key: str) -> bool:
+        """Return whether the workflow is switched on."""
+        return self._registry.active(key)
+
+    def category(self, key: str) -> Category | None:
+        """Return a category's defaults."""
+        return self._categories.get(key)
+
+    def tenant(self, key: str) -> Tenant | None:
+        """Return a tenant's defaults."""
+        return self._tenants.get(key)
+
+    async def version(self, key: str, version: int, content: bytes | None) -> Workflow:
+        """
+        Return the workflow that a run began with; *content* is that of a message by hand.
+
+        Raises `NotFound` for a version that was never published: the run is poison then.
+        """
+        if content is not None:
+            return self._sent_by_hand(content)
+        found = self._registry.get(key, version) or await self._registry.load(key, version)
+        if found is None:
+            raise NotFound(f"version {version} of the workflow {key} was never published")
+        return found
+
+    async def refresh(self) -> None:
+        """Read categories and tenants anew."""
+        self._categories = {each.key: each for each in await self._store.categories()}
+        self._tenants = {each.key: each for each in await self._store.tenants()}
+
+    async def follow(self) -> None:
+        """Keep them fresh until cancelled: at most 5 s old."""
+        while True:
+            await asyncio.sleep(_FRESH_S)
+            try:
+                await self.refresh()
+            except Unavailable:
+                continue
+
+    def _sent_by_hand(self, content: bytes) -> Workflow:
+        found = self._by_hand.get(content)
+        if found is None:
+            document = read_document(msgspec.json.decode(content))
+            found = compile_workflow(document, 0)
+            if len(self._by_hand) >= _BY_HAND_MAX:
+                self._by_hand.pop(next(iter(self._by_hand)))
+            self._by_hand[content] = found
+        return found
