@@ -1,0 +1,90 @@
+"""What several resources share: pages, times, keys of documents."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Annotated, Any, Final
+
+import msgspec
+from msgspec import Meta
+
+from tocsin.domain.instants import parse_instant, show_instant
+from tocsin.domain.reading import KEY
+from tocsin.errors import FieldProblem, RequestRefused
+
+PAGE_MAX: Final = 500
+PAGE: Final = 50
+
+Document = dict[str, Any]
+Key = Annotated[
+    str, Meta(min_length=1, max_length=128, pattern=KEY.pattern.removesuffix(r"\Z") + "$")
+]
+RecipientId = Annotated[str, Meta(min_length=1, max_length=256)]
+
+
+class PageQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which page: ``cursor`` is what the answer before gave as ``next``."""
+
+    cursor: Annotated[str, Meta(max_length=2_048)] | None = None
+    limit: Annotated[int, Meta(ge=1, le=PAGE_MAX)] = PAGE
+
+    def after(self) -> str | None:
+        """Return what the cursor stands for."""
+        return None if self.cursor is None else _read_cursor(self.cursor)
+
+    def after_number(self) -> int:
+        """Return the number that the cursor stands for, 0 for the first page."""
+        text = self.after()
+        if text is None:
+            return 0
+        if not (text.isascii() and text.isdecimal() and len(text) < 12):
+            raise _bad_cursor()
+        return int(text)
+
+
+def cursor_of(last: str | int) -> str:
+    """Return the cursor of a page that begins after *last*; opaque to whoever gets it."""
+    return base64.urlsafe_b64encode(str(last).encode()).rstrip(b"=").decode()
+
+
+def shown_time(at_ms: int | None) -> str | None:
+    """Return a time as answers show it."""
+    return None if at_ms is None else show_instant(at_ms)
+
+
+def given_time(text: str | None, pointer: str) -> int | None:
+    """Return the milliseconds of a time in a request; raises `RequestRefused`."""
+    if text is None:
+        return None
+    try:
+        return parse_instant(text)
+    except (ValueError, OverflowError):
+        detail = "is not a time with an offset, for example 2030-01-31T12:00:00Z"
+        problem = FieldProblem(pointer, "invalid_time", detail)
+        raise RequestRefused("a field is wrong, see errors", errors=(problem,)) from None
+
+
+def check_key(key: str) -> str:
+    """Return *key* if a document may be named so; raises `RequestRefused`."""
+    if KEY.match(key) is None:
+        raise RequestRefused(
+            "a key has 1 to 128 letters, digits and . _ : - and begins with a letter or digit",
+            code="invalid_key",
+        )
+    return key
+
+
+def _read_cursor(cursor: str) -> str:
+    try:
+        raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        text = raw.decode()
+    except (binascii.Error, ValueError):
+        raise _bad_cursor() from None
+    if not text.isprintable():
+        raise _bad_cursor()
+    return text
+
+
+def _bad_cursor() -> RequestRefused:
+    return RequestRefused("the cursor is not one that was given out here", code="invalid_cursor")

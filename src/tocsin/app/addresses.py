@@ -1,0 +1,249 @@
+"""
+Addresses: brought to one normal form, sealed, found again by digest, shown masked.
+
+What belongs together in one place of the store: an address is sealed for its recipient and
+channel, so that a row copied to somebody else cannot be opened there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Final
+from urllib.parse import urlsplit
+
+import email_validator
+import msgspec
+import phonenumbers
+
+from tocsin.domain.hosts import is_public_host
+from tocsin.domain.recipient import Address, Recipient
+from tocsin.errors import RequestRefused
+from tocsin.ports.cache import Sealer
+
+URL_CHARACTERS_MAX: Final = 2_048
+SECRET_CHARACTERS_MIN: Final = 24
+SECRET_CHARACTERS_MAX: Final = 256
+
+# What nearly every address looks like. The library takes 20 us for one, which is most of the
+# time of an import; a test holds the two to one answer.
+_PLAIN_EMAIL: Final = re.compile(
+    r"(?P<local>[a-z0-9_+-]+(?:\.[a-z0-9_+-]+)*)"
+    r"@(?P<domain>(?:[a-z0-9](?:[a-z0-9]|-(?!-))*(?<!-)\.)+(?P<top>[a-z]{2,24}))\Z",
+    re.ASCII | re.IGNORECASE,
+)
+_SPECIAL_TOPS: Final = frozenset({"arpa", "invalid", "local", "localhost", "onion", "test"})
+_APNS_TOKEN: Final = re.compile(r"(?:[0-9a-f]{2}){32,100}\Z", re.ASCII)
+_FCM_TOKEN: Final = re.compile(r"[A-Za-z0-9_:-]{20,4096}\Z", re.ASCII)
+_CHAT_NAME: Final = re.compile(r"[\x21-\x7e]{1,512}\Z", re.ASCII)
+
+
+class PushKeys(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The keys of a browser's subscription (RFC 8291), base64url."""
+
+    p256dh: str
+    auth: str
+
+
+class PushSubscription(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+    """What a browser's ``PushManager`` gives (RFC 8030)."""
+
+    endpoint: str
+    keys: PushKeys
+    expiration_time: float | None = None
+
+
+class AddressBook:
+    """Makes addresses from what the outside sends, and opens them again for who may see them."""
+
+    def __init__(self, sealer: Sealer) -> None:
+        self._sealer = sealer
+
+    def make(
+        self,
+        recipient_id: str,
+        number: int,
+        channel: str,
+        value: str,
+        *,
+        provider: str | None = None,
+        app: str | None = None,
+        secret: str | None = None,
+        verified_ms: int | None = None,
+        timezone: str | None = None,
+    ) -> Address:
+        """Return a new address; *value* is normal already (`normalise`)."""
+        place = _place(recipient_id, channel)
+        return Address(
+            number=number,
+            channel=channel,
+            sealed=self._sealer.seal(value, place=place),
+            digest=self.digest(channel, value),
+            provider=provider,
+            app=app,
+            sealed_secret=self._sealer.seal(secret, place=place + "/secret") if secret else None,
+            verified_ms=verified_ms,
+            timezone=timezone,
+        )
+
+    def digest(self, channel: str, value: str) -> bytes:
+        """Return what finds equal addresses: a number is the same for text and voice."""
+        kind = "phone" if channel in {"sms", "voice"} else channel
+        return self._sealer.digest(value, place=f"address/{kind}")
+
+    def open(self, recipient: Recipient, address: Address) -> str:
+        """Return the address itself; raises `tocsin.errors.Unavailable` without the key."""
+        return self._sealer.open(address.sealed, place=_place(recipient.id, address.channel))
+
+    def open_secret(self, recipient: Recipient, address: Address) -> str | None:
+        """Return the signing secret of a webhook."""
+        if address.sealed_secret is None:
+            return None
+        place = _place(recipient.id, address.channel) + "/secret"
+        return self._sealer.open(address.sealed_secret, place=place)
+
+
+def normalise(channel: str, provider: str | None, value: str) -> str:
+    """
+    Return *value* in the one normal form of its kind.
+
+    Raises `RequestRefused` with a code of its own for each kind; never repeats the value.
+    """
+    if channel == "push":
+        return _device(provider, value)
+    try:
+        return _NORMAL[channel](value)
+    except KeyError:
+        known = ", ".join(sorted((*_NORMAL, "push")))
+        raise RequestRefused(
+            f"channels with addresses are {known}", code="unknown_channel"
+        ) from None
+
+
+def normal_email(value: str) -> str:
+    """Return an address with its domain in lower case; raises `RequestRefused`."""
+    plain = _PLAIN_EMAIL.match(value)
+    if plain is not None and len(value) <= 254 and len(plain["local"]) <= 64:
+        domain = plain["domain"].lower()
+        labels_fit = len(domain) < 64 or max(map(len, domain.split("."))) <= 63
+        if labels_fit and plain["top"].lower() not in _SPECIAL_TOPS:
+            return f"{plain['local']}@{domain}"
+    try:
+        # Whether the domain takes mail is found out by sending: a check here would make
+        # accepting a profile depend on somebody's name server. `.test` is for trying out.
+        found = email_validator.validate_email(
+            value, check_deliverability=False, test_environment=True
+        )
+    except email_validator.EmailNotValidError:
+        raise RequestRefused("is not an email address", code="invalid_email") from None
+    return found.normalized
+
+
+def normal_phone(value: str) -> str:
+    """Return a number as E.164 writes it; raises `RequestRefused`."""
+    refusal = "is not a phone number in international form, which begins with +"
+    try:
+        number = phonenumbers.parse(value[:64], None)
+    except phonenumbers.NumberParseException:
+        raise RequestRefused(refusal, code="invalid_phone") from None
+    if not phonenumbers.is_possible_number(number):
+        raise RequestRefused(refusal, code="invalid_phone")
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def normal_url(value: str) -> str:
+    """
+    Return a webhook's address; raises `RequestRefused`.
+
+    Only what stands in the address is checked here; where its name leads is checked for every
+    call, when the connection is made.
+    """
+    if len(value) > URL_CHARACTERS_MAX or not value.isascii() or not value.isprintable():
+        raise _bad_url(f"must be a URL of at most {URL_CHARACTERS_MAX} ASCII characters")
+    try:
+        parts = urlsplit(value)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise _bad_url("is not a URL") from None
+    if parts.scheme not in {"http", "https"} or not host or {" ", "\\"} & set(value):
+        raise _bad_url("must be a URL that begins with https:// or http://")
+    if "@" in parts.netloc or parts.fragment:
+        raise _bad_url("must hold no user, password or fragment; use the signing secret")
+    if not is_public_host(host):
+        raise _bad_url("must name a public host")
+    return value
+
+
+def mask(channel: str, value: str) -> str:
+    """Return what may be shown of an address to who must not see it."""
+    if channel == "email":
+        local, _, domain = value.rpartition("@")
+        return f"{local[:1]}…@{domain}"
+    if channel == "webhook":
+        return f"{urlsplit(value).scheme}://{urlsplit(value).hostname}/…"
+    if channel in {"sms", "voice"}:
+        return f"{value[:3]}…{value[-2:]}"
+    return f"…{value[-4:]}" if len(value) >= 20 else "…"
+
+
+def device_address(token: str | None, subscription: PushSubscription | None) -> str:
+    """Return the text that is the address of a device; raises `RequestRefused`."""
+    if (token is None) == (subscription is None):
+        raise RequestRefused("give either a token or a subscription", code="invalid_device")
+    if subscription is not None:
+        return msgspec.json.encode(subscription).decode()
+    assert token is not None
+    return token
+
+
+def _device(provider: str | None, value: str) -> str:
+    if provider == "apns" and _APNS_TOKEN.match(value.lower()):
+        return value.lower()
+    if provider == "fcm" and _FCM_TOKEN.match(value):
+        return value
+    if provider == "webpush":
+        return _subscription(value)
+    if provider in {"apns", "fcm"}:
+        raise RequestRefused(f"is not a device token of {provider}", code="invalid_device")
+    raise RequestRefused("a device needs a provider: apns, fcm or webpush", code="unknown_provider")
+
+
+def _subscription(value: str) -> str:
+    try:
+        found = msgspec.json.decode(value, type=PushSubscription)
+    except (msgspec.DecodeError, RecursionError):
+        raise RequestRefused("is not a browser's subscription", code="invalid_device") from None
+    if not found.endpoint.startswith("https://"):
+        raise RequestRefused("the endpoint must begin with https://", code="invalid_device")
+    normal_url(found.endpoint)
+    # The browser's own field for expiry says nothing about where to send.
+    return msgspec.json.encode(
+        {"endpoint": found.endpoint, "keys": found.keys}, order="sorted"
+    ).decode()
+
+
+def _chat(value: str) -> str:
+    if value.startswith(("https://", "http://")):
+        return normal_url(value)
+    if _CHAT_NAME.match(value) is None:
+        raise RequestRefused(
+            "must be a name or a URL without spaces, at most 512 characters", code="invalid_chat"
+        )
+    return value
+
+
+def _bad_url(detail: str) -> RequestRefused:
+    return RequestRefused(detail, code="invalid_url")
+
+
+def _place(recipient_id: str, channel: str) -> str:
+    return f"address/{channel}/{recipient_id}"
+
+
+_NORMAL: Final[Mapping[str, Callable[[str], str]]] = {
+    "email": normal_email,
+    "sms": normal_phone,
+    "voice": normal_phone,
+    "webhook": normal_url,
+    "chat": _chat,
+}

@@ -1,0 +1,202 @@
+"""
+Opt-outs, kept a second time outside the database.
+
+A backup that is restored knows nothing of who left after it was made. The journal does: it is
+written before an opt-out is answered and laid over the store at start. What the store already
+holds, because it was changed at that time or later, is left alone. Undoing an opt-out is not
+journalled for preferences: after a restore silence is the mistake that can be mended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+import msgspec
+from msgspec.structs import replace
+
+from tocsin.domain.preferences import Choice, Consent, Preferences
+from tocsin.domain.recipient import Recipient
+from tocsin.ports.cache import OptOutJournal, Sealer
+from tocsin.ports.state import Recipients, Suppression, Suppressions
+
+_PLACE: Final = "opt-out"
+
+
+class Left(msgspec.Struct, frozen=True, array_like=True, tag="left"):
+    """Preferences of one recipient after something was switched off; ``id`` is sealed."""
+
+    id: bytes
+    at_ms: int
+    preferences: Preferences
+
+
+class Withdrawn(msgspec.Struct, frozen=True, array_like=True, tag="withdrawn"):
+    """A consent that was withdrawn."""
+
+    id: bytes
+    at_ms: int
+    consent: Consent
+
+
+class Blocked(msgspec.Struct, frozen=True, array_like=True, tag="blocked"):
+    """An entry of the suppression list that was added or, with ``removed``, taken off."""
+
+    id: bytes | None
+    at_ms: int
+    entry: Suppression
+    removed: bool = False
+
+
+Entry = Left | Withdrawn | Blocked
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder: msgspec.msgpack.Decoder[Entry] = msgspec.msgpack.Decoder(Entry)
+
+
+class OptOuts:
+    """Writes the journal, and lays it over a store that may be older."""
+
+    def __init__(self, journal: OptOutJournal, sealer: Sealer) -> None:
+        self._journal = journal
+        self._sealer = sealer
+
+    async def note(self, changes: Iterable[tuple[Recipient | None, Recipient]]) -> None:
+        """Write what the second of each pair has switched off and the first had not."""
+        entries: list[Entry] = []
+        for before, after in changes:
+            entries.extend(self._entries(before, after))
+        await self._add(entries)
+
+    async def note_suppression(
+        self, entry: Suppression, recipient_id: str | None, at_ms: int, *, removed: bool = False
+    ) -> None:
+        """Write that *entry* was added or taken off the list."""
+        id = None if recipient_id is None else self._seal(recipient_id)
+        await self._add([Blocked(id, at_ms, entry, removed)])
+
+    async def restore(self, recipients: Recipients, suppressions: Suppressions) -> int:
+        """Lay the journal over the store; returns how many entries the store did not hold."""
+        changed = 0
+        last: dict[str, Blocked] = {}
+
+        async def apply(raw: Sequence[bytes]) -> None:
+            nonlocal changed
+            entries = [_decoder.decode(entry) for entry in raw]
+            last.update((e.entry.id, e) for e in entries if isinstance(e, Blocked))
+            people = [e for e in entries if not isinstance(e, Blocked)]
+            changed += await self._restore_people(recipients, people)
+
+        await self._journal.replay(apply)
+        return changed + await self._restore_blocks(recipients, suppressions, last)
+
+    def _entries(self, before: Recipient | None, after: Recipient) -> list[Entry]:
+        entries: list[Entry] = []
+        old = _switched_off(before.preferences if before else None)
+        if after.preferences is not None and _switched_off(after.preferences) - old:
+            entries.append(Left(self._seal(after.id), after.changed_ms, after.preferences))
+        known = len(before.consents) if before else 0
+        entries.extend(
+            Withdrawn(self._seal(after.id), consent.at_ms, consent)
+            for consent in after.consents[known:]
+            if not consent.given
+        )
+        return entries
+
+    async def _add(self, entries: Sequence[Entry]) -> None:
+        if entries:
+            await self._journal.add([_encoder.encode(entry) for entry in entries])
+
+    def _seal(self, id: str) -> bytes:
+        return self._sealer.seal(id, place=_PLACE)
+
+    async def _restore_people(
+        self, recipients: Recipients, entries: Sequence[Left | Withdrawn]
+    ) -> int:
+        named = [(self._sealer.open(entry.id, place=_PLACE), entry) for entry in entries]
+        known = await recipients.by_id(list({id for id, _ in named}))
+        changed: dict[str, Recipient] = {}
+        count = 0
+        for id, entry in named:
+            stored = known.get(id)
+            if stored is not None and (stored.erased or stored.changed_ms >= entry.at_ms):
+                continue
+            # Someone whom the backup does not know yet may be told of again any moment, so she
+            # is created with nothing but her refusal.
+            base = changed.get(id) or stored or Recipient(number=0, id=id, version=0)
+            changed[id] = _applied(base, entry)
+            count += 1
+        await recipients.put([replace(r, version=r.version + 1) for r in changed.values()])
+        return count
+
+    async def _restore_blocks(
+        self, recipients: Recipients, suppressions: Suppressions, last: Mapping[str, Blocked]
+    ) -> int:
+        missing = 0
+        for id, blocked in last.items():
+            entry = blocked.entry
+            if blocked.removed:
+                continue
+            if blocked.id is not None:
+                name = self._sealer.open(blocked.id, place=_PLACE)
+                number = await _number_of(recipients, name, blocked.at_ms)
+                entry = replace(entry, recipient=number)
+            numbers = [] if entry.recipient is None else [entry.recipient]
+            digests = [] if entry.digest is None else [entry.digest]
+            there = {known.id for known in await suppressions.matching(numbers, digests)}
+            if id not in there:
+                await suppressions.add([entry])
+                missing += 1
+        return missing
+
+
+async def _number_of(recipients: Recipients, id: str, at_ms: int) -> int:
+    known = await recipients.by_id([id])
+    if id in known:
+        return known[id].number
+    new = Recipient(number=0, id=id, version=1, changed_ms=at_ms)
+    return (await recipients.put([new]))[0].number
+
+
+def _applied(base: Recipient, entry: Left | Withdrawn) -> Recipient:
+    if isinstance(entry, Withdrawn):
+        consents = (*base.consents, entry.consent)
+        return replace(base, consents=consents, changed_ms=entry.at_ms)
+    before = base.preferences or Preferences()
+    return replace(base, preferences=_laid_over(before, entry.preferences), changed_ms=entry.at_ms)
+
+
+def _laid_over(before: Preferences, left: Preferences) -> Preferences:
+    return replace(
+        before,
+        channels=before.channels | _off(left.channels),
+        categories=_choices_over(before.categories, left.categories),
+        workflows=_choices_over(before.workflows, left.workflows),
+    )
+
+
+def _choices_over(before: Mapping[str, Choice], left: Mapping[str, Choice]) -> dict[str, Choice]:
+    after = dict(before)
+    for key, choice in left.items():
+        old = after.get(key, Choice())
+        on = False if choice.on is False else old.on
+        after[key] = Choice(on=on, channels=old.channels | _off(choice.channels))
+    return after
+
+
+def _off(channels: Mapping[str, bool]) -> dict[str, bool]:
+    return {channel: False for channel, on in channels.items() if not on}
+
+
+def _switched_off(preferences: Preferences | None) -> set[tuple[str, str, str]]:
+    """The places where a person said no: (level, key, channel)."""
+    if preferences is None:
+        return set()
+    places = {("channel", "", channel) for channel in _off(preferences.channels)}
+    levels = (("category", preferences.categories), ("workflow", preferences.workflows))
+    for level, choices in levels:
+        for key, choice in choices.items():
+            if choice.on is False:
+                places.add((level, key, ""))
+            places.update((level, key, channel) for channel in _off(choice.channels))
+    return places
