@@ -69,23 +69,26 @@ def quick_shorthand(text: bytes) -> IncomingEvent | None:
     """Return the event, or None when it has to be read the slow way."""
     try:
         sent = _shorthand(text)
-        data = _data(sent, text, sent.data)
         if sent.to is not None and sent.recipients is not None:
             return None
         audience = sent.recipients if sent.to is None else sent.to
+        data = _data(sent, text, sent.data)
+        if not _is_plain(text, data):
+            text.decode()
+            _check_texts(sent)
         return IncomingEvent(
-            type=_text(sent.type),
-            id=_optional(sent.id),
-            source=_optional(sent.source),
-            subject=_optional(sent.subject),
+            type=sent.type,
+            id=sent.id,
+            source=sent.source,
+            subject=sent.subject,
             time_ms=None if sent.time is None else parse_instant(sent.time),
             data=data,
             audience=None if audience is None else _audience(audience),
             recipient=_single(audience),
-            actor=_optional(sent.actor),
+            actor=sent.actor,
             tenant=_key(sent.tenant),
             locale=_locale(sent.locale),
-            cancellation_key=_optional(sent.cancellation_key),
+            cancellation_key=sent.cancellation_key,
             expires_in_ms=None if sent.expires_in is None else _duration_ms(sent.expires_in),
             strict_recipients=sent.strict_recipients or False,
             trace=None if sent.traceparent is None else _trace(sent.traceparent),
@@ -100,19 +103,23 @@ def quick_cloudevent(text: bytes) -> IncomingEvent | None:
         sent = _cloudevent(text)
         if sent.specversion != "1.0" or sent.datacontenttype not in {None, "application/json"}:
             return None
+        data = _data(sent, text, sent.data)
+        if not _is_plain(text, data):
+            text.decode()
+            _check_texts(sent)
         return IncomingEvent(
-            type=_text(sent.type),
-            id=_text(sent.id),
-            source=_text(sent.source),
-            subject=_optional(sent.subject),
+            type=sent.type,
+            id=sent.id,
+            source=sent.source,
+            subject=sent.subject,
             time_ms=None if sent.time is None else parse_instant(sent.time),
-            data=_data(sent, text, sent.data),
+            data=data,
             audience=None if sent.recipient is None else _audience(sent.recipient),
             recipient=sent.recipient,
-            actor=_optional(sent.actor),
+            actor=sent.actor,
             tenant=_key(sent.tenant),
             locale=_locale(sent.locale),
-            cancellation_key=_optional(sent.cancellationkey),
+            cancellation_key=sent.cancellationkey,
             expires_in_ms=None if sent.expiresin is None else _duration_ms(sent.expiresin),
             trace=None if sent.traceparent is None else _trace(sent.traceparent),
         )
@@ -129,27 +136,45 @@ def _data(sent: Any, text: bytes, raw: msgspec.Raw) -> bytes:
     """
     fields = astuple(sent)
     present = len(fields) - fields.count(None)
-    if not text.isascii():
-        # Raw data is not looked into by the decoder.
-        text.decode()
     data = bytes(raw)
     if not data:
         if text.count(b'":') != present - 1:
             raise _Unsure
         return b"{}"
-    if text.count(b'":') != present + data.count(b'":') or not quick_json(data):
+    names = quick_json(data)
+    if names < 0 or text.count(b'":') != present + names:
         raise _Unsure
     return b"{}" if data == b"null" else data
 
 
-def _text(value: str) -> str:
-    if 0 < len(value) <= ID_CHARACTERS_MAX and value.isprintable():
-        return value
-    raise _Unsure
+def _is_plain(text: bytes, data: bytes) -> bool:
+    """
+    Return whether every string outside the data surely names something.
+
+    JSON has no control characters but escaped ones, so ASCII without escapes is printable, DEL
+    aside; and no string is longer than all of them together.
+    """
+    return (
+        len(text) - len(data) <= ID_CHARACTERS_MAX
+        and b"\\" not in text
+        and b'""' not in text
+        and b"\x7f" not in text
+        and text.isascii()
+    )
 
 
-def _optional(value: str | None) -> str | None:
-    return None if value is None else _text(value)
+def _text(value: str) -> None:
+    if not (0 < len(value) <= ID_CHARACTERS_MAX and value.isprintable()):
+        raise _Unsure
+
+
+def _check_texts(sent: Any) -> None:
+    for value in astuple(sent):
+        if isinstance(value, str):
+            _text(value)
+        elif isinstance(value, list):
+            for each in value:
+                _text(each)
 
 
 def _key(value: str | None) -> str | None:
@@ -159,7 +184,7 @@ def _key(value: str | None) -> str | None:
 
 
 def _locale(value: str | None) -> str | None:
-    if value is None or (0 < len(value) <= 35 and value.isprintable()):
+    if value is None or len(value) <= 35:
         return value
     raise _Unsure
 
@@ -182,8 +207,6 @@ def _audience(value: str | list[str]) -> bytes:
     ids = [value] if isinstance(value, str) else value
     if len(ids) > TERMS_MAX:
         raise _Unsure
-    for each in ids:
-        _text(each)
     return _encode(ids)
 
 

@@ -71,19 +71,20 @@ def _depth(value: object) -> int:
     return depth
 
 
-def quick_json(text: bytes) -> bool:
+def quick_json(text: bytes) -> int:
     """
-    Return whether `read_json` surely accepts *text*; False means only that it has to be asked.
+    Return how many names *text* holds when `read_json` surely accepts it, else -1: ask it.
 
     *text* must hold no white space before a colon: names are counted by the bytes that end them.
     """
     if text.count(b"{") + text.count(b"[") > DEPTH_MAX:
-        return False
+        return -1
     try:
         value = _decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return False
-    return _names(value) == text.count(b'":')
+        return -1
+    names = _names(value)
+    return names if names == text.count(b'":') else -1
 
 
 def _names(value: object) -> int:

@@ -8,7 +8,7 @@ from typing import Final
 from tocsin.domain.channels import CHANNEL_FIELDS
 from tocsin.domain.durations import format_duration
 from tocsin.domain.lanes import LANES, Lane
-from tocsin.domain.reading import KEY, Notes, Reader, step_into
+from tocsin.domain.reading import Notes, Reader, step_into, text_problem
 from tocsin.domain.rules import AudienceRule, read_rule, show_rule
 from tocsin.domain.template_syntax import SOURCE_CHARACTERS_MAX
 from tocsin.domain.workflow import DEFAULT_CATEGORY, Action, ChannelStep, WorkflowDocument
@@ -63,8 +63,8 @@ def _read_types(reader: Reader, key: str) -> tuple[str, ...]:
     types = reader.items("on", count_max=TYPES_MAX)
     place = reader.at("on")
     for number, each in enumerate(types):
-        if not isinstance(each, str) or not KEY.match(each):
-            reader.notes.add(step_into(place, number), "invalid_key", "an event's type is needed")
+        if not isinstance(each, str) or text_problem(each) is not None:
+            reader.notes.add(step_into(place, number), "invalid_type", "an event's type is needed")
     if "on" in reader.fields and types == []:
         reader.note("on", "empty", "leave it out, or name at least one type of event")
     return tuple(dict.fromkeys(map(str, types))) or (key,)
