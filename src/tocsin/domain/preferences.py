@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 
-class QuietHours(msgspec.Struct, frozen=True, array_like=True):
+class QuietHours(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """
     A weekly window of silence, half-open, in the recipient's zone; it may cross midnight.
 
@@ -18,14 +18,14 @@ class QuietHours(msgspec.Struct, frozen=True, array_like=True):
     end: int
 
 
-class Choice(msgspec.Struct, frozen=True, array_like=True):
+class Choice(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A person's answer for a category or a workflow: for all of it, and for single channels."""
 
     on: bool | None = None
     channels: dict[str, bool] = {}
 
 
-class Preferences(msgspec.Struct, frozen=True, array_like=True):
+class Preferences(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """All that one person has chosen."""
 
     channels: dict[str, bool] = {}
@@ -35,7 +35,7 @@ class Preferences(msgspec.Struct, frozen=True, array_like=True):
     do_not_disturb_until_ms: int | None = None
 
 
-class Consent(msgspec.Struct, frozen=True, array_like=True):
+class Consent(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One entry of the append-only list of consents; the newest for a place counts there."""
 
     channel: str

@@ -9,7 +9,7 @@ import msgspec
 from tocsin.domain.preferences import Consent, Preferences
 
 
-class Address(msgspec.Struct, frozen=True, array_like=True):
+class Address(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """
     One place where a recipient can be reached on one channel.
 
@@ -36,7 +36,7 @@ class Address(msgspec.Struct, frozen=True, array_like=True):
         return f"Address({self.number}, {self.channel})"
 
 
-class Recipient(msgspec.Struct, frozen=True, array_like=True):
+class Recipient(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """
     One version of one recipient: what decide looks at and what ``explain`` looks up again.
 

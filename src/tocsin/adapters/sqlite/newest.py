@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from tocsin.adapters.sqlite.recent import Recent
 from tocsin.domain.recipient import Recipient
@@ -33,7 +33,7 @@ class Newest:
     """
 
     def __init__(self, size: int) -> None:
-        self._cache: Recent[Key, Recipient] = Recent(2 * size)
+        self._cache: Recent[Any, Recipient] = Recent(2 * size)
         self._queued: dict[Key, Queued] = {}
         self._reads: set[Reading] = set()
 
@@ -56,13 +56,12 @@ class Newest:
         self._reads.add(reading)
         return reading
 
-    def end(self, reading: Reading, rows: Sequence[Recipient] = ()) -> list[Recipient]:
+    def end(self, reading: Reading, read: Mapping[K, Recipient]) -> dict[K, Recipient]:
         """Keep what was read, and return it, without what was overtaken."""
         self._reads.discard(reading)
-        sound = [row for row in rows if row.number not in reading.overtaken]
-        for recipient in sound:
-            self._cache.put(recipient.id, recipient)
-            self._cache.put(recipient.number, recipient)
+        overtaken = reading.overtaken
+        sound = {key: row for key, row in read.items() if not overtaken or key not in overtaken}
+        self._cache.fill(sound)
         return sound
 
     def queue(self, stored: Sequence[Recipient], before: Mapping[int, Recipient]) -> Queued:

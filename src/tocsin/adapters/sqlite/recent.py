@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from itertools import islice
 from typing import Generic, TypeVar
 
 K = TypeVar("K")
@@ -36,8 +38,14 @@ class Recent(Generic[K, V]):
 
     def put(self, key: K, value: V) -> None:
         """Keep *value*, which is not None, in place of what was there."""
-        self._old.pop(key, None)
+        # An older value may stay in the old generation: it is never looked at, and goes first.
         self._keep(key, value)
+
+    def fill(self, found: Mapping[K, V]) -> None:
+        """Keep many at once."""
+        if len(self._young) + len(found) > self._half:
+            self._old, self._young = self._young, {}
+        self._young.update(found if len(found) <= self._half else islice(found.items(), self._half))
 
     def drop(self, key: K) -> None:
         """Forget the key."""

@@ -10,11 +10,13 @@ from typing import Any, Final, Self
 import apsw
 import msgspec
 
+from tocsin.adapters.sqlite.addresses import AddressIndex
 from tocsin.adapters.sqlite.engine import StateEngine, until_kept
 from tocsin.adapters.sqlite.newest import K, Newest
+from tocsin.adapters.sqlite.run_tail import PendingAddition
 from tocsin.adapters.sqlite.sets import EVERYONE, SetChanges
 from tocsin.adapters.sqlite.sql import bind_numbers, bind_texts, queries
-from tocsin.domain.fanout import set_keys
+from tocsin.domain.fanout import SUPPRESSED_ADDRESS, set_keys
 from tocsin.domain.recipient import Recipient
 from tocsin.errors import Conflict, RequestRefused
 
@@ -29,17 +31,25 @@ class SqliteRecipients:
     Dense numbers are given out in memory, since one process owns the file.
     """
 
-    def __init__(self, engine: StateEngine, *, newest_number: int, cache_size: int) -> None:
+    def __init__(
+        self,
+        engine: StateEngine,
+        addresses: AddressIndex,
+        *,
+        newest_number: int,
+        cache_size: int,
+    ) -> None:
         self._engine = engine
+        self._addresses = addresses
         self._newest_number = newest_number
         self._newest = Newest(cache_size)
         self._turn = asyncio.Lock()
 
     @classmethod
-    async def open(cls, engine: StateEngine, *, cache_size: int) -> Self:
+    async def open(cls, engine: StateEngine, addresses: AddressIndex, *, cache_size: int) -> Self:
         """Read the counter; *cache_size* bounds the recipients that are kept decoded."""
         newest = await engine.read(lambda c: c.execute(queries("recipients")["counter"]).get)
-        return cls(engine, newest_number=newest, cache_size=cache_size)
+        return cls(engine, addresses, newest_number=newest, cache_size=cache_size)
 
     async def by_id(self, ids: Sequence[str]) -> Mapping[str, Recipient]:
         """Return those that exist."""
@@ -60,11 +70,16 @@ class SqliteRecipients:
         async with self._turn:
             before = await self._before(recipients)
             stored = self._numbered(recipients)
+            addition = self._addresses.add(stored, before)
             queued = self._newest.queue(stored, before)
-            waiting = self._engine.queue_ahead(
-                _Change(stored, before).write,
-                lambda kept: self._newest.settle(queued, kept=kept),
-            )
+
+            def settled(kept: bool) -> None:
+                self._newest.settle(queued, kept=kept)
+                if addition is not None and not kept:
+                    self._addresses.retract(addition)
+
+            change = _Change(stored, before, self._addresses, addition)
+            waiting = self._engine.queue_ahead(change.write, settled)
         await until_kept(waiting)
         return stored
 
@@ -96,14 +111,14 @@ class SqliteRecipients:
     ) -> dict[K, Recipient]:
         found, missing = self._newest.find(keys)
         while missing:
-            name, table = query(sorted(set(missing)))
+            name, table = query(missing)
             reading = self._newest.begin()
-            rows: Sequence[Recipient] = ()
+            read: dict[K, Recipient] = {}
             try:
-                rows = await self._engine.read(lambda c: _read(c, name, (table,)))  # noqa: B023
+                rows = await self._engine.read(lambda c: _read(c, name, (table,)))  # noqa: B023  # runs before the next turn
+                read = {key_of(recipient): recipient for recipient in rows}
             finally:
-                sound = self._newest.end(reading, rows)
-            found |= {key_of(recipient): recipient for recipient in sound}
+                found |= self._newest.end(reading, read)
             again = [key for key in missing if key in reading.overtaken]
             newer, missing = self._newest.find(again)
             found |= newer
@@ -143,6 +158,8 @@ class _Change:
 
     stored: Sequence[Recipient]
     before: Mapping[int, Recipient]
+    addresses: AddressIndex
+    addition: PendingAddition | None
 
     def write(self, connection: apsw.Connection) -> None:
         sql = queries("recipients")
@@ -155,6 +172,8 @@ class _Change:
         connection.execute(sql["forget_versions"], (bind_numbers(erased),))
         newest = max((recipient.number for recipient in self.stored), default=0)
         connection.execute(sql["count"], (newest,))
+        if self.addition is not None:
+            self.addition(connection)
         self._set_changes().write(connection)
 
     def _set_changes(self) -> SetChanges:
@@ -162,6 +181,10 @@ class _Change:
         for recipient in self.stored:
             old = self.before.get(recipient.number)
             changes.move(recipient.number, () if old is None else _sets(old), _sets(recipient))
+            if self.addresses.likely([address.digest for address in recipient.addresses]):
+                changes.add(SUPPRESSED_ADDRESS, recipient.number)
+            elif old is not None and old.addresses:
+                changes.remove(SUPPRESSED_ADDRESS, recipient.number)
         return changes
 
 
@@ -181,7 +204,8 @@ def _row(recipient: Recipient) -> tuple[int, str, int, int, bytes]:
 
 
 def _sets(recipient: Recipient) -> frozenset[str]:
-    return frozenset() if recipient.erased else set_keys(recipient) | {EVERYONE}
+    keys = set_keys(recipient)
+    return keys if recipient.erased else keys | {EVERYONE}
 
 
 def _checked(id_: str) -> str:

@@ -9,10 +9,11 @@ import apsw
 import msgspec
 from pyroaring import BitMap
 
+from tocsin.adapters.sqlite.addresses import AddressIndex
 from tocsin.adapters.sqlite.engine import StateEngine
 from tocsin.adapters.sqlite.sets import SetChanges
 from tocsin.adapters.sqlite.sql import bind_blobs, bind_numbers, queries
-from tocsin.domain.fanout import suppression_key
+from tocsin.domain.fanout import SUPPRESSED_ADDRESS, suppression_key
 from tocsin.ports.state import Suppression
 
 _encode: Final = msgspec.msgpack.Encoder().encode
@@ -23,36 +24,36 @@ class SqliteSuppressions:
     """
     Fills `tocsin.ports.state.Suppressions`.
 
-    The filters say "certainly not" for nearly everyone, so nearly no batch of recipients costs a
-    query. They only grow while the process runs; what was removed costs a query for nothing.
+    Filters in memory say "certainly not" for nearly everyone, so nearly no batch of recipients
+    costs a query. They only grow while the process runs; what was removed costs one for nothing.
     """
 
-    def __init__(self, engine: StateEngine) -> None:
+    def __init__(self, engine: StateEngine, addresses: AddressIndex, recipients: BitMap) -> None:
         self._engine = engine
+        self._addresses = addresses
+        self._recipients = recipients
         self._sql = queries("suppressions")
-        self._recipients = BitMap()
-        self._digests = BitMap()
 
     @classmethod
-    async def open(cls, engine: StateEngine) -> Self:
-        """Read the filters."""
-        suppressions = cls(engine)
-        await engine.read(suppressions._load)
-        return suppressions
+    async def open(cls, engine: StateEngine, addresses: AddressIndex) -> Self:
+        """Read the filter of recipients; that of digests is in *addresses*."""
+        return cls(engine, addresses, await engine.read(_listed))
 
     async def add(self, entries: Sequence[Suppression]) -> None:
         """Add or replace, and keep the sets in step."""
-        self._recipients.update(e.recipient for e in entries if e.recipient is not None)
-        self._digests.update(_prefix(e.digest) for e in entries if e.digest is not None)
 
         rows = [(e.id, e.recipient, e.digest, _encode(e)) for e in entries]
         numbers = {e.recipient for e in entries if e.recipient is not None}
+        digests = [e.digest for e in entries if e.digest is not None]
+        self._recipients.update(numbers)
+        self._addresses.suppress(digests)
+        holders = await self._addresses.holders(digests)
 
         def write(connection: apsw.Connection) -> None:
             concerned = numbers | self._recipients_of(connection, [e.id for e in entries])
             before = self._keys(connection, concerned)
             connection.executemany(self._sql["put"], rows)
-            self._move(connection, before)
+            self._move(connection, before, holders)
 
         await self._engine.write(write)
 
@@ -77,7 +78,7 @@ class SqliteSuppressions:
     ) -> Sequence[Suppression]:
         """Return what concerns them; a query only when a filter says that there may be some."""
         likely_numbers = self._recipients & BitMap(numbers)
-        likely_digests = {digest for digest in digests if _prefix(digest) in self._digests}
+        likely_digests = self._addresses.likely(digests)
         if not likely_numbers and not likely_digests:
             return []
 
@@ -87,12 +88,6 @@ class SqliteSuppressions:
             return list({entry.id: entry for entry in found}.values())
 
         return await self._engine.read(read)
-
-    def _load(self, connection: apsw.Connection) -> None:
-        recipients = connection.execute(self._sql["all_recipients"])
-        self._recipients.update(number for (number,) in recipients)
-        digests = connection.execute(self._sql["all_digests"])
-        self._digests.update(_prefix(digest) for (digest,) in digests)
 
     def _entries(
         self, connection: apsw.Connection, query: str, *bindings: Any
@@ -110,13 +105,21 @@ class SqliteSuppressions:
                 keys[entry.recipient].add(suppression_key(entry.channel))
         return keys
 
-    def _move(self, connection: apsw.Connection, before: Mapping[int, set[str]]) -> None:
+    def _move(
+        self,
+        connection: apsw.Connection,
+        before: Mapping[int, set[str]],
+        holders: Iterable[int] = (),
+    ) -> None:
         after = self._keys(connection, before.keys())
         changes = SetChanges()
         for number, keys in before.items():
             changes.move(number, keys, after[number])
+        for number in holders:
+            changes.add(SUPPRESSED_ADDRESS, number)
         changes.write(connection)
 
 
-def _prefix(digest: bytes) -> int:
-    return int.from_bytes(digest[:4], "big")
+def _listed(connection: apsw.Connection) -> BitMap:
+    rows = connection.execute(queries("suppressions")["all_recipients"])
+    return BitMap([number for (number,) in rows])
