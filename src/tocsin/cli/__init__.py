@@ -20,6 +20,7 @@ from tocsin.errors import TocsinError
 
 COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
     {
+        "up": "tocsin.cli.up:up",
         "config": "tocsin.cli.config:config",
     }
 )

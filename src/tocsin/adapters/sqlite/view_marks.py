@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
 
 import apsw
 
+from tocsin.adapters.sqlite.chunk import pack, slices
 from tocsin.adapters.sqlite.connection import Readers
+from tocsin.adapters.sqlite.topics import place, position_of
 from tocsin.adapters.sqlite.writer import Writer
+from tocsin.domain.lanes import LANE_NUMBER
+from tocsin.domain.records import Poison, encode
 from tocsin.errors import TocsinError
 from tocsin.ports.log import Batch, PreparedWrite
 
@@ -17,14 +22,22 @@ _MARK = (
     " WHERE excluded.position > view_mark.position"
 )
 
+_CHUNK = "INSERT INTO inbox_chunk (place, body) VALUES (?, ?) ON CONFLICT DO NOTHING"
+_CHUNK_BYTES: Final = 48 * 1024
+_NUMBERS: Final = {f"inbox.{lane}": number for lane, number in LANE_NUMBER.items()}
+
 
 class ViewMarks:
     """The marks of one view: the position after the last record that it holds."""
 
-    def __init__(self, reader: str, writer: Writer, readers: Readers) -> None:
+    def __init__(
+        self, reader: str, writer: Writer, readers: Readers, *, keeps_bodies: bool = False
+    ) -> None:
+        """With *keeps_bodies* the view gets copies of its items: the log is in another file."""
         self._reader = reader
         self._writer = writer
         self._readers = readers
+        self._keeps_bodies = keeps_bodies
 
     async def all(self) -> Mapping[tuple[str, int], int]:
         """Return every mark."""
@@ -41,9 +54,11 @@ class ViewMarks:
     async def write(self, batches: Sequence[Batch], write: PreparedWrite) -> None:
         """Run *write* and move the marks past *batches*, in one transaction."""
         rows = [(self._reader, each.topic, each.partition, each.end) for each in batches]
+        chunks = [row for each in batches for row in _chunks(each)] if self._keeps_bodies else []
 
         def operation(connection: apsw.Connection) -> None:
             write(connection)
+            connection.executemany(_CHUNK, chunks)
             connection.executemany(_MARK, rows)
 
         try:
@@ -51,3 +66,25 @@ class ViewMarks:
         except TocsinError:
             write.undo()
             raise
+
+
+def own_chunk(
+    connection: apsw.Connection, topic: str, partition: int, position: int
+) -> tuple[int, bytes] | None:
+    """Return (first position, chunk) of the view's own row that holds *position*."""
+    number = _NUMBERS[topic]
+    rows: list[tuple[Any, ...]] = connection.execute(
+        "SELECT place, body FROM inbox_chunk WHERE place BETWEEN ? AND ?"
+        " ORDER BY place DESC LIMIT 1",
+        (place(number, partition, 0), place(number, partition, position)),
+    ).fetchall()
+    return (position_of(rows[0][0]), rows[0][1]) if rows else None
+
+
+def _chunks(batch: Batch) -> Iterator[tuple[int, bytes]]:
+    number = _NUMBERS.get(batch.topic)
+    if number is None:
+        return
+    bodies = [each.body if isinstance(each, Poison) else encode(each) for each in batch.records]
+    for first, end in slices(bodies, _CHUNK_BYTES):
+        yield place(number, batch.partition, batch.position + first), pack(bodies[first:end])

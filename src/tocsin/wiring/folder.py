@@ -1,0 +1,116 @@
+"""The data folder: who holds it, what it was born as, and the keys that belong to it."""
+
+from __future__ import annotations
+
+import base64
+import os
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from tocsin.adapters.sqlite.folder import FolderLock
+from tocsin.config import Config
+from tocsin.errors import Conflict, RequestRefused
+from tocsin.ports.system import Chance
+
+BIRTH_FILE: Final = "birth.json"
+SANDBOX_KEY_FILE: Final = "sandbox.key"
+SANDBOX_ENCRYPTION_FILE: Final = "sandbox-encryption.key"
+ADMIN_SOCKET: Final = "admin.sock"
+KEY_BYTES: Final = 32
+
+
+class Birth(msgspec.Struct, frozen=True):
+    """What the folder was made as; it stays that."""
+
+    mode: str
+    layout: str
+    partitions: int
+    born_ms: int
+
+
+def take(config: Config, now_ms: int, stack: ExitStack) -> Path:
+    """
+    Make or find the folder, lock it, and check that it is what the configuration says.
+
+    Raises `Conflict` when another process holds it, or when it was born as something else.
+    """
+    folder = Path(config.data)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    stack.enter_context(FolderLock(folder, started_ms=now_ms))
+    path = folder / BIRTH_FILE
+    wanted = Birth(config.mode, config.store.layout, config.log.partitions, now_ms)
+    if not path.exists():
+        _write_private(path, msgspec.json.encode(wanted))
+        return folder
+    born = msgspec.json.decode(path.read_bytes(), type=Birth)
+    for name, is_now, was in (
+        ("mode", wanted.mode, born.mode),
+        ("store.layout", wanted.layout, born.layout),
+        ("log.partitions", wanted.partitions, born.partitions),
+    ):
+        if is_now != was:
+            raise Conflict(
+                f"{folder} was made with {name} = {was!r} and cannot be opened with {is_now!r};"
+                " use another folder, or the setting it was made with"
+            )
+    return folder
+
+
+def encryption_key(config: Config, folder: Path, chance: Chance) -> bytes:
+    """
+    Return the 32 bytes that encrypt secrets at rest.
+
+    A real installation brings the key from outside the folder. A sandbox, where nothing is worth
+    protecting, makes one beside the data, so that the first minute needs no setting.
+    """
+    keys = config.keys
+    if keys.encryption_key is not None:
+        return _decoded(keys.encryption_key.reveal())
+    if keys.encryption_key_file is not None:
+        return _decoded(Path(keys.encryption_key_file).read_text().strip())
+    if config.mode == "real":
+        raise RequestRefused(
+            "a real installation needs keys.encryption_key_file, a file outside the data folder"
+            " with 32 random bytes in base64: head -c 32 /dev/urandom | base64 > KEYFILE"
+        )
+    path = folder / SANDBOX_ENCRYPTION_FILE
+    if not path.exists():
+        _write_private(path, base64.b64encode(chance.bytes(KEY_BYTES)))
+    return _decoded(path.read_text().strip())
+
+
+def write_sandbox_key(folder: Path, key: str) -> Path:
+    """Keep the sandbox's own key where its user finds it."""
+    path = folder / SANDBOX_KEY_FILE
+    _write_private(path, key.encode() + b"\n")
+    return path
+
+
+def _decoded(text: str) -> bytes:
+    try:
+        key = base64.b64decode(text, validate=True)
+    except ValueError:
+        key = b""
+    if len(key) != KEY_BYTES:
+        raise RequestRefused(f"the encryption key must be {KEY_BYTES} bytes in base64")
+    return key
+
+
+def _write_private(path: Path, body: bytes) -> None:
+    """Write all or nothing, readable by the owner alone, durable before it has its name."""
+    temporary = path.with_suffix(".new")
+    file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        os.write(file, body)
+        os.fsync(file)
+    finally:
+        os.close(file)
+    temporary.replace(path)
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)

@@ -1,0 +1,115 @@
+"""The driving sides: HTTP and sockets over the same use cases."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+
+from tocsin.api.app import Api
+from tocsin.api.events import EventsApp
+from tocsin.api.idempotency import Repeats
+from tocsin.api.parts import ApiParts, HttpLimits
+from tocsin.app.catalogue import Catalogue
+from tocsin.app.groups import Groups, Objects
+from tocsin.app.importing import Importing
+from tocsin.app.keys import KeyRing
+from tocsin.app.optouts import OptOuts
+from tocsin.app.people import People
+from tocsin.app.suppressing import SuppressionList
+from tocsin.app.token_desk import TokenDesk
+from tocsin.app.trail import Notes
+from tocsin.app.workflows import WorkflowDesk
+from tocsin.domain.cloudevents import EventLimits
+from tocsin.gateway.people import Session
+from tocsin.gateway.server import Scheduler, SocketServer, SocketSettings
+from tocsin.gateway.sessions import Sessions
+from tocsin.wiring.services import Services, channel_facts
+
+
+@dataclass(frozen=True, slots=True)
+class Driving:
+    """What uvicorn is given."""
+
+    api: Api
+    sockets: SocketServer[Session]
+    sessions: Sessions
+    keys: KeyRing
+    optouts: OptOuts
+
+
+def build_driving(
+    services: Services,
+    scheduler: Scheduler,
+    spawn: Callable[[Coroutine[Any, Any, None]], object],
+    stopping: Callable[[], bool],
+) -> Driving:
+    """Put routes and sockets together."""
+    stores, clock, config = services.stores, services.clock, services.config
+    notes = Notes(stores.trail, clock)
+    optouts = OptOuts(stores.journal, stores.sealer)
+    people = People(stores.recipients, optouts, notes, services.book, clock)
+    repeats = Repeats(stores.idempotency, stores.sealer, clock)
+    keys = KeyRing(
+        stores.keys, services.access, stores.trail, services.chance, wall_ms=clock.now_ms
+    )
+    limits = EventLimits(event_bytes_max=config.http.event_bytes_max)
+    events = EventsApp(services.accept, repeats, limits, config.http.request_bytes_max)
+    parts = ApiParts(
+        access=services.access,
+        people=people,
+        importing=Importing(stores.recipients, optouts, notes, services.book, clock),
+        groups=Groups(stores.audiences, people, notes, clock),
+        objects=Objects(stores.audiences, people, notes, clock),
+        suppressions=SuppressionList(stores.suppressions, people, optouts, notes, clock),
+        catalogue=Catalogue(stores.workflows, notes, clock),
+        workflows=WorkflowDesk(
+            stores.workflows,
+            services.registry,
+            notes,
+            clock,
+            configured=lambda: [n for n, c in channel_facts().items() if c.configured],
+        ),
+        tokens=TokenDesk(
+            services.tokens, people, notes, token_ms=config.inbox.token_life_ms
+        ),
+        keys=keys,
+        repeats=repeats,
+        limiter=stores.limiter,
+        clock=clock,
+        chance=services.chance,
+        registry=CollectorRegistry(),
+        checks={},
+        limits=HttpLimits(
+            request_bytes_max=config.http.request_bytes_max,
+            requests_max=config.http.requests_max,
+            request_ms=config.http.request_timeout_ms,
+            allowed_origins=config.http.allowed_origins,
+        ),
+        stopping=stopping,
+        endpoints=(events.endpoint(),),
+    )
+    sessions = Sessions(
+        services.access,
+        services.inbox,
+        stores.presence,
+        node="local",
+        spawn=spawn,
+        sockets_per_recipient_max=config.gateway.sockets_per_recipient_max,
+        stream_of=services.stream_of,
+    )
+    stores.feed.subscribe(sessions.receive)
+    sockets = SocketServer(sessions, _socket_settings(services), scheduler)
+    return Driving(Api(parts), sockets, sessions, keys, optouts)
+
+
+def _socket_settings(services: Services) -> SocketSettings:
+    config = services.config
+    return SocketSettings(
+        max_sockets=config.gateway.sockets_max,
+        max_buffered_bytes=config.gateway.socket_buffer_bytes_max,
+        ping_interval_ms=config.gateway.ping_interval_ms,
+        origins=frozenset(config.http.allowed_origins),
+    )

@@ -1,0 +1,161 @@
+"""The use cases, put together from the ports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from tocsin.adapters.sqlite.inbox import stream_of
+from tocsin.app.access import Access
+from tocsin.app.accepting.accept import Accept, ProducerRate
+from tocsin.app.accepting.keying import Keying
+from tocsin.app.addresses import AddressBook
+from tocsin.app.broadcasts import BroadcastTexts
+from tocsin.app.inbox import InboxDesk
+from tocsin.app.project import InboxProjection, LedgerProjection, following
+from tocsin.app.routing.audiences import AudienceStep
+from tocsin.app.routing.facts import FactsStep
+from tocsin.app.routing.fanning import FanoutStarter
+from tocsin.app.routing.holding import HoldStep
+from tocsin.app.routing.people import PeopleStep
+from tocsin.app.routing.releasing import ReleaseStep
+from tocsin.app.routing.router import Router
+from tocsin.app.routing.settle import Settle
+from tocsin.app.routing.step import RouteParts, RouteStep
+from tocsin.app.routing.workflows import RunWorkflows
+from tocsin.app.tokens import Tokens
+from tocsin.app.workflows import WorkflowRegistry
+from tocsin.config import Config
+from tocsin.domain.case import ChannelFacts
+from tocsin.domain.lanes import Lane
+from tocsin.ports.log import Follow
+from tocsin.ports.system import Chance, Clock
+from tocsin.wiring.storage import Storage
+from tocsin.wiring.stores import Stores
+
+INBOX_CHANNEL = ChannelFacts(configured=True, interrupts=False, needs_address=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """What roles run and what the driving sides call."""
+
+    config: Config
+    storage: Storage
+    stores: Stores
+    clock: Clock
+    chance: Chance
+    registry: WorkflowRegistry
+    workflows: RunWorkflows
+    tokens: Tokens
+    access: Access
+    accept: Accept
+    inbox: InboxDesk
+    router: Router
+    inbox_projection: InboxProjection
+    ledger_projection: LedgerProjection
+    book: AddressBook
+    stream_of: Callable[[str], int]
+
+
+async def build(
+    config: Config, storage: Storage, stores: Stores, clock: Clock, chance: Chance
+) -> Services:
+    """Put the use cases together and load what they keep in memory."""
+    registry = WorkflowRegistry(stores.workflows)
+    await registry.refresh()
+    workflows = RunWorkflows(registry, stores.workflows)
+    await workflows.refresh()
+    tokens = Tokens({1: stores.token_key}, 1, wall_ms=clock.now_ms)
+    access = Access(stores.keys, tokens, stores.limiter, wall_ms=clock.now_ms)
+    await access.refresh()
+    log = storage.log
+    inbox_projection = InboxProjection(storage.inbox, stores.feed)
+    ledger_projection = LedgerProjection(storage.ledger)
+    projections = (inbox_projection, ledger_projection)
+
+    def follow(lane: Lane) -> Follow | None:
+        return following(log, lane, projections) if log.atomic_with_views else None
+
+    texts = BroadcastTexts(log, workflows, stores.recipients, stores.blobs)
+    own = Follow(derive=_nothing, projections=projections) if log.atomic_with_views else None
+    book = AddressBook(stores.sealer)
+    return Services(
+        config=config,
+        storage=storage,
+        stores=stores,
+        clock=clock,
+        chance=chance,
+        registry=registry,
+        workflows=workflows,
+        tokens=tokens,
+        access=access,
+        accept=_accept(config, storage, stores, registry, clock, chance),
+        inbox=InboxDesk(log, storage.inbox, texts, clock, own),
+        router=Router(
+            log,
+            _route_step(config, storage, stores, workflows, book),
+            stores.blobs,
+            clock,
+            follow=follow,
+            batch_events_max=config.route.batch_events_max,
+        ),
+        inbox_projection=inbox_projection,
+        ledger_projection=ledger_projection,
+        book=book,
+        stream_of=stream_of,
+    )
+
+
+def _nothing(_: object) -> tuple[()]:
+    return ()
+
+
+def _accept(
+    config: Config,
+    storage: Storage,
+    stores: Stores,
+    registry: WorkflowRegistry,
+    clock: Clock,
+    chance: Chance,
+) -> Accept:
+    return Accept(
+        storage.log,
+        stores.deduplication,
+        registry,
+        stores.blobs,
+        stores.limiter,
+        clock,
+        chance,
+        Keying(stores.hash_seed),
+        ProducerRate(config.accept.events_per_second, config.accept.events_burst),
+    )
+
+
+def channel_facts() -> Mapping[str, ChannelFacts]:
+    """Return what decide must know of each channel that can be used."""
+    return {"inbox": INBOX_CHANNEL}
+
+
+def _route_step(
+    config: Config,
+    storage: Storage,
+    stores: Stores,
+    workflows: RunWorkflows,
+    book: AddressBook,
+) -> RouteStep:
+    people = PeopleStep(stores.recipients, book)
+    facts = FactsStep(stores.suppressions, stores.claims, workflows, channel_facts())
+    hold = HoldStep(stores.timers, stores.claims)
+    return RouteStep(
+        RouteParts(
+            settle=Settle(stores.deduplication, workflows),
+            audiences=AudienceStep(stores.audiences, stores.recipients),
+            people=people,
+            facts=facts,
+            fanouts=FanoutStarter(stores.fanouts, stores.blobs, stores.recipients),
+            hold=hold,
+            release=ReleaseStep(storage.log, workflows, people, facts, hold),
+            fanout_threshold=config.route.fanout_threshold,
+        )
+    )

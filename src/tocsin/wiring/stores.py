@@ -1,0 +1,111 @@
+"""The ports of state, cache and system, filled for one machine."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from tocsin.adapters.files.blobs import FolderBlobs
+from tocsin.adapters.files.journal import FileOptOutJournal
+from tocsin.adapters.memory.feed import MemoryFeed
+from tocsin.adapters.memory.limiter import MemoryLimiter
+from tocsin.adapters.memory.presence import MemoryPresence
+from tocsin.adapters.sealing import AesSealer
+from tocsin.adapters.sqlite.addresses import AddressIndex
+from tocsin.adapters.sqlite.audiences import SqliteAudiences
+from tocsin.adapters.sqlite.claims import SqliteClaims
+from tocsin.adapters.sqlite.dedup import SqliteDeduplication
+from tocsin.adapters.sqlite.fanouts import SqliteFanouts
+from tocsin.adapters.sqlite.idempotency import SqliteIdempotency
+from tocsin.adapters.sqlite.keys import SqliteKeys
+from tocsin.adapters.sqlite.orphans import SqliteOrphans
+from tocsin.adapters.sqlite.recipients import SqliteRecipients
+from tocsin.adapters.sqlite.suppressions import SqliteSuppressions
+from tocsin.adapters.sqlite.timers import SqliteTimers
+from tocsin.adapters.sqlite.trail import SqliteTrail
+from tocsin.adapters.sqlite.workflows import SqliteWorkflows
+from tocsin.config import Config
+from tocsin.ports.system import Chance, Clock
+from tocsin.wiring.folder import encryption_key
+from tocsin.wiring.storage import Storage
+
+_BUCKETS_MAX = 100_000
+_ORPHANS_MAX = 100_000
+_RECIPIENTS_HELD = 100_000
+_DAY_MS = 86_400_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stores:
+    """Every port but log and views."""
+
+    recipients: SqliteRecipients
+    audiences: SqliteAudiences
+    suppressions: SqliteSuppressions
+    workflows: SqliteWorkflows
+    deduplication: SqliteDeduplication
+    idempotency: SqliteIdempotency
+    claims: SqliteClaims
+    timers: SqliteTimers
+    fanouts: SqliteFanouts
+    keys: SqliteKeys
+    trail: SqliteTrail
+    orphans: SqliteOrphans
+    blobs: FolderBlobs
+    journal: FileOptOutJournal
+    sealer: AesSealer
+    feed: MemoryFeed
+    presence: MemoryPresence
+    limiter: MemoryLimiter
+    token_key: bytes
+    hash_seed: int
+
+
+async def open_stores(
+    config: Config,
+    folder: Path,
+    storage: Storage,
+    stack: AsyncExitStack,
+    clock: Clock,
+    chance: Chance,
+) -> Stores:
+    """Fill the ports; what they hold in memory is loaded when this returns."""
+    state = storage.state
+    secret = encryption_key(config, folder, chance)
+    blobs = FolderBlobs(folder / "blobs")
+    stack.callback(blobs.close)
+    journal = FileOptOutJournal(folder / "optouts.journal")
+    stack.callback(journal.close)
+    addresses = await AddressIndex.open(state)
+    return Stores(
+        recipients=await SqliteRecipients.open(state, addresses, cache_size=_RECIPIENTS_HELD),
+        audiences=SqliteAudiences(state),
+        suppressions=await SqliteSuppressions.open(state, addresses),
+        workflows=SqliteWorkflows(state),
+        deduplication=await SqliteDeduplication.open(
+            state, name="dedup", window_ms=config.accept.dedup_window_ms
+        ),
+        idempotency=SqliteIdempotency(state),
+        claims=SqliteClaims(state),
+        timers=SqliteTimers(state, keep_retired_ms=_DAY_MS),
+        fanouts=SqliteFanouts(state),
+        keys=SqliteKeys(state),
+        trail=SqliteTrail(state),
+        orphans=await SqliteOrphans.open(state, rows_max=_ORPHANS_MAX),
+        blobs=blobs,
+        journal=journal,
+        sealer=AesSealer([secret], chance),
+        feed=MemoryFeed(),
+        presence=MemoryPresence(),
+        limiter=MemoryLimiter(clock, buckets_max=_BUCKETS_MAX),
+        token_key=_derived(secret, b"tocsin recipients' tokens", 32),
+        hash_seed=int.from_bytes(_derived(secret, b"tocsin event hash", 8), "big"),
+    )
+
+
+def _derived(secret: bytes, purpose: bytes, length: int) -> bytes:
+    return HKDF(algorithm=SHA256(), length=length, salt=None, info=purpose).derive(secret)
