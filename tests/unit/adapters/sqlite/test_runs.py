@@ -47,6 +47,12 @@ entries = st.builds(entry, keys, st.integers(0, 60))
 partitions = st.integers(0, 2)
 
 
+def entries_stored_and_counted(connection: apsw.Connection) -> tuple[int, int]:
+    stored = connection.execute("SELECT coalesce(sum(length(entries)), 0) FROM test_blocks").get
+    counted = connection.execute("SELECT coalesce(sum(entries), 0) FROM test_runs").get
+    return stored // ENTRY_BYTES, counted
+
+
 class Interrupted(Exception):
     """Stands for the end of the process."""
 
@@ -141,6 +147,9 @@ class IndexMachine(RuleBasedStateMachine):
     @rule()
     def merge(self) -> None:
         self.run(self.index.merge_if_needed())
+        # Whatever was interrupted or dropped before, only runs that count take up space now.
+        stored, counted = self.run(self.readers.run(entries_stored_and_counted))
+        assert stored == counted
 
     @rule(after=st.integers(0, 12), reopen=st.booleans())
     def interrupt_merge(self, after: int, reopen: bool) -> None:
