@@ -11,6 +11,11 @@ Operation = Callable[[apsw.Connection], Any]
 Outcome = tuple[Any, Exception | None]
 CrashPoint = Callable[[str], None]
 
+
+class EssentialFailed(Exception):
+    """An operation failed that those behind it count on; its cause is what it raised."""
+
+
 # After one of these nothing of the transaction can be trusted, whichever operation met it.
 FAILS_THE_GROUP: Final = (
     apsw.FullError,
@@ -20,7 +25,22 @@ FAILS_THE_GROUP: Final = (
     apsw.NoMemError,
     apsw.ReadOnlyError,
     apsw.CantOpenError,
+    EssentialFailed,
 )
+
+
+def essential(operation: Operation) -> Operation:
+    """Return *operation*, changed so that nothing of its group stands unless it does."""
+
+    def run(connection: apsw.Connection) -> Any:
+        try:
+            return operation(connection)
+        except FAILS_THE_GROUP:
+            raise
+        except Exception as error:
+            raise EssentialFailed from error
+
+    return run
 
 
 def commit_group(

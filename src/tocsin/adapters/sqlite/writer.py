@@ -22,7 +22,14 @@ import apsw
 
 from tocsin.adapters.sqlite.checkpoint import Checkpointer, CheckpointPolicy
 from tocsin.adapters.sqlite.connection import open_writer, settle
-from tocsin.adapters.sqlite.transaction import CrashPoint, Operation, Outcome, commit_group
+from tocsin.adapters.sqlite.transaction import (
+    CrashPoint,
+    EssentialFailed,
+    Operation,
+    Outcome,
+    commit_group,
+    essential,
+)
 from tocsin.errors import Stopping, StorageFailed, StorageFull, TocsinError, Unavailable
 
 T = TypeVar("T")
@@ -140,9 +147,10 @@ class Writer:
         Queue an operation that nobody waits for.
 
         If it fails for whatever reason, also for a full disk, the writer fails for good, since
-        there is nobody to tell. Raises as :meth:`submit` does.
+        there is nobody to tell; nothing that was submitted behind it is kept then. Raises as
+        :meth:`submit` does.
         """
-        self._put((operation, None), urgent=False)
+        self._put((essential(operation), None), urgent=False)
 
     async def flush(self) -> None:
         """Return when everything submitted before is durable or has failed."""
@@ -231,15 +239,8 @@ class Writer:
             # A checkpoint failed meanwhile: what is in the file is not known any more.
             outcomes = [(None, self._failure)] * len(group)
         self._on_loop(_resolve, group, outcomes)
-        if rejected:
-            self._fail_if_unobserved(group, outcomes)
         if self._checkpointer is not None and self._checkpointer.restart_wanted:
             self._checkpointer.restart(self._connection)
-
-    def _fail_if_unobserved(self, group: list[_Item], outcomes: list[Outcome]) -> None:
-        for (_, future), (_, error) in zip(group, outcomes, strict=True):
-            if future is None and error is not None:
-                self._fail(error, "an operation that nobody waits for failed")
 
     def _group_failed(self, group: list[_Item], error: Exception) -> None:
         failure: TocsinError
@@ -247,6 +248,8 @@ class Writer:
             failure = StorageFull("the disk is full; nothing of this was stored")
         elif isinstance(error, apsw.BusyError):
             failure = Unavailable("the store is locked; nothing of this was stored")
+        elif isinstance(error, EssentialFailed):
+            failure = self._fail(error, "an operation that nobody waits for failed")
         else:
             failure = self._fail(error, "the disk refused a write")
         failure.__cause__ = error
