@@ -16,9 +16,6 @@ from tocsin.domain.workflow import DEFAULT_CATEGORY, Action, ChannelStep, Workfl
 STEPS_MAX: Final = 20
 TYPES_MAX: Final = 16
 ACTIONS_MAX: Final = 3
-SEND_KEY: Final = "tocsin.send"
-"""The workflow's key of messages sent by hand."""
-
 KINDS_NOT_BUILT: Final = ("wait", "delay", "digest", "throttle", "branch")
 """Kinds of steps that are named in the documents and come later; `_read_step` is their place."""
 
@@ -26,7 +23,6 @@ _FIELDS: Final = frozenset(
     {"key", "name", "on", "category", "lane", "required", "audience", "expires_in", "schema"}
     | {"channels", "steps"}
 )
-_CONTENT_FIELDS: Final = frozenset({"title", "body", "html", "url", "image", "actions"})
 
 
 def read_document(value: object) -> WorkflowDocument:
@@ -179,44 +175,3 @@ def _show_step(step: ChannelStep) -> dict[str, object]:
     if step.actions:
         shown["actions"] = [{"label": each.label, "url": each.url} for each in step.actions]
     return shown
-
-
-def document_for_send(
-    content: object,
-    channels: object = None,
-    lane: object = None,
-    category: object = None,
-) -> WorkflowDocument:
-    """
-    Return the document of a message sent by hand; raises `RequestRefused`.
-
-    *content* has the fields of ``POST /v1/send``; each channel takes those that it knows. Without
-    *channels* it goes to the inbox.
-    """
-    notes = Notes()
-    reader = Reader(content, "/content", notes, _CONTENT_FIELDS)
-    for name in ("title", "body"):
-        reader.text(name, characters_max=SOURCE_CHARACTERS_MAX, required=True, lines=True)
-    if not isinstance(channels, list | None):
-        notes.add("/channels", "wrong_type", "a list of channels is needed here")
-    notes.finish("the message cannot be read")
-    chosen = channels if isinstance(channels, list) else ["inbox"]
-    document = {
-        "key": SEND_KEY,
-        "lane": lane,
-        "category": category,
-        "steps": [_step_for(channel, reader.fields) for channel in chosen],
-    }
-    return read_document(document)
-
-
-def _step_for(channel: object, content: dict[str, object]) -> dict[str, object]:
-    known = CHANNEL_FIELDS.get(channel, frozenset()) if isinstance(channel, str) else frozenset()
-    fields = {name: value for name, value in content.items() if name in known}
-    if channel == "email":
-        # A mail's title is its subject, and HTML stands beside the plain text.
-        fields = {"subject": content["title"], "text": content["body"]}
-        fields |= {"html": content["html"]} if "html" in content else {}
-    if channel == "inbox" and "actions" in content:
-        fields["actions"] = content["actions"]
-    return {"channel": channel, **fields}
