@@ -32,7 +32,7 @@ from tocsin.app.token_desk import TokenDesk
 from tocsin.app.tokens import Tokens
 from tocsin.app.trail import Notes
 from tocsin.app.workflows import WorkflowDesk, WorkflowRegistry
-from tocsin.ports.state import Change, Recipients, Suppressions, Trail
+from tocsin.ports.state import Change, Keys, Recipients, Suppressions, Trail
 
 BEGIN_MS = 1_900_000_000_000
 LIMITS = HttpLimits(
@@ -55,6 +55,7 @@ class Site:
     access: Access
     tokens: Tokens
     keys: KeyRing
+    key_store: Keys
     people: People
     optouts: OptOuts
     registry: WorkflowRegistry
@@ -120,7 +121,7 @@ class Site:
         limiter = MemoryLimiter(clock, buckets_max=1_000)
         book = AddressBook(self.sealer)
         self.tokens = Tokens({1: bytes(32)}, 1, wall_ms=now_ms)
-        keys = await self.stores.keys()
+        keys = self.key_store = await self.stores.keys()
         self.access = Access(keys, self.tokens, limiter, wall_ms=now_ms)
         self.keys = KeyRing(keys, self.access, self.trail, self.chance, wall_ms=now_ms)
         self.optouts = OptOuts(self.journal, self.sealer)

@@ -80,7 +80,7 @@ def expected(route: Route, who: str) -> set[int]:
 
 
 @pytest.mark.parametrize("who", WHO)
-@pytest.mark.parametrize("route", HERE, ids=lambda route: " ".join(route))
+@pytest.mark.parametrize("route", HERE, ids=" ".join)
 async def test_each_caller_reaches_what_the_table_says(
     site: Site, credentials: dict[str, str | None], route: Route, who: str
 ) -> None:

@@ -174,9 +174,7 @@ async def test_addresses_are_added_once_and_their_numbers_never_used_again(
     assert len((await admin.get(path)).json()["items"]) == 1
 
 
-async def test_a_webhook_keeps_its_secret_to_itself(
-    site: Site, admin: httpx2.AsyncClient
-) -> None:
+async def test_a_webhook_keeps_its_secret_to_itself(site: Site, admin: httpx2.AsyncClient) -> None:
     await admin.put("/v1/recipients/crm", json={})
     hook = {
         "channel": "webhook",
@@ -196,7 +194,8 @@ async def test_a_device_is_managed_with_the_recipients_own_token(site: Site) -> 
     token = await site.token("ana", Scope.DEVICES)
     async with site.client(token) as phone:
         made = await phone.post(
-            "/v1/recipients/ana/devices", json={"provider": "apns", "token": "AB" * 32, "app": "ios"}
+            "/v1/recipients/ana/devices",
+            json={"provider": "apns", "token": "AB" * 32, "app": "ios"},
         )
         listed = await phone.get("/v1/recipients/ana/devices")
         removed = await phone.delete(f"/v1/recipients/ana/devices/{made.json()['number']}")

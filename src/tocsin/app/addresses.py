@@ -132,7 +132,7 @@ def normal_email(value: str) -> str:
         # Whether the domain takes mail is found out by sending: a check here would make
         # accepting a profile depend on somebody's name server. `.test` is for trying out.
         found = email_validator.validate_email(
-            value, check_deliverability=False, test_environment=True
+            value, check_deliverability=False, test_environment=True, strict=True
         )
     except email_validator.EmailNotValidError:
         raise RequestRefused("is not an email address", code="invalid_email") from None

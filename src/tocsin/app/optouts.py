@@ -178,9 +178,12 @@ def _laid_over(before: Preferences, left: Preferences) -> Preferences:
 def _choices_over(before: Mapping[str, Choice], left: Mapping[str, Choice]) -> dict[str, Choice]:
     after = dict(before)
     for key, choice in left.items():
+        off = _off(choice.channels)
+        if choice.on is not False and not off:
+            continue
         old = after.get(key, Choice())
         on = False if choice.on is False else old.on
-        after[key] = Choice(on=on, channels=old.channels | _off(choice.channels))
+        after[key] = Choice(on=on, channels=old.channels | off)
     return after
 
 
