@@ -28,7 +28,7 @@ class IncomingEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     subject: str | None = None
     time_ms: int | None = None
     data: bytes = b"{}"
-    """A JSON text without duplicate names, at most 64 deep."""
+    """A JSON text without duplicate names, in an event that is at most 64 deep."""
     audience: bytes | None = None
     """The call's terms, for `tocsin.domain.audience.decode_terms`; None: by the workflow's rule."""
     exclude: bytes | None = None

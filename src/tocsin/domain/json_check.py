@@ -76,8 +76,9 @@ def quick_json(text: bytes) -> int:
     Return how many names *text* holds when `read_json` surely accepts it, else -1: ask it.
 
     *text* must hold no white space before a colon: names are counted by the bytes that end them.
+    It is a member of an object, which is one level more.
     """
-    if text.count(b"{") + text.count(b"[") > DEPTH_MAX:
+    if text.count(b"{") + text.count(b"[") >= DEPTH_MAX:
         return -1
     try:
         value = _decode(text)
