@@ -95,15 +95,19 @@ async def test_a_torn_end_costs_what_was_torn_and_nothing_after_it(tmp_path: Pat
         assert await replayed(path) == [b"first", b"later"]
 
 
-@given(entries=st.lists(st.binary(max_size=40), min_size=1, max_size=8), data=st.data())
+@given(
+    entries=st.lists(st.binary(max_size=40), min_size=1, max_size=8),
+    place=st.floats(0, 1, exclude_max=True),
+    flipped=st.integers(1, 255),
+)
 async def test_damage_costs_the_entries_that_it_hit_and_no_others(
-    entries: list[bytes], data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+    entries: list[bytes], place: float, flipped: int, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     path = tmp_path_factory.mktemp("journal") / "optouts"
     await write(path, *entries)
     whole = bytearray(path.read_bytes())
-    at = data.draw(st.integers(0, len(whole) - 1))
-    whole[at] ^= data.draw(st.integers(1, 255))
+    at = int(place * len(whole))
+    whole[at] ^= flipped
     path.write_bytes(whole)
 
     ends = [sum(12 + len(e) for e in entries[: n + 1]) for n in range(len(entries))]
