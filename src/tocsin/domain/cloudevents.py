@@ -22,7 +22,7 @@ from tocsin.domain.incoming import (
     read_event,
     read_shorthand,
 )
-from tocsin.domain.incoming_quick import quick_cloudevent, quick_shorthand
+from tocsin.domain.incoming_quick import is_plain, quick_cloudevent, quick_shorthand
 from tocsin.domain.json_check import JsonRefused, read_json
 from tocsin.domain.reading import Notes, Reader
 from tocsin.errors import FieldProblem, Malformed, RequestRefused, TooLarge
@@ -113,13 +113,13 @@ def _check_size(body: bytes, limits: EventLimits) -> None:
         raise TooLarge(f"one event has at most {limits.event_bytes_max} bytes")
 
 
-Quick = Callable[[bytes], IncomingEvent | None]
+Quick = Callable[[bytes, bool], IncomingEvent | None]
 Slow = Callable[[bytes], Item]
 
 
 def _one(body: bytes, limits: EventLimits, quick: Quick, slow: Slow) -> Incoming:
     _check_size(body, limits)
-    found = quick(body) if _is_plain(body) else None
+    found = quick(body, is_plain(body)) if _can_count(body) else None
     if found is None:
         item = slow(body)
         if not isinstance(item, IncomingEvent) and item[0].code == "malformed":
@@ -138,7 +138,7 @@ def _many(body: bytes, limits: EventLimits, quick: Quick, slow: Slow) -> Incomin
         raise Malformed(_why_no_list(body)) from None
     if len(parts) > limits.events_max:
         raise TooLarge(f"one request has at most {limits.events_max} events")
-    plain = _is_plain(body)
+    countable, plain = _can_count(body), is_plain(body)
     items: list[Item] = []
     for part in parts:
         text = bytes(part)
@@ -146,12 +146,12 @@ def _many(body: bytes, limits: EventLimits, quick: Quick, slow: Slow) -> Incomin
             detail = f"one event has at most {limits.event_bytes_max} bytes"
             items.append((FieldProblem("", "too_large", detail),))
             continue
-        found = quick(text) if plain else None
+        found = quick(text, plain) if countable else None
         items.append(slow(text) if found is None else found)
     return Incoming(tuple(items), many=True)
 
 
-def _is_plain(body: bytes) -> bool:
+def _can_count(body: bytes) -> bool:
     """Return whether names end in ``":`` without white space between, so that they can be counted."""
     return not any(space in body for space in _SPACE_BEFORE_COLON)
 

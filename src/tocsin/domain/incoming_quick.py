@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -65,15 +66,29 @@ class _Unsure(Exception):
     """Something that the slow way has to look at."""
 
 
-def quick_shorthand(text: bytes) -> IncomingEvent | None:
-    """Return the event, or None when it has to be read the slow way."""
+def is_plain(body: bytes) -> bool:
+    """
+    Return whether every string in *body* surely may name something, if it is short enough.
+
+    JSON has no control characters but escaped ones, so ASCII without escapes is printable, DEL
+    aside.
+    """
+    return body.isascii() and b"\\" not in body and b'""' not in body and b"\x7f" not in body
+
+
+def quick_shorthand(text: bytes, plain: bool) -> IncomingEvent | None:
+    """
+    Return the event, or None when it has to be read the slow way.
+
+    *plain* is what `is_plain` says of the request; no string is longer than all of them together.
+    """
     try:
         sent = _shorthand(text)
         if sent.to is not None and sent.recipients is not None:
             return None
         audience = sent.recipients if sent.to is None else sent.to
         data = _data(sent, text, sent.data)
-        if not _is_plain(text, data):
+        if not plain or len(text) - len(data) > ID_CHARACTERS_MAX:
             text.decode()
             _check_texts(sent)
         return IncomingEvent(
@@ -97,14 +112,14 @@ def quick_shorthand(text: bytes) -> IncomingEvent | None:
         return None
 
 
-def quick_cloudevent(text: bytes) -> IncomingEvent | None:
-    """Return the event, or None when it has to be read the slow way."""
+def quick_cloudevent(text: bytes, plain: bool) -> IncomingEvent | None:
+    """Do for a CloudEvent what `quick_shorthand` does."""
     try:
         sent = _cloudevent(text)
         if sent.specversion != "1.0" or sent.datacontenttype not in {None, "application/json"}:
             return None
         data = _data(sent, text, sent.data)
-        if not _is_plain(text, data):
+        if not plain or len(text) - len(data) > ID_CHARACTERS_MAX:
             text.decode()
             _check_texts(sent)
         return IncomingEvent(
@@ -147,22 +162,6 @@ def _data(sent: Any, text: bytes, raw: msgspec.Raw) -> bytes:
     return b"{}" if data == b"null" else data
 
 
-def _is_plain(text: bytes, data: bytes) -> bool:
-    """
-    Return whether every string outside the data surely names something.
-
-    JSON has no control characters but escaped ones, so ASCII without escapes is printable, DEL
-    aside; and no string is longer than all of them together.
-    """
-    return (
-        len(text) - len(data) <= ID_CHARACTERS_MAX
-        and b"\\" not in text
-        and b'""' not in text
-        and b"\x7f" not in text
-        and text.isascii()
-    )
-
-
 def _text(value: str) -> None:
     if not (0 < len(value) <= ID_CHARACTERS_MAX and value.isprintable()):
         raise _Unsure
@@ -196,6 +195,7 @@ def _trace(value: str) -> str:
     return trace
 
 
+@lru_cache(maxsize=256)
 def _duration_ms(value: str) -> int:
     duration_ms = parse_duration(value)
     if 0 < duration_ms <= DURATION_MAX_MS and len(value) <= 40:

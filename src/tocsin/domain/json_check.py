@@ -78,7 +78,7 @@ def quick_json(text: bytes) -> int:
     *text* must hold no white space before a colon: names are counted by the bytes that end them.
     It is a member of an object, which is one level more.
     """
-    if text.count(b"{") + text.count(b"[") >= DEPTH_MAX:
+    if len(text) >= DEPTH_MAX and text.count(b"{") + text.count(b"[") >= DEPTH_MAX:
         return -1
     try:
         value = _decode(text)
