@@ -111,6 +111,7 @@ async def _upkeep(services: Services) -> None:
         for index in services.storage.indexes:
             await index.merge_if_needed()
         await services.stores.deduplication.maintain(services.clock.now_ms())
+        await services.stores.addresses.maintain()
 
 
 async def _guarded(running: Running, work: Coroutine[Any, Any, None]) -> None:

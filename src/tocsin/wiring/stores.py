@@ -43,6 +43,7 @@ _DAY_MS = 86_400_000
 class Stores:
     """Every port but log and views."""
 
+    addresses: AddressIndex
     recipients: SqliteRecipients
     audiences: SqliteAudiences
     suppressions: SqliteSuppressions
@@ -82,6 +83,7 @@ async def open_stores(
     stack.callback(journal.close)
     addresses = await AddressIndex.open(state)
     return Stores(
+        addresses=addresses,
         recipients=await SqliteRecipients.open(state, addresses, cache_size=_RECIPIENTS_HELD),
         audiences=SqliteAudiences(state),
         suppressions=await SqliteSuppressions.open(state, addresses),
