@@ -339,7 +339,7 @@ class _Parser(Lexer):
         self.next()
         parts: list[str] = []
         while self.kind == "mark" and self.token in {".", "["}:
-            parts.append(self._read_part())
+            parts += self._read_part()
         for ours in reversed(self._loops):
             if root in ours:
                 return f"{ours[root]}|at({', '.join(map(dumps, parts))})" if parts else ours[root]
@@ -350,22 +350,17 @@ class _Parser(Lexer):
         variables = self._parsed.variables
         return variables.setdefault((root, *parts), f"v{len(variables)}")
 
-    def _read_part(self) -> str:
-        if self.token == ".":
-            self.next()
-            if self.kind not in {"name", "number"} or not self.token.isidentifier() | (
-                self.token.isdecimal()
-            ):
-                self.refuse()
-            part = self.token
-            self.next()
-            return part
+    def _read_part(self) -> list[str]:
+        dotted = self.token == "."
         self.next()
-        part = self.token if self.kind == "number" else self.token[1:-1]
-        if self.kind == "number" and not part.isdecimal():
+        part = self.token
+        if self.kind == "text" and not dotted:
+            part = part[1:-1]
+        elif self.kind not in ({"name", "number"} if dotted else {"number"}) or part[0] == "-":
             self.refuse()
-        if self.kind not in {"number", "text"}:
-            self.refuse()
+        # Two numbers in a row, as in ``data.rows.0.1``, come as one token.
+        parts = part.split(".") if self.kind == "number" else [part]
         self.next()
-        self.expect("]")
-        return part
+        if not dotted:
+            self.expect("]")
+        return parts

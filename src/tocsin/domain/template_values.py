@@ -18,7 +18,8 @@ def show(value: object) -> str:
     """
     Return *value* as text: nothing for null and for what is not there, JSON for lists and objects.
 
-    Whole numbers beyond 64 bits read like floating-point ones.
+    A number without a fraction reads as a whole one, up to 64 bits; the engine does not keep them
+    apart either.
     """
     if type(value) is str:
         return value
@@ -28,16 +29,16 @@ def show(value: object) -> str:
         return "true"
     if value is False:
         return "false"
-    if type(value) is int:
-        return str(value) if -(2**63) <= value < 2**64 else _show_large(value)
-    if type(value) is float:
-        return repr(value)
+    if isinstance(value, int | float):
+        return _show_number(value)
     if isinstance(value, dict | list):
         return msgspec.json.encode(value).decode()
     return ""
 
 
-def _show_large(value: int) -> str:
+def _show_number(value: float) -> str:
+    if -(2**63) <= value < 2**64 and value == int(value):
+        return str(int(value))
     try:
         return repr(float(value))
     except OverflowError:
