@@ -251,3 +251,10 @@ async def test_changes_leave_a_trail_without_personal_values(
     assert changes[-1].by.startswith("key:")
     assert "canary" not in str(changes)
     assert "ópez" not in str(changes)
+
+
+@pytest.mark.parametrize("name", ["two\nlines", "nul\0", "bell\x07", "end\n", "line\u2028"])
+async def test_a_name_holds_no_control_characters(admin: httpx2.AsyncClient, name: str) -> None:
+    assert (await admin.put("/v1/recipients/ana", json={"name": name})).status_code == 422
+    key = {"name": name, "roles": ["viewer"]}
+    assert (await admin.post("/v1/keys", json=key)).status_code == 422

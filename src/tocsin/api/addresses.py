@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Literal
 
 import msgspec
-from msgspec import Meta
 
 from tocsin.api.endpoint import Answer, Call, Endpoint
 from tocsin.api.shared import shown_time
@@ -14,6 +13,7 @@ from tocsin.app.addresses import AddressBook, PushSubscription, device_address, 
 from tocsin.app.callers import Principal, Scope
 from tocsin.app.people import People
 from tocsin.app.profile import AddressInput
+from tocsin.app.texts import Line128, Line4096
 from tocsin.domain.recipient import Address, Recipient
 from tocsin.errors import NotFound
 
@@ -44,9 +44,9 @@ class DeviceInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """A phone's token, or a browser's subscription."""
 
     provider: Literal["apns", "fcm", "webpush"]
-    token: Annotated[str, Meta(max_length=4_096)] | None = None
+    token: Line4096 | None = None
     subscription: PushSubscription | None = None
-    app: Annotated[str, Meta(max_length=128)] | None = None
+    app: Line128 | None = None
 
     def __repr__(self) -> str:
         return f"DeviceInput({self.provider})"

@@ -12,6 +12,7 @@ from starlette.types import Receive
 
 from tocsin.api.problems import UnsupportedMediaType
 from tocsin.app.misreadings import field_problem, refusal_of
+from tocsin.domain.reading import bad_characters
 from tocsin.errors import FieldProblem, Malformed, RequestRefused, TooLarge, Unavailable
 
 _QUERY_CHARACTERS_MAX = 8_192
@@ -80,7 +81,7 @@ def decode_query(raw: bytes, kind: type[msgspec.Struct] | None) -> msgspec.Struc
     if not raw and kind is None:
         return None
     if len(raw) > _QUERY_CHARACTERS_MAX:
-        raise TooLarge(f"a query may have {_QUERY_CHARACTERS_MAX} characters")
+        raise Malformed(f"a query may have {_QUERY_CHARACTERS_MAX} characters")
     try:
         pairs = parse_qsl(
             raw.decode("ascii"),
@@ -108,9 +109,11 @@ def decode_path(values: Mapping[str, str]) -> dict[str, str]:
             text = unquote_to_bytes(value).decode()
         except UnicodeDecodeError:
             raise Malformed("the address is not valid UTF-8") from None
-        if len(text) > 256 or not text.isprintable():
+        if len(text) > 256 or bad_characters(text):
             problem = FieldProblem(
-                f"/path/{name}", "invalid", "must have 1 to 256 printable characters"
+                f"/path/{name}",
+                "invalid",
+                "must have 1 to 256 characters, none a control character",
             )
             raise RequestRefused("the address cannot be right", errors=(problem,))
         decoded[name] = text

@@ -47,7 +47,9 @@ class EventsAnswer(msgspec.Struct, frozen=True):
 class EventsApp:
     """Accepts events: 202 when all of them are durable, 207 when some were refused."""
 
-    def __init__(self, accept: Accept, repeats: Repeats, limits: EventLimits, bytes_max: int) -> None:
+    def __init__(
+        self, accept: Accept, repeats: Repeats, limits: EventLimits, bytes_max: int
+    ) -> None:
         self._accept = accept
         self._repeats = repeats
         self._limits = limits

@@ -11,12 +11,13 @@ from msgspec import UNSET, Meta, UnsetType
 from tocsin.api.endpoint import Answer, Call, Endpoint
 from tocsin.api.shared import PageQuery, RecipientId, check_key, cursor_of
 from tocsin.app.groups import MEMBERS_PER_CALL_MAX, Groups
+from tocsin.app.texts import Line256
 
 
 class GroupInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A group's name for people."""
 
-    name: Annotated[str, Meta(max_length=256)] | None = None
+    name: Line256 | None = None
 
 
 class GroupAnswer(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):

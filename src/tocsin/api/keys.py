@@ -11,10 +11,11 @@ from msgspec import Meta
 from tocsin.api.endpoint import Answer, Call, Endpoint
 from tocsin.api.shared import Key, given_time, shown_time
 from tocsin.app.keys import KeyRing
+from tocsin.app.texts import Line64, Line256
 from tocsin.ports.state import ApiKey
 
 Keys = Annotated[list[Key], Meta(max_length=100)]
-Texts = Annotated[list[Annotated[str, Meta(min_length=1, max_length=256)]], Meta(max_length=100)]
+Texts = Annotated[list[Line256], Meta(max_length=100)]
 
 
 class KeyInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -27,7 +28,7 @@ class KeyInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     sources: Texts = []
     lanes: Annotated[list[str], Meta(max_length=3)] = []
     rate_per_s: Annotated[int, Meta(ge=1, le=10_000_000)] | None = None
-    expires_at: Annotated[str, Meta(max_length=64)] | None = None
+    expires_at: Line64 | None = None
 
 
 class KeyAnswer(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

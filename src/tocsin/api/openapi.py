@@ -13,6 +13,7 @@ import tocsin
 from tocsin.api.endpoint import JSON, Answer, Call, Endpoint
 from tocsin.api.permissions import Permission, permission_of
 from tocsin.api.problems import PROBLEM_TYPE, Problem
+from tocsin.app.texts import KEY_PATTERN, PATH_ID
 
 _REF: Final = "#/components/schemas/{name}"
 _PARAMETER: Final = re.compile(r"\{(\w+)\}")
@@ -110,7 +111,7 @@ def _parameters(endpoint: Endpoint, permission: Permission) -> list[dict[str, ob
             "name": name,
             "in": "path",
             "required": True,
-            "schema": {"type": "string", "minLength": 1, "maxLength": 256},
+            "schema": _path_schema(name),
         }
         for name in _PARAMETER.findall(endpoint.path)
     ]
@@ -119,6 +120,14 @@ def _parameters(endpoint: Endpoint, permission: Permission) -> list[dict[str, ob
     if endpoint.method == "POST" and not permission.public and not endpoint.streams:
         parameters.append(dict(_IDEMPOTENCY_KEY))
     return parameters
+
+
+def _path_schema(name: str) -> dict[str, object]:
+    if name in {"key", "collection"}:
+        return {"type": "string", "minLength": 1, "maxLength": 128, "pattern": KEY_PATTERN}
+    if name == "number":
+        return {"type": "string", "pattern": "^[0-9]{1,5}$"}
+    return {"type": "string", "minLength": 1, "maxLength": 256, "pattern": PATH_ID}
 
 
 def _query_parameters(kind: type[msgspec.Struct]) -> list[dict[str, object]]:

@@ -12,6 +12,7 @@ from tocsin.api.endpoint import JSON, MERGE_PATCH, Answer, Call, Endpoint
 from tocsin.api.shared import Document, Key, shown_time
 from tocsin.app.people import People
 from tocsin.app.suppressing import CHANNELS
+from tocsin.app.texts import Line64, Line256
 from tocsin.domain.preferences import Consent
 from tocsin.domain.preferences_read import show_preferences
 from tocsin.domain.recipient import Recipient
@@ -21,9 +22,9 @@ from tocsin.errors import FieldProblem, RequestRefused
 class ConsentInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Given or withdrawn, where, and in which words."""
 
-    channel: Annotated[str, Meta(max_length=32)]
+    channel: Line64
     given: bool
-    source: Annotated[str, Meta(min_length=1, max_length=256)]
+    source: Line256
     category: Key | None = None
     wording: Annotated[str, Meta(max_length=4_096)] | None = None
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta
 
+from tocsin.app.texts import KEY_PATTERN, PLAIN
 from tocsin.domain.instants import parse_instant, show_instant
 from tocsin.domain.reading import KEY
 from tocsin.errors import FieldProblem, RequestRefused
@@ -17,10 +18,8 @@ PAGE_MAX: Final = 500
 PAGE: Final = 50
 
 Document = dict[str, Any]
-Key = Annotated[
-    str, Meta(min_length=1, max_length=128, pattern=KEY.pattern.removesuffix(r"\Z") + "$")
-]
-RecipientId = Annotated[str, Meta(min_length=1, max_length=256)]
+Key = Annotated[str, Meta(min_length=1, max_length=128, pattern=KEY_PATTERN)]
+RecipientId = Annotated[str, Meta(min_length=1, max_length=256, pattern=PLAIN)]
 
 
 class PageQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

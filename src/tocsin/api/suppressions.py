@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
 
 import msgspec
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import UNSET, UnsetType
 
 from tocsin.api.endpoint import Answer, Call, Endpoint
 from tocsin.api.shared import PageQuery, RecipientId, cursor_of, shown_time
 from tocsin.app.suppressing import SuppressionList
+from tocsin.app.texts import Line64, Line256, Line4096
 from tocsin.ports.state import Suppression
 
 
@@ -18,10 +18,10 @@ class SuppressionInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     """Either a recipient, on one channel or on all, or an address of a channel."""
 
     recipient: RecipientId | None = None
-    channel: Annotated[str, Meta(max_length=32)] | None = None
-    address: Annotated[str, Meta(max_length=4_096)] | None = None
-    provider: Annotated[str, Meta(max_length=64)] | None = None
-    reason: Annotated[str, Meta(max_length=256)] = "manual"
+    channel: Line64 | None = None
+    address: Line4096 | None = None
+    provider: Line64 | None = None
+    reason: Line256 = "manual"
 
     def __repr__(self) -> str:
         return "SuppressionInput(…)"

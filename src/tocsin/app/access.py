@@ -44,12 +44,19 @@ class Access:
     """Finds out who is calling. Safe to ask on a hot path: nothing here waits."""
 
     def __init__(
-        self, keys: Keys, tokens: Tokens, limiter: Limiter, *, wall_ms: Callable[[], int]
+        self,
+        keys: Keys,
+        tokens: Tokens,
+        limiter: Limiter,
+        *,
+        wall_ms: Callable[[], int],
+        failures_burst: int = FAILURES_BURST,
     ) -> None:
         self._keys = keys
         self._tokens = tokens
         self._limiter = limiter
         self._wall_ms = wall_ms
+        self._failures_burst = failures_burst
         self._known: dict[str, tuple[ApiKey, Principal]] = {}
 
     async def refresh(self) -> None:
@@ -117,7 +124,10 @@ class Access:
 
     def _count_failure(self, client: str) -> None:
         wait_s = self._limiter.take(
-            f"unauthenticated:{client}", 1, rate_per_s=FAILURES_PER_S, burst=FAILURES_BURST
+            f"unauthenticated:{client}",
+            1,
+            rate_per_s=FAILURES_PER_S,
+            burst=self._failures_burst,
         )
         if wait_s > 0:
             raise RateLimited(

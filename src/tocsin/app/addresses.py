@@ -23,7 +23,6 @@ from tocsin.ports.cache import Sealer
 
 URL_CHARACTERS_MAX: Final = 2_048
 SECRET_CHARACTERS_MIN: Final = 24
-SECRET_CHARACTERS_MAX: Final = 256
 
 # What nearly every address looks like. The library takes 20 us for one, which is most of the
 # time of an import; a test holds the two to one answer.

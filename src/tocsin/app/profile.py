@@ -18,14 +18,15 @@ from msgspec import UNSET, Meta, Raw, UnsetType
 from msgspec.structs import replace
 
 from tocsin.app.addresses import (
-    SECRET_CHARACTERS_MAX,
     SECRET_CHARACTERS_MIN,
     AddressBook,
     normal_email,
     normal_phone,
     normalise,
 )
+from tocsin.app.texts import Line64, Line128, Line256, Line4096
 from tocsin.domain.instants import parse_instant
+from tocsin.domain.reading import bad_characters
 from tocsin.domain.recipient import (
     ADDRESSES_MAX,
     ATTRIBUTES_BYTES_MAX,
@@ -37,25 +38,20 @@ from tocsin.errors import Conflict, FieldProblem, RequestRefused
 
 T = TypeVar("T")
 
-NAME_CHARACTERS_MAX: Final = 256
 _ADDRESS_NUMBER_MAX: Final = 65_535
 _LOCALE: Final = re.compile(r"[A-Za-z]{2,8}(?:[-_][A-Za-z0-9]{1,8}){0,4}\Z", re.ASCII)
-
-Name = Annotated[str, Meta(max_length=NAME_CHARACTERS_MAX)]
-Text = Annotated[str, Meta(max_length=4_096)]
-Short = Annotated[str, Meta(max_length=64)]
 
 
 class AddressInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One place where a recipient can be reached."""
 
-    channel: Short
-    address: Text
-    provider: Short | None = None
-    app: Annotated[str, Meta(max_length=128)] | None = None
-    secret: Annotated[str, Meta(max_length=SECRET_CHARACTERS_MAX)] | None = None
-    verified_at: Short | None = None
-    timezone: Short | None = None
+    channel: Line64
+    address: Line4096
+    provider: Line64 | None = None
+    app: Line128 | None = None
+    secret: Line256 | None = None
+    verified_at: Line64 | None = None
+    timezone: Line64 | None = None
 
     def __repr__(self) -> str:
         return f"AddressInput({self.channel})"
@@ -66,11 +62,11 @@ class ProfileInput(
 ):
     """The fields of a profile; what is absent is left alone by PATCH and cleared by PUT."""
 
-    name: Name | UnsetType | None = UNSET
+    name: Line256 | UnsetType | None = UNSET
     email: Annotated[str, Meta(max_length=320)] | UnsetType | None = UNSET
-    phone: Short | UnsetType | None = UNSET
-    locale: Short | UnsetType | None = UNSET
-    timezone: Short | UnsetType | None = UNSET
+    phone: Line64 | UnsetType | None = UNSET
+    locale: Line64 | UnsetType | None = UNSET
+    timezone: Line64 | UnsetType | None = UNSET
     attributes: Raw | UnsetType = UNSET
 
     def __repr__(self) -> str:
@@ -103,9 +99,9 @@ class Problems:
 
 def check_id(id: str) -> str:
     """Return *id* if a recipient may be named so; raises `RequestRefused`."""
-    if not 0 < len(id) <= RECIPIENT_ID_CHARACTERS_MAX or not id.isprintable():
+    if not 0 < len(id) <= RECIPIENT_ID_CHARACTERS_MAX or bad_characters(id):
         raise RequestRefused(
-            f"a recipient's id has 1 to {RECIPIENT_ID_CHARACTERS_MAX} printable characters",
+            f"a recipient's id has 1 to {RECIPIENT_ID_CHARACTERS_MAX} characters, none a control character",
             code="invalid_recipient_id",
         )
     return id
