@@ -62,14 +62,11 @@ class Router:
         raise MethodNotAllowed(_with_implied(allowed))
 
     def allowed(self, path: str) -> tuple[str, ...]:
-        """Return the methods that *path* knows; raises `NotFound`."""
-        allowed: set[str] = set()
+        """Return the methods of the route that *path* names first; raises `NotFound`."""
         for pattern, methods in self._templates.get(path.count("/"), ()):
             if pattern.match(path):
-                allowed.update(methods)
-        if not allowed:
-            raise NotFound("there is nothing at this address")
-        return _with_implied(allowed)
+                return _with_implied(set(methods))
+        raise NotFound("there is nothing at this address")
 
 
 def _with_implied(methods: set[str]) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -32,6 +33,7 @@ _PLAIN_EMAIL: Final = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 _SPECIAL_TOPS: Final = frozenset({"arpa", "invalid", "local", "localhost", "onion", "test"})
+_E164: Final = re.compile(r"\+[1-9][0-9]{6,14}\Z", re.ASCII)
 _APNS_TOKEN: Final = re.compile(r"(?:[0-9a-f]{2}){32,100}\Z", re.ASCII)
 _FCM_TOKEN: Final = re.compile(r"[A-Za-z0-9_:-]{20,4096}\Z", re.ASCII)
 _CHAT_NAME: Final = re.compile(r"[\x21-\x7e]{1,512}\Z", re.ASCII)
@@ -140,6 +142,8 @@ def normal_email(value: str) -> str:
 
 def normal_phone(value: str) -> str:
     """Return a number as E.164 writes it; raises `RequestRefused`."""
+    if _is_plain_e164(value):
+        return value
     refusal = "is not a phone number in international form, which begins with +"
     try:
         number = phonenumbers.parse(value[:64], None)
@@ -148,6 +152,36 @@ def normal_phone(value: str) -> str:
     if not phonenumbers.is_possible_number(number):
         raise RequestRefused(refusal, code="invalid_phone")
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def _is_plain_e164(value: str) -> bool:
+    """
+    Return whether *value* is E.164 already and possible, which the library takes 22 us to say.
+
+    It is when nothing after the country's code could be a national prefix (a trunk zero, for
+    example), which the library would drop.
+    """
+    if _E164.match(value) is None:
+        return False
+    for end in (2, 3, 4):
+        regions = phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(int(value[1:end]))
+        if regions is not None:
+            national = value[end:]
+            prefix = _national_prefix(regions[0])
+            if national[:1] == "0" or prefix is None or prefix.match(national):
+                return False
+            number = phonenumbers.PhoneNumber(int(value[1:end]), int(national))
+            return phonenumbers.is_possible_number(number)
+    return False
+
+
+@lru_cache(maxsize=512)
+def _national_prefix(region: str) -> re.Pattern[str] | None:
+    """None for what is no country: its numbers take the long way."""
+    metadata = phonenumbers.PhoneMetadata.metadata_for_region(region)
+    if metadata is None:
+        return None
+    return re.compile(metadata.national_prefix_for_parsing or r"(?!)")
 
 
 def normal_url(value: str) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 
 import email_validator
+import phonenumbers
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tocsin.app.addresses import mask, normal_email, normal_phone, normal_url, normalise
@@ -81,6 +82,27 @@ def test_what_is_no_mailbox_is_refused(bad: str) -> None:
 def test_phone_numbers_become_e164(given_: str, normal: str) -> None:
     assert normal_phone(given_) == normal
     assert normal_phone(normal) == normal
+
+
+@given(
+    st.sampled_from(sorted(phonenumbers.COUNTRY_CODE_TO_REGION_CODE)),
+    st.text("0123456789", min_size=1, max_size=13),
+)
+@settings(max_examples=1_000)
+def test_the_quick_way_and_the_library_agree_about_numbers(code: int, national: str) -> None:
+    text = f"+{code}{national}"
+    try:
+        number = phonenumbers.parse(text, None)
+    except phonenumbers.NumberParseException:
+        with pytest.raises(RequestRefused):
+            normal_phone(text)
+        return
+    if phonenumbers.is_possible_number(number):
+        e164 = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+        assert normal_phone(text) == e164
+    else:
+        with pytest.raises(RequestRefused):
+            normal_phone(text)
 
 
 @pytest.mark.parametrize(
