@@ -137,7 +137,9 @@ class Plan(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag="
 
     @property
     def stamp_ms(self) -> int:
-        """The time by which this record is found again."""
+        """The time by which this record is found again: the event's, where it is about one."""
+        if not self.event or self.outcome is Outcome.REPEAT:
+            return self.decided_ms
         return int.from_bytes(self.event[:6], "big")
 
 

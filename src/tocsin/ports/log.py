@@ -12,6 +12,9 @@ from typing import Any, Protocol
 
 from tocsin.domain.records import Poison, Record
 
+Place = tuple[str, int, int]
+"""(topic, partition, position)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Output:
@@ -155,8 +158,17 @@ class Log(Protocol):
         For events the key is the event's, for plans that of the event they are about.
         """
 
-    async def spans(self, topic: str, partition: int, since_ms: int) -> Sequence[tuple[int, int]]:
-        """Return (first, end) of runs of positions whose keys' times may reach *since_ms* or later."""
+    async def spans(
+        self, topic: str, partition: int, since_ms: int, until_ms: int | None = None
+    ) -> Sequence[tuple[int, int]]:
+        """
+        Return (first, end) of runs of positions whose keys' times may lie in [since, until).
+
+        Without *until_ms* there is no upper edge. In the order of the log.
+        """
+
+    async def pick(self, places: Sequence[Place]) -> Mapping[Place, Record | Poison]:
+        """Return the records at those places that are held, in one go, for lists."""
 
     async def committed(self, group: str) -> Mapping[tuple[str, int], int]:
         """Return every position that *group* has committed."""

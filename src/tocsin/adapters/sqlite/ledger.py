@@ -61,7 +61,7 @@ class LedgerWrite:
         for batch in batches:
             gathered.take(batch)
         self._attempts = gathered.attempts
-        self._settled = SettlementWrite(gathered.settled, gathered.counted, gathered.stamps)
+        self._settled = SettlementWrite(gathered.settled, gathered.counted)
         entries = gathered.entries
         self._addition: PendingAddition | None = runs.add(entries) if entries else None
 
@@ -88,13 +88,12 @@ class _Gathered:
     def __init__(self) -> None:
         self.entries: list[bytes] = []
         self.settled: list[Settlement] = []
-        self.counted: dict[Kind, int] = {}
-        self.stamps: list[int] = []
+        self.counted: dict[int, dict[Kind, int]] = {}
         self.attempts: list[tuple[bytes, int, int, bytes]] = []
 
     def take(self, batch: Batch) -> None:
         """Take one batch, by what its topic holds."""
-        kind, _, lane = batch.topic.partition(".")
+        _, _, lane = batch.topic.partition(".")
         for position, record in enumerate(batch.records, batch.position):
             match record:
                 case Item():
@@ -141,12 +140,12 @@ class _Gathered:
             self.settled.append(Settlement(delivery, change.at_ms, kind))
 
     def _broadcast(self, record: Broadcast) -> None:
-        self.stamps.append(accepted_ms(record.event))
+        counted = self.counted.setdefault(accepted_ms(record.event), {})
         for reason, members in record.by_reason.items():
             state = _REASON_STATES.get(reason, "suppressed")
             kind = (record.lane, record.channel, state, reason)
             number = len(BitMap.deserialize(members))
-            self.counted[kind] = self.counted.get(kind, 0) + number
+            counted[kind] = counted.get(kind, 0) + number
 
     def _outcome(self, record: Attempt | Settled, partition: int, position: int) -> None:
         self.attempts.append((record.delivery, partition, position, encode(record)))

@@ -9,14 +9,18 @@ from typing import Any, Final
 
 import apsw
 
+from tocsin.adapters.sqlite import log_rows
 from tocsin.adapters.sqlite.chunk import count, pack, slices, unpack
 from tocsin.adapters.sqlite.connection import Readers
+from tocsin.adapters.sqlite.log_rows import chunk as chunk_row
+from tocsin.adapters.sqlite.log_rows import chunk_at
 from tocsin.adapters.sqlite.tail import Place, Tail, Waiters
 from tocsin.adapters.sqlite.topics import Topics, place, position_of
 from tocsin.adapters.sqlite.writer import Writer
 from tocsin.domain.records import Poison, Record, decode, encode
 from tocsin.errors import Fenced, TocsinError
 from tocsin.ports.log import Batch, Follow, Output, PreparedWrite, Step
+from tocsin.ports.log import Place as LogPlace
 
 _TAIL_RECORDS: Final = 8_192
 _CHUNK_BYTES: Final = 256 * 1024
@@ -178,39 +182,33 @@ class SqliteLog:
         if number is None:
             return ()
 
-        def select(connection: apsw.Connection) -> list[Batch]:
-            spans: list[tuple[Any, ...]] = connection.execute(
-                "SELECT position FROM log_span WHERE topic = ? AND partition = ?"
-                " AND last_ms >= ? AND first_ms <= ? ORDER BY position",
-                (number, partition, at_ms, at_ms),
-            ).fetchall()
-            return [
-                Batch(
-                    topic,
-                    partition,
-                    position,
-                    _decode(_chunk(connection, number, partition, position)),
-                )
-                for (position,) in spans
-            ]
+        return await self._readers.run(
+            lambda connection: log_rows.covering(connection, number, topic, partition, at_ms)
+        )
 
-        return await self._readers.run(select)
-
-    async def spans(self, topic: str, partition: int, since_ms: int) -> Sequence[tuple[int, int]]:
-        """Return (first, end) of the chunks whose records may be stamped *since_ms* or later."""
+    async def spans(
+        self, topic: str, partition: int, since_ms: int, until_ms: int | None = None
+    ) -> Sequence[tuple[int, int]]:
+        """Return (first, end) of the chunks whose records may be stamped in [since, until)."""
         number = self._topics.find(topic)
         if number is None:
             return ()
 
-        def select(connection: apsw.Connection) -> list[tuple[int, int]]:
-            rows = connection.execute(
-                "SELECT position, position + records FROM log_span"
-                " WHERE topic = ? AND partition = ? AND last_ms >= ? ORDER BY position",
-                (number, partition, since_ms),
-            )
-            return [(first, end) for first, end in rows]
+        return await self._readers.run(
+            lambda connection: log_rows.spans(connection, number, partition, since_ms, until_ms)
+        )
 
-        return await self._readers.run(select)
+    async def pick(self, places: Sequence[LogPlace]) -> Mapping[LogPlace, Record | Poison]:
+        """Return single records: one job for all, each cut out without decoding its chunk."""
+        wanted = [
+            (each, number)
+            for each in places
+            if (number := self._topics.find(each[0])) is not None and each[2] < self.end(*each[:2])
+        ]
+
+        if not wanted:
+            return {}
+        return await self._readers.run(lambda connection: log_rows.pick(connection, wanted))
 
     def chunk_of(
         self, connection: apsw.Connection, topic: str, partition: int, position: int
@@ -219,7 +217,7 @@ class SqliteLog:
         number = self._topics.find(topic)
         if number is None:
             return None
-        return _chunk_at(connection, number, partition, position)
+        return chunk_at(connection, number, partition, position)
 
     def _load_ends(self, connection: apsw.Connection) -> None:
         rows: list[tuple[Any, ...]] = connection.execute(
@@ -329,14 +327,14 @@ class SqliteLog:
             return position, []
 
         def select(connection: apsw.Connection) -> tuple[int, list[Record | Poison]]:
-            at = _chunk_at(connection, number, partition, position)
+            at = chunk_at(connection, number, partition, position)
             if at is None:
                 return position, []
             begin, chunk = at
             first = max(position, begin)
             bodies = list(unpack(chunk, first - begin))
             while len(bodies) < records_max:
-                following = _chunk(connection, number, partition, first + len(bodies))
+                following = chunk_row(connection, number, partition, first + len(bodies))
                 if following is None:
                     break
                 bodies.extend(unpack(following))
@@ -354,36 +352,6 @@ def _encode(record: Record | Poison) -> bytes:
 
 def _stamp(record: Record | Poison) -> int:
     return 0 if isinstance(record, Poison) else record.stamp_ms
-
-
-def _decode(chunk: bytes | None) -> list[Record | Poison]:
-    return [] if chunk is None else [decode(body) for body in unpack(chunk)]
-
-
-def _chunk(connection: apsw.Connection, topic: int, partition: int, position: int) -> bytes | None:
-    row = connection.execute(
-        "SELECT body FROM log_chunk WHERE place = ?", (place(topic, partition, position),)
-    ).fetchone()
-    return None if row is None else row[0]
-
-
-def _chunk_at(
-    connection: apsw.Connection, topic: int, partition: int, position: int
-) -> tuple[int, bytes] | None:
-    """Return the chunk that holds *position*, or the next one where it lies in a hole."""
-    low, high = place(topic, partition, 0), place(topic, partition + 1, 0) - 1
-    here = place(topic, partition, position)
-    row = connection.execute(
-        "SELECT place, body FROM log_chunk WHERE place BETWEEN ? AND ? ORDER BY place DESC LIMIT 1",
-        (low, here),
-    ).fetchone()
-    if row is not None and position < position_of(row[0]) + count(row[1]):
-        return position_of(row[0]), row[1]
-    row = connection.execute(
-        "SELECT place, body FROM log_chunk WHERE place BETWEEN ? AND ? ORDER BY place LIMIT 1",
-        (here, high),
-    ).fetchone()
-    return None if row is None else (position_of(row[0]), row[1])
 
 
 def _pass_on(flushing: asyncio.Future[None], future: asyncio.Future[None]) -> None:

@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 import apsw
 import msgspec
 
+from tocsin.adapters.sqlite.sql import bind_blobs
 from tocsin.domain.ids import accepted_ms
 from tocsin.ports.views import SettledDelivery
 
@@ -22,6 +23,12 @@ _DELIVERY_BYTES: Final = 20
 _LATE_MS: Final = 60_000
 _REFINING: Final = frozenset({"delivered"})
 """States that a delivery reaches only after it has settled."""
+
+_AFTER: Final = {"delivered": "sent"}
+"""
+What a delivery was counted as before, where no entry says so: a broadcast's have none, and a view
+that reads topics apart may see the receipt first.
+"""
 
 Kind = tuple[str, str, str, str]
 """(lane, channel, state, reason)."""
@@ -47,15 +54,20 @@ _LATE = (
 class SettlementWrite:
     """The settlements of one transaction, packed on the loop."""
 
-    __slots__ = ("_late", "_row")
+    __slots__ = ("_late", "_rows")
 
     def __init__(
-        self, settled: Sequence[Settlement], counted: Mapping[Kind, int], spans: Sequence[int]
+        self, settled: Sequence[Settlement], counted: Mapping[int, Mapping[Kind, int]]
     ) -> None:
-        """*counted* are settlements that have no entry of their own, accepted at *spans*."""
+        """
+        *counted* are settlements that have no entry of their own, by acceptance time.
+
+        Each of these times gets a row of its own: a row that crossed the edge of a window could
+        not say on which side they are.
+        """
         kinds: dict[Kind, int] = {}
         numbers: list[int] = []
-        stamps: list[int] = list(spans)
+        stamps: list[int] = []
         parts: list[bytes] = []
         self._late: list[Settlement] = []
         for each in settled:
@@ -70,24 +82,24 @@ class SettlementWrite:
             numbers[number] += 1
             stamps.append(stamp)
             parts.append(each.delivery + each.at_ms.to_bytes(6, "big") + number.to_bytes(2, "big"))
-        rows = [[*kind, n] for kind, n in zip(kinds, numbers, strict=True)]
-        rows += [[*kind, n] for kind, n in counted.items()]
-        self._row: tuple[int, int, str, bytes] | None = None
-        if rows:
-            text = msgspec.json.encode(rows).decode()
-            self._row = (min(stamps), max(stamps), text, b"".join(parts))
+        self._rows: list[tuple[int, int, str, bytes]] = []
+        if stamps:
+            counts = [[*kind, n] for kind, n in zip(kinds, numbers, strict=True)]
+            self._rows.append((min(stamps), max(stamps), _text(counts), b"".join(parts)))
+        for stamp, by_kind in counted.items():
+            counts = [[*kind, n] for kind, n in by_kind.items()]
+            self._rows.append((stamp, stamp, _text(counts), b""))
 
     def __call__(self, connection: apsw.Connection) -> None:
-        """Write one row, and the late ones."""
-        if self._row is not None:
-            connection.execute(
-                "INSERT INTO settled_chunk (first_ms, last_ms, counts, entries) VALUES (?, ?, ?, ?)",
-                self._row,
-            )
+        """Write the rows, and the late ones."""
+        connection.executemany(
+            "INSERT INTO settled_chunk (first_ms, last_ms, counts, entries) VALUES (?, ?, ?, ?)",
+            self._rows,
+        )
         for each in self._late:
             lane, channel, state, reason = each.kind
             before = find(connection, [each.delivery]).get(each.delivery)
-            refines = before.state if before is not None else None
+            refines = before.state if before is not None else _AFTER.get(state)
             if before is not None and not _may_refine(before.state, state):
                 continue
             connection.execute(
@@ -105,6 +117,10 @@ class SettlementWrite:
             )
 
 
+def _text(counts: list[list[object]]) -> str:
+    return msgspec.json.encode(counts).decode()
+
+
 def _may_refine(before: str, after: str) -> bool:
     """A settled delivery moves on only from sent, by a receipt."""
     return before == "sent" and after in ("delivered", "failed")
@@ -113,8 +129,10 @@ def _may_refine(before: str, after: str) -> bool:
 def find(connection: apsw.Connection, deliveries: Sequence[bytes]) -> dict[bytes, SettledDelivery]:
     """Return how those deliveries stand that have settled."""
     found: dict[bytes, SettledDelivery] = {}
-    for stamp in {accepted_ms(each) for each in deliveries}:
-        wanted = [each for each in deliveries if accepted_ms(each) == stamp]
+    by_stamp: dict[int, list[bytes]] = {}
+    for each in deliveries:
+        by_stamp.setdefault(accepted_ms(each), []).append(each)
+    for stamp, wanted in by_stamp.items():
         rows = connection.execute(
             "SELECT counts, entries FROM settled_chunk WHERE last_ms >= ? AND first_ms <= ?",
             (stamp, stamp),
@@ -124,12 +142,12 @@ def find(connection: apsw.Connection, deliveries: Sequence[bytes]) -> dict[bytes
                 place = _place(entries, delivery)
                 if place is not None:
                     found[delivery] = _read(counts, entries, place)
-    for delivery in deliveries:
-        row = connection.execute(
-            "SELECT state, reason, at_ms FROM settled_late WHERE delivery = ?", (delivery,)
-        ).fetchone()
-        if row is not None:
-            found[delivery] = SettledDelivery(delivery, row[0], row[1], row[2])
+    late = connection.execute(
+        "SELECT delivery, state, reason, at_ms FROM carray(?) AS wanted"
+        " CROSS JOIN settled_late ON settled_late.delivery = wanted.value",
+        (bind_blobs(deliveries),),
+    )
+    found.update((row[0], SettledDelivery(*row)) for row in late)
     return found
 
 

@@ -19,6 +19,11 @@ ROUTE = "route"
 CANCEL = "cancel"
 
 
+def timer_key(delivery: bytes, due_ms: int) -> bytes:
+    """Return the id of the timer that holds *delivery* until *due_ms*, and of its release."""
+    return xxhash.xxh3_128_digest(delivery + due_ms.to_bytes(8, "big"))
+
+
 class Held:
     """The timers that a batch arms."""
 
@@ -48,7 +53,7 @@ class Held:
         delivery = delivery_key(notification, decision.step, decision.address)
         due_ms = decision.until_ms
         assert due_ms is not None
-        key = xxhash.xxh3_128_digest(delivery + due_ms.to_bytes(8, "big"))
+        key = timer_key(delivery, due_ms)
         record = Release(
             key=key,
             due_ms=due_ms,

@@ -1,0 +1,86 @@
+"""Reading the log's rows: the chunk of a position, the chunks of a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import apsw
+
+from tocsin.adapters.sqlite.chunk import count, unpack
+from tocsin.adapters.sqlite.chunk import record as record_of
+from tocsin.adapters.sqlite.topics import place, position_of
+from tocsin.domain.records import Poison, Record, decode
+from tocsin.ports.log import Batch, Place
+
+_NEVER_MS: Final = 1 << 62
+
+
+def decoded(body: bytes | None) -> list[Record | Poison]:
+    return [] if body is None else [decode(each) for each in unpack(body)]
+
+
+def chunk(connection: apsw.Connection, topic: int, partition: int, position: int) -> bytes | None:
+    row = connection.execute(
+        "SELECT body FROM log_chunk WHERE place = ?", (place(topic, partition, position),)
+    ).fetchone()
+    return None if row is None else row[0]
+
+
+def chunk_at(
+    connection: apsw.Connection, topic: int, partition: int, position: int
+) -> tuple[int, bytes] | None:
+    """Return the chunk that holds *position*, or the next one where it lies in a hole."""
+    low, high = place(topic, partition, 0), place(topic, partition + 1, 0) - 1
+    here = place(topic, partition, position)
+    row = connection.execute(
+        "SELECT place, body FROM log_chunk WHERE place BETWEEN ? AND ? ORDER BY place DESC LIMIT 1",
+        (low, here),
+    ).fetchone()
+    if row is not None and position < position_of(row[0]) + count(row[1]):
+        return position_of(row[0]), row[1]
+    row = connection.execute(
+        "SELECT place, body FROM log_chunk WHERE place BETWEEN ? AND ? ORDER BY place LIMIT 1",
+        (here, high),
+    ).fetchone()
+    return None if row is None else (position_of(row[0]), row[1])
+
+
+def covering(
+    connection: apsw.Connection, number: int, topic: str, partition: int, at_ms: int
+) -> list[Batch]:
+    """Return the chunks whose spans hold *at_ms*, decoded."""
+    spans: list[tuple[Any, ...]] = connection.execute(
+        "SELECT position FROM log_span WHERE topic = ? AND partition = ?"
+        " AND last_ms >= ? AND first_ms <= ? ORDER BY position",
+        (number, partition, at_ms, at_ms),
+    ).fetchall()
+    return [
+        Batch(topic, partition, position, decoded(chunk(connection, number, partition, position)))
+        for (position,) in spans
+    ]
+
+
+def spans(
+    connection: apsw.Connection, number: int, partition: int, since_ms: int, until_ms: int | None
+) -> list[tuple[int, int]]:
+    """Return (first, end) of the chunks that may hold a record of [since, until)."""
+    rows = connection.execute(
+        "SELECT position, position + records FROM log_span"
+        " WHERE topic = ? AND partition = ? AND last_ms >= ? AND first_ms < ?"
+        " ORDER BY position",
+        (number, partition, since_ms, _NEVER_MS if until_ms is None else until_ms),
+    )
+    return [(first, end) for first, end in rows]
+
+
+def pick(
+    connection: apsw.Connection, wanted: Sequence[tuple[Place, int]]
+) -> dict[Place, Record | Poison]:
+    """Return single records by (place, topic's number), without decoding their chunks."""
+    found = {}
+    for each, number in wanted:
+        at = chunk_at(connection, number, each[1], each[2])
+        if at is not None and at[0] <= each[2]:
+            found[each] = decode(record_of(at[1], each[2] - at[0]))
+    return found
