@@ -82,7 +82,7 @@ async def started(config: Config, *, crash: Crash | None = None) -> AsyncIterato
             stores = await open_stores(config, folder, storage, stack, clock, chance)
             services = await build(config, storage, stores, clock, chance)
             running = Running(services, folder)
-            tasks = [running.spawn(_guarded(running, work)) for work in _background(services)]
+            tasks = [running.spawn(_guarded(running, work)) for work in background(services)]
             try:
                 yield running
             finally:
@@ -92,7 +92,7 @@ async def started(config: Config, *, crash: Crash | None = None) -> AsyncIterato
                 await running.settle()
 
 
-def _background(services: Services) -> Sequence[Coroutine[Any, Any, None]]:
+def background(services: Services) -> Sequence[Coroutine[Any, Any, None]]:
     """Return the loops of router, projections and upkeep."""
     log = services.storage.log
     work: list[Coroutine[Any, Any, None]] = [services.router.run(lane) for lane in LANES]
@@ -142,7 +142,7 @@ async def serve(config: Config, *, crash: Crash | None = None) -> int:
         gc.collect()
         gc.freeze()
         # Most objects die with their batch; a full collection of a large heap would be a pause.
-        gc.set_threshold(50_000, 50, 100)
+        gc.set_threshold(200_000, 20, 100)
         await _serve_until_stopped(config, running, driving)
         if running.failure is not None:
             raise StorageFailed("a role failed, see the log") from running.failure

@@ -59,9 +59,18 @@ class Services:
 
 
 async def build(
-    config: Config, storage: Storage, stores: Stores, clock: Clock, chance: Chance
+    config: Config,
+    storage: Storage,
+    stores: Stores,
+    clock: Clock,
+    chance: Chance,
+    channels: Mapping[str, ChannelFacts] | None = None,
 ) -> Services:
-    """Put the use cases together and load what they keep in memory."""
+    """
+    Put the use cases together and load what they keep in memory.
+
+    *channels* are those that can be used, by default what is configured.
+    """
     registry = WorkflowRegistry(stores.workflows)
     await registry.refresh()
     workflows = RunWorkflows(registry, stores.workflows)
@@ -94,7 +103,7 @@ async def build(
         inbox=InboxDesk(log, storage.inbox, texts, clock, own),
         router=Router(
             log,
-            _route_step(config, storage, stores, workflows, book),
+            _route_step(config, storage, stores, workflows, book, channels or channel_facts()),
             stores.blobs,
             clock,
             follow=follow,
@@ -143,14 +152,15 @@ def _route_step(
     stores: Stores,
     workflows: RunWorkflows,
     book: AddressBook,
+    channels: Mapping[str, ChannelFacts],
 ) -> RouteStep:
     people = PeopleStep(stores.recipients, book)
-    facts = FactsStep(stores.suppressions, stores.claims, workflows, channel_facts())
+    facts = FactsStep(stores.suppressions, stores.claims, workflows, channels)
     hold = HoldStep(stores.timers, stores.claims)
     return RouteStep(
         RouteParts(
             settle=Settle(stores.deduplication, workflows),
-            audiences=AudienceStep(stores.audiences, stores.recipients),
+            audiences=AudienceStep(stores.audiences),
             people=people,
             facts=facts,
             fanouts=FanoutStarter(stores.fanouts, stores.blobs, stores.recipients),

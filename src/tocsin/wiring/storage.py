@@ -42,9 +42,27 @@ class Storage:
 
 
 @dataclass(frozen=True, slots=True)
-class _File:
+class StoreFile:
+    """One open file."""
+
     writer: Writer
     readers: Readers
+
+
+OpenFile = Callable[[Config, Path, AsyncExitStack, OnFatal, Crash | None], StoreFile]
+
+
+def open_file(
+    config: Config, path: Path, stack: AsyncExitStack, on_fatal: OnFatal, crash: Crash | None
+) -> StoreFile:
+    """Open a file with threads of its own; *stack* ends them."""
+    writer = Writer(
+        path, on_fatal=on_fatal, linger_ms=config.log.linger_max_ms, crash=crash
+    )
+    stack.callback(writer.close)
+    readers = Readers(path)
+    stack.callback(readers.close)
+    return StoreFile(writer, readers)
 
 
 async def open_storage(
@@ -55,15 +73,20 @@ async def open_storage(
     now_ms: int,
     on_fatal: OnFatal,
     crash: Crash | None = None,
+    opening: OpenFile = open_file,
 ) -> Storage:
-    """Open, migrate and load; *stack* closes it again, the last opened first."""
+    """
+    Open, migrate and load; *stack* closes it again, the last opened first.
+
+    *opening* is how each file is opened; a simulation brings its own writer and readers.
+    """
     names = _names(config)
     for path, dbs in _paths(folder, names).items():
         _migrate(path, dbs, now_ms)
-    files: dict[str, _File] = {}
+    files: dict[str, StoreFile] = {}
     for db, name in names.items():
         known = next((f for other, f in files.items() if names[other] == name), None)
-        files[db] = known or _open(config, folder / name, stack, on_fatal, crash)
+        files[db] = known or opening(config, folder / name, stack, on_fatal, crash)
     joint = config.store.layout == "joint"
     log = await _open_log(config, files, joint)
     engine = StateEngine(files["state"].writer, files["state"].readers, ordered_with_log=joint)
@@ -112,19 +135,7 @@ def _migrate(path: Path, dbs: Sequence[str], now_ms: int) -> list[str]:
         connection.close()
 
 
-def _open(
-    config: Config, path: Path, stack: AsyncExitStack, on_fatal: OnFatal, crash: Crash | None
-) -> _File:
-    writer = Writer(
-        path, on_fatal=on_fatal, linger_ms=config.log.linger_max_ms, crash=crash
-    )
-    stack.callback(writer.close)
-    readers = Readers(path)
-    stack.callback(readers.close)
-    return _File(writer, readers)
-
-
-async def _open_log(config: Config, files: dict[str, _File], joint: bool) -> SqliteLog:
+async def _open_log(config: Config, files: dict[str, StoreFile], joint: bool) -> SqliteLog:
     partitions = config.log.partitions
 
     def meta(connection: apsw.Connection) -> tuple[int, int]:
@@ -149,7 +160,7 @@ async def _open_log(config: Config, files: dict[str, _File], joint: bool) -> Sql
     )
 
 
-async def _open_indexes(file: _File) -> tuple[IndexRuns, IndexRuns]:
+async def _open_indexes(file: StoreFile) -> tuple[IndexRuns, IndexRuns]:
     inbox = IndexRuns(
         "inbox_entry",
         entry_bytes=ENTRY_BYTES,
