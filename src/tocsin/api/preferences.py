@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from tocsin.api.endpoint import JSON, MERGE_PATCH, Answer, Call, Endpoint
-from tocsin.api.shared import Document, Key, shown_time
+from tocsin.api.shared import Document, Key, has_version, shown_time
 from tocsin.app.people import People
 from tocsin.app.suppressing import CHANNELS
 from tocsin.app.texts import Line64, Line256
@@ -85,7 +85,7 @@ class PreferenceRoutes:
         one = await self._people.get(call.recipient())
         tag = f'"{one.number:x}-{one.version:x}"'
         headers = ((b"etag", tag.encode()),)
-        if call.headers.get("if-none-match", "") == tag:
+        if has_version(call.headers.get("if-none-match"), tag):
             return Answer(status=304, headers=headers)
         return Answer(show_preferences(one.preferences), headers=headers)
 

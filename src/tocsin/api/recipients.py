@@ -10,7 +10,7 @@ from msgspec import UNSET, Raw, UnsetType
 
 from tocsin.api.addresses import AddressAnswer, sees_addresses, show_address
 from tocsin.api.endpoint import JSON, MERGE_PATCH, Answer, Call, Endpoint
-from tocsin.api.shared import PageQuery, cursor_of, shown_time
+from tocsin.api.shared import PageQuery, cursor_of, has_version, shown_time
 from tocsin.app.callers import Principal
 from tocsin.app.importing import Importing, ImportResult
 from tocsin.app.people import People
@@ -107,7 +107,7 @@ class RecipientRoutes:
         """Answer one, or 304 when the caller has this version."""
         one = await self._people.get(call.recipient())
         tag = etag_of(one, call.by)
-        if call.headers.get("if-none-match", "") == tag.decode():
+        if has_version(call.headers.get("if-none-match"), tag.decode()):
             return Answer(status=304, headers=((b"etag", tag),))
         return Answer(self._show(call.by, one), headers=((b"etag", tag),))
 

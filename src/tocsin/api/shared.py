@@ -64,6 +64,14 @@ def given_time(text: str | None, pointer: str) -> int | None:
         raise RequestRefused("a field is wrong, see errors", errors=(problem,)) from None
 
 
+def has_version(if_none_match: str | None, tag: str) -> bool:
+    """Return whether the caller has the version *tag* already (RFC 9110 13.1.2)."""
+    if if_none_match is None:
+        return False
+    held = [part.strip().removeprefix("W/") for part in if_none_match.split(",")]
+    return tag in held or held == ["*"]
+
+
 def check_key(key: str) -> str:
     """Return *key* if a document may be named so; raises `RequestRefused`."""
     if KEY.match(key) is None:
