@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Final
 
-from pyroaring import BitMap
+from pyroaring import AbstractBitMap, BitMap, FrozenBitMap
 
 from tocsin.app.routing.inputs import EMPTY_OBJECT, Input, Run, data_of
 from tocsin.domain.audience import (
@@ -16,10 +17,13 @@ from tocsin.domain.audience import (
     decode_terms,
 )
 from tocsin.domain.conditions import compile_condition
-from tocsin.domain.rules import Path, resolve
-from tocsin.ports.state import Audiences, Recipients
+from tocsin.domain.rules import AudienceRule, Path, resolve
+from tocsin.ports.state import Audiences
 
 _MEMBERS_PAGE = 10_000
+
+
+NOBODY: Final = FrozenBitMap()
 
 
 class Resolved:
@@ -27,9 +31,9 @@ class Resolved:
 
     __slots__ = ("many", "named", "numbers")
 
-    def __init__(self) -> None:
-        self.named: list[RecipientTerm] = []
-        self.numbers: BitMap = BitMap()
+    def __init__(self, named: list[RecipientTerm]) -> None:
+        self.named = named
+        self.numbers: AbstractBitMap = NOBODY
         self.many = False
         """Whether everyone is meant, whatever the count."""
 
@@ -37,9 +41,9 @@ class Resolved:
 class AudienceStep:
     """Finds the audience of runs."""
 
-    def __init__(self, audiences: Audiences, recipients: Recipients) -> None:
+    def __init__(self, audiences: Audiences) -> None:
         self._audiences = audiences
-        self._recipients = recipients
+        self._reads_data: dict[tuple[str, int], bool] = {}
 
     def terms(self, entry: Input, run: Run) -> tuple[Term, ...]:
         """Return the terms of the call, or those that the workflow's rule finds in the data."""
@@ -50,30 +54,43 @@ class AudienceStep:
         rule = run.workflow.audience
         if rule is None:
             return ()
-        reads_data = any(isinstance(value, Path) for term in rule for value in term.values.values())
+        version = (run.workflow.key, run.workflow.version)
+        reads_data = self._reads_data.get(version)
+        if reads_data is None:
+            reads_data = self._reads_data[version] = _reads_data(rule)
         return resolve(rule, data_of(entry) if reads_data else EMPTY_OBJECT)
 
     async def resolve(self, terms: Sequence[Term], entry: Input) -> Resolved:
         """Look up groups, objects and everyone. Named recipients are left to `PeopleStep`."""
-        found = Resolved()
+        found = Resolved([])
         for term in terms:
             match term:
                 case RecipientTerm():
                     found.named.append(term)
                 case GroupTerm(key=key):
-                    found.numbers |= await self._members(key)
+                    found.numbers = found.numbers | await self._members(key)
                 case ObjectTerm(collection=collection, id=object_id):
-                    found.numbers |= await self._subscribers(collection, object_id, entry)
+                    found.numbers = found.numbers | await self._subscribers(
+                        collection, object_id, entry
+                    )
                 case EveryoneTerm():
-                    found.numbers |= await self._audiences.everyone()
+                    found.numbers = found.numbers | await self._audiences.everyone()
                     found.many = True
         return found
 
-    async def excluded(self, entry: Input) -> tuple[set[str], BitMap]:
+    @staticmethod
+    def named(terms: tuple[Term, ...]) -> Resolved | None:
+        """Return the audience when *terms* only name recipients, so that nothing is looked up."""
+        for term in terms:
+            if type(term) is not RecipientTerm:
+                return None
+        return Resolved(list(terms))  # type: ignore[arg-type]  # all were just looked at
+
+    async def excluded(self, entry: Input) -> tuple[set[str], AbstractBitMap]:
         """Return the ids and numbers that the call leaves out."""
         event = entry.event
         if event is None or event.exclude is None:
-            return set(), BitMap()
+            return set(), NOBODY
         found = await self.resolve(decode_terms(event.exclude), entry)
         return {term.id for term in found.named}, found.numbers
 
@@ -100,3 +117,7 @@ class AudienceStep:
 def ids(terms: Iterable[RecipientTerm]) -> list[str]:
     """Return the ids of *terms*, each once, in order."""
     return list(dict.fromkeys(term.id for term in terms))
+
+
+def _reads_data(rule: AudienceRule) -> bool:
+    return any(isinstance(value, Path) for term in rule for value in term.values.values())

@@ -39,27 +39,29 @@ def plan_run(entry: Input, run: Run, facts: BatchFacts, created_at: str) -> Plan
     held = facts.of(workflow, event.tenant)
     expires_ms = expiry(event.expires_ms, event.accepted_ms, workflow.expires_in_ms)
     valid = workflow.check_data is None or not workflow.check_data(data_of(entry))
+    may_be_cancelled = event.cancellation_key is not None
     text = RunText(entry, run, created_at)
     notes = []
-    for unknown, (recipient_id, recipient) in enumerate(run.recipients):
+    for place, (recipient_id, recipient) in enumerate(run.recipients):
         case = Case(
             workflow=workflow,
             recipient=recipient,
             facts=held,
             expires_ms=expires_ms,
-            cancelled=facts.cancelled(event, recipient_id),
+            cancelled=may_be_cancelled and facts.cancelled(event, recipient_id),
             data_valid=valid,
         )
-        decisions = _with_text(decide(case), run, recipient, text)
+        decisions = decide(case)
         if recipient is None:
             # No dense number, and yet each needs an id of its own in the ledger: numbers above
             # what a recipient can have.
-            note = PlannedNotification(
-                RECIPIENT_NUMBER_MAX + 1 + unknown, recipient_id, 0, decisions
-            )
-        else:
-            note = PlannedNotification(recipient.number, recipient_id, recipient.version, decisions)
-        notes.append(note)
+            unknown = RECIPIENT_NUMBER_MAX + 1 + place
+            notes.append(PlannedNotification(unknown, recipient_id, 0, decisions))
+            continue
+        decisions = _with_text(decisions, run, recipient, text)
+        notes.append(
+            PlannedNotification(recipient.number, recipient_id, recipient.version, decisions)
+        )
     return _planned(run, tuple(notes), Outcome.ROUTED, tuple(text.contents), expires_ms)
 
 
@@ -91,32 +93,39 @@ def _planned(
     )
 
 
-def _with_text(
-    decisions: Decisions, run: Run, recipient: Recipient | None, text: RunText
-) -> Decisions:
+def _with_text(decisions: Decisions, run: Run, recipient: Recipient, text: RunText) -> Decisions:
     """Put the place of the rendered text into decisions that send to the inbox."""
-    if recipient is None:
-        return decisions
-    if len(decisions) == 1:
-        return (_rendered(decisions[0], run, recipient, text),)
-    return tuple(_rendered(each, run, recipient, text) for each in decisions)
+    done = []
+    for decision in decisions:
+        if decision.verdict is not Verdict.SEND:
+            run.waits = run.waits or decision.verdict is Verdict.DEFER
+            done.append(decision)
+        elif decision.channel == INBOX:
+            done.append(rendered(decision, run.workflow, recipient, text))
+        else:
+            done.append(decision)
+    return tuple(done)
 
 
-def _rendered(decision: Decision, run: Run, recipient: Recipient, text: RunText) -> Decision:
-    if decision.verdict is not Verdict.SEND or decision.channel != INBOX:
-        return decision
+def rendered(
+    decision: Decision, workflow: Workflow, recipient: Recipient, text: RunText
+) -> Decision:
+    """Return the decision to send to the inbox with the place of its text in the run."""
+    step = decision.step
     try:
-        place = text.place(step_at(run.workflow, decision.step), recipient)
+        place = text.place(step_at(workflow, step), recipient)
     except RenderFailed as error:
-        return Decision(decision.step, INBOX, 0, Verdict.SUPPRESS, Reason.RENDER_FAILED, str(error))
-    made = _SENDS.get((decision.step, place))
-    if made is not None and not decision.rule:
+        return Decision(step, INBOX, 0, Verdict.SUPPRESS, Reason.RENDER_FAILED, str(error))
+    made = None if decision.rule else _SENDS.get((step, place))
+    if made is not None:
         return made
-    return Decision(
-        decision.step, INBOX, 0, Verdict.SEND, decision.reason, decision.rule, content=place
-    )
+    return Decision(step, INBOX, 0, Verdict.SEND, decision.reason, decision.rule, content=place)
 
 
 def step_at(workflow: Workflow, index: int) -> CompiledStep:
     """Return the step by its place among all steps of the document."""
-    return next(step for step in workflow.steps if step.index == index)
+    steps = workflow.steps
+    # Only steps of kinds that are not channels would leave a hole in the numbers.
+    if index < len(steps) and steps[index].index == index:
+        return steps[index]
+    return next(step for step in steps if step.index == index)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -29,6 +28,8 @@ class Run:
     """Data that is one recipient's alone, by id, decoded."""
     planned: PlannedRun | None = None
     """Set once it is known what the run comes to."""
+    waits: bool = False
+    """Whether a delivery of it is deferred."""
 
 
 @dataclass(slots=True)
@@ -75,8 +76,3 @@ def dedup_key(digest: bytes, workflow: str) -> bytes:
 def place_token(partition: int, position: int) -> bytes:
     """Return 16 bytes that name an input record: the owner of a timer's release."""
     return partition.to_bytes(8, "big") + position.to_bytes(8, "big")
-
-
-def unique(pairs: Sequence[tuple[str, Recipient | None]]) -> list[tuple[str, Recipient | None]]:
-    """Return *pairs* without repeated ids, the first of each."""
-    return list(dict(reversed(pairs)).items())[::-1] if len(pairs) > 1 else list(pairs)

@@ -33,18 +33,18 @@ class PeopleStep:
 
         Inline fields apply in the order of the log, before anything of the batch is decided.
         """
-        named: dict[str, RecipientTerm] = {}
-        for _, _, resolved in pairs:
-            for term in resolved.named:
-                named.setdefault(term.id, term)
-        profiles = dict(await self._recipients.by_id(list(named)))
-        changes = any(term.changes_profile for _, _, each in pairs for term in each.named)
-        if changes or len(profiles) < len(named):
-            profiles.update(await self._write(pairs, profiles, now_ms))
-        numbers = [number for _, _, resolved in pairs for number in resolved.numbers]
+        terms = [term for _, _, resolved in pairs for term in resolved.named]
+        wanted = {term.id for term in terms}
+        profiles = await self._recipients.by_id(list(wanted))
+        if len(profiles) < len(wanted) or any(term.changes_profile for term in terms):
+            profiles = {**profiles, **await self._write(pairs, profiles, now_ms)}
+        numbers = [n for _, _, resolved in pairs if resolved.numbers for n in resolved.numbers]
         by_number = await self._recipients.by_number(numbers) if numbers else {}
         for _, run, resolved in pairs:
-            _fill(run, resolved, profiles, by_number)
+            if len(resolved.named) == 1 and not resolved.numbers:
+                _fill_one(run, resolved.named[0], profiles)
+            else:
+                _fill(run, resolved, profiles, by_number)
 
     async def profile(self, number: int) -> Recipient | None:
         """Return one recipient by number."""
@@ -107,6 +107,12 @@ class PeopleStep:
         # Several events of one batch make one new version: the last of them is what counts.
         version = stored.version + 1 if stored is not None else 1
         return msgspec.structs.replace(after, version=version, changed_ms=now_ms)
+
+
+def _fill_one(run: Run, term: RecipientTerm, profiles: Mapping[str, Recipient]) -> None:
+    run.recipients.append((term.id, profiles.get(term.id)))
+    if term.data is not None:
+        run.own_data[term.id] = _decoder.decode(term.data)
 
 
 def _fill(

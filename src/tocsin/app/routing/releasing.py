@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tocsin.app.routing.deciding import expiry, step_at
+from tocsin.app.routing.deciding import expiry, rendered, step_at
 from tocsin.app.routing.facts import BatchFacts, FactsStep
 from tocsin.app.routing.holding import Held, HoldStep
 from tocsin.app.routing.inputs import Input, Run, data_of
@@ -16,7 +16,6 @@ from tocsin.domain.follow import INBOX
 from tocsin.domain.reasons import Outcome, Reason, Verdict
 from tocsin.domain.recipient import Recipient
 from tocsin.domain.records import Event, Plan, PlannedRun, Release
-from tocsin.domain.template_values import RenderFailed
 from tocsin.domain.times import show_time
 from tocsin.domain.workflow import Workflow
 from tocsin.ports.log import Log
@@ -152,11 +151,7 @@ def _anew(case: Case, release: Release, workflow: Workflow) -> tuple[Decision, .
 def _text(decision: Decision, workflow: Workflow, recipient: Recipient, text: RunText) -> Decision:
     if decision.verdict is not Verdict.SEND or decision.channel != INBOX:
         return decision
-    try:
-        place = text.place(step_at(workflow, decision.step), recipient)
-    except RenderFailed as error:
-        return Decision(decision.step, INBOX, 0, Verdict.SUPPRESS, Reason.RENDER_FAILED, str(error))
-    return Decision(decision.step, INBOX, 0, Verdict.SEND, Reason.SEND, content=place)
+    return rendered(decision, workflow, recipient, text)
 
 
 def _repeat(entry: Input, release: Release, incarnation: int, now_ms: int) -> Plan:

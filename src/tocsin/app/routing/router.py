@@ -21,6 +21,7 @@ from tocsin.ports.system import Clock
 GROUP: Final = "route"
 
 _RETRY_MS: Final = 200
+_INPUTS: Final = (Event, Release, Poison)
 
 logger = structlog.get_logger(__name__)
 
@@ -126,7 +127,7 @@ class Router:
             batch = await self._log.read(topic, one.partition, one.position, records_max=share)
             previous = one.position - 1
             for position, record in enumerate(batch.records, batch.position):
-                if isinstance(record, Event | Release | Poison):
+                if isinstance(record, _INPUTS):
                     inputs.append(Input(one.partition, position, previous, record))
                     previous = position
         return inputs

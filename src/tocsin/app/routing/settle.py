@@ -35,10 +35,28 @@ class Settle:
             if isinstance(record, Event):
                 entry.event = record
                 entry.event_position = entry.position
-                await self._settle_event(entry, record, _take(record, owners))
+                if not self._settle_alone(entry, record, owners):
+                    await self._settle_event(entry, record, _take(record, owners))
             elif isinstance(record, Release):
                 token = place_token(entry.partition, entry.position)
                 entry.repeat = next(owners) != token
+
+    def _settle_alone(self, entry: Input, event: Event, owners: Iterator[bytes]) -> bool:
+        """Settle the usual case, one workflow that is at hand, without a coroutine of its own."""
+        if len(event.workflows) != 1 or event.content is not None:
+            return False
+        key, version, index = event.workflows[0]
+        workflow = self._workflows.at_hand(key, version)
+        if workflow is None:
+            return False
+        owner = next(owners)
+        if owner == event.key:
+            entry.runs.append(Run(workflow, index))
+        else:
+            alias = PlannedRun(key, version, index, outcome=Outcome.ALIAS, owner=owner)
+            entry.aliases.append(alias)
+            entry.alias_of = owner
+        return True
 
     async def _settle_event(self, entry: Input, event: Event, owners: list[bytes]) -> None:
         if not event.workflows:

@@ -65,7 +65,12 @@ class RouteStep:
         for entry, run, _ in work.named:
             run.planned = plan_run(entry, run, facts, created_at)
         held = Held(lane, now_ms)
-        plans = [await self._plan(entry, held, facts, incarnation, now_ms) for entry in inputs]
+        plans = [
+            _plan(entry, entry.record, held, incarnation, now_ms)
+            if isinstance(entry.record, Event) and entry.record.cancellation_key is None
+            else await self._plan_slowly(entry, held, incarnation, now_ms)
+            for entry in inputs
+        ]
         await parts.hold.arm(held)
         return plans
 
@@ -74,11 +79,12 @@ class RouteStep:
         audiences = self._parts.audiences
         for entry in inputs:
             for run in entry.runs:
-                resolved = await audiences.resolve(audiences.terms(entry, run), entry)
+                terms = audiences.terms(entry, run)
+                resolved = audiences.named(terms) or await audiences.resolve(terms, entry)
                 if entry.event is not None and entry.event.exclude is not None:
                     names, numbers = await audiences.excluded(entry)
                     resolved.named = [t for t in resolved.named if t.id not in names]
-                    resolved.numbers -= numbers
+                    resolved.numbers = resolved.numbers - numbers
                 if resolved.many or (
                     len(resolved.named) + len(resolved.numbers) > self._parts.fanout_threshold
                 ):
@@ -103,39 +109,44 @@ class RouteStep:
         }
         return await self._parts.facts.load(list(recipients.values()), sorted(keys), now_ms)
 
-    async def _plan(
-        self, entry: Input, held: Held, facts: BatchFacts, incarnation: int, now_ms: int
-    ) -> Plan:
+    async def _plan_slowly(self, entry: Input, held: Held, incarnation: int, now_ms: int) -> Plan:
+        """Plan what has to wait for something: a release, or rows that a cancel may race for."""
         record = entry.record
         if isinstance(record, Poison):
             return _bare(entry, incarnation, now_ms, b"", Outcome.POISON, record.detail)
         if isinstance(record, Release):
             return await self._parts.release.plan(entry, record, held, incarnation, now_ms)
-        runs: list[PlannedRun] = list(entry.aliases)
         for run in entry.runs:
             assert run.planned is not None
-            planned = run.planned
-            if record.cancellation_key is not None:
-                planned = await self._parts.hold.claim(record, planned, held)
-            held.note(entry, planned)
-            runs.append(planned)
-        return Plan(
-            incarnation,
-            entry.position,
-            entry.previous,
-            record.key,
-            record.key,
-            now_ms,
-            _outcome(runs, entry),
-            tuple(runs),
-            entry.alias_of,
-            entry.detail,
-            record.trace,
-            record.tenant,
-            record.locale,
-            None,
-            entry.position,
-        )
+            run.planned = await self._parts.hold.claim(record, run.planned, held)
+        return _plan(entry, record, held, incarnation, now_ms)
+
+
+def _plan(entry: Input, event: Event, held: Held, incarnation: int, now_ms: int) -> Plan:
+    """Return the plan of an event whose runs are decided; what waits is noted."""
+    runs = entry.aliases
+    for run in entry.runs:
+        assert run.planned is not None
+        if run.waits:
+            held.note(entry, run.planned)
+        runs.append(run.planned)
+    return Plan(
+        incarnation,
+        entry.position,
+        entry.previous,
+        event.key,
+        event.key,
+        now_ms,
+        _outcome(runs, entry),
+        tuple(runs),
+        entry.alias_of,
+        entry.detail,
+        event.trace,
+        event.tenant,
+        event.locale,
+        None,
+        entry.position,
+    )
 
 
 def _outcome(runs: Sequence[PlannedRun], entry: Input) -> Outcome:
@@ -143,8 +154,10 @@ def _outcome(runs: Sequence[PlannedRun], entry: Input) -> Outcome:
         return Outcome.ALIAS
     if not runs:
         return Outcome.NO_WORKFLOW
-    outcomes = {run.outcome for run in runs}
-    return Outcome.ROUTED if Outcome.ROUTED in outcomes else Outcome.EMPTY_AUDIENCE
+    for run in runs:
+        if run.outcome is Outcome.ROUTED:
+            return Outcome.ROUTED
+    return Outcome.EMPTY_AUDIENCE
 
 
 def _bare(

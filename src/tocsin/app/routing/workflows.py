@@ -40,6 +40,10 @@ class RunWorkflows:
         """Return a tenant's defaults."""
         return self._tenants.get(key)
 
+    def at_hand(self, key: str, version: int) -> Workflow | None:
+        """Return a published version that needs no waiting."""
+        return self._registry.get(key, version)
+
     async def version(self, key: str, version: int, content: bytes | None) -> Workflow:
         """
         Return the workflow that a run began with; *content* is that of a message by hand.
