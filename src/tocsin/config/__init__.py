@@ -1,12 +1,15 @@
 """The one place of settings: declared in `tables`, read by `load`, documented by `doc`."""
 
+from tocsin.config.decode import decode_table
 from tocsin.config.doc import doc_markdown, doc_toml
 from tocsin.config.load import Loaded, Misconfigured, load, value_of
+from tocsin.config.raw import RawTable
 from tocsin.config.secret import Secret
 from tocsin.config.settings import Setting, as_toml, settings
 from tocsin.config.tables import (
     Accept,
     Config,
+    Deliver,
     Gateway,
     Http,
     Inbox,
@@ -20,6 +23,7 @@ from tocsin.config.tables import (
 __all__ = [
     "Accept",
     "Config",
+    "Deliver",
     "Gateway",
     "Http",
     "Inbox",
@@ -28,11 +32,13 @@ __all__ = [
     "Log",
     "Logging",
     "Misconfigured",
+    "RawTable",
     "Route",
     "Secret",
     "Setting",
     "Store",
     "as_toml",
+    "decode_table",
     "doc_markdown",
     "doc_toml",
     "load",

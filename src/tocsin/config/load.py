@@ -9,7 +9,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from tocsin.config.settings import ENV_PREFIX, Setting, read_value, sections, settings
+import msgspec
+
+from tocsin.config.raw import RawTable
+from tocsin.config.settings import (
+    ENV_PREFIX,
+    RAW_TABLES,
+    Setting,
+    read_value,
+    sections,
+    settings,
+)
 from tocsin.config.tables import Config
 from tocsin.errors import TocsinError
 
@@ -66,7 +76,11 @@ def load(
     problems: list[str] = []
     values: dict[str, object] = {}
     origins = dict.fromkeys(settings(), _DEFAULT)
+    raw: list[_Given] = []
     for given in (*_file(path), *_environment(env), *_flags(flags or {})):
+        if given.name.partition(".")[0] in RAW_TABLES:
+            raw.append(given)
+            continue
         setting = settings().get(given.name)
         if setting is None:
             problems.append(_unknown(given))
@@ -76,9 +90,10 @@ def load(
             origins[given.name] = given.origin
         except ValueError as refused:
             problems.append(f"{given.said} ({given.origin}) {refused}")
-    if problems:
-        raise Misconfigured(problems)
-    config = _build(values)
+    providers, misplaced = _raw_tables(raw)
+    if problems or misplaced:
+        raise Misconfigured([*problems, *misplaced])
+    config = msgspec.structs.replace(_build(values), providers=providers)
     if contradictions := list(_contradictions(config)):
         raise Misconfigured(contradictions)
     return Loaded(config, origins)
@@ -120,11 +135,30 @@ def _file(path: Path | None) -> Iterator[_Given]:
             yield _Given(key, value, key, origin)
 
 
+def _raw_tables(given: Iterable[_Given]) -> tuple[dict[str, RawTable], list[str]]:
+    """Gather ``providers.<name>.<key>``, in the order in which the names were first said."""
+    values: dict[str, dict[str, object]] = {}
+    origins: dict[str, dict[str, str]] = {}
+    problems = []
+    for each in given:
+        _, name, key, *rest = [*each.name.split("."), "", ""]
+        inner = {key: each.raw} if key and not any(rest) else each.raw
+        if not name or not isinstance(inner, dict):
+            problems.append(f"{each.said} ({each.origin}) must be a table: [providers.<name>]")
+            continue
+        values.setdefault(name, {}).update(inner)
+        origins.setdefault(name, {}).update(dict.fromkeys(inner, each.origin))
+    return {name: RawTable(name, values[name], origins[name]) for name in values}, problems
+
+
 def _environment(env: Mapping[str, str]) -> Iterator[_Given]:
     by_variable = {setting.variable: setting.name for setting in settings().values()}
     for variable, text in sorted(env.items()):
         if variable.startswith(ENV_PREFIX) and variable not in CLIENT_VARIABLES:
             name = by_variable.get(variable, variable)
+            path = variable.removeprefix(ENV_PREFIX).lower().split("__")
+            if path[0] in RAW_TABLES:
+                name = ".".join(path)
             yield _Given(name, text, variable, "environment")
 
 

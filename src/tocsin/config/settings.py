@@ -17,6 +17,9 @@ from tocsin.domain.durations import format_duration, parse_duration
 ENV_PREFIX: Final = "TOCSIN_"
 _DURATION_ENDING: Final = "_ms"
 
+RAW_TABLES: Final = frozenset({"providers"})
+"""Tables of tables whose settings are declared elsewhere, by whoever reads them (`decode_table`)."""
+
 
 class Setting(Struct, frozen=True, kw_only=True):
     """
@@ -45,6 +48,10 @@ class Setting(Struct, frozen=True, kw_only=True):
         return ENV_PREFIX + self.name.replace(".", "__").upper()
 
     @property
+    def required(self) -> bool:
+        return self.default is msgspec.NODEFAULT
+
+    @property
     def is_duration(self) -> bool:
         return self.attribute != self.key
 
@@ -71,13 +78,30 @@ def sections() -> tuple[Section, ...]:
         for field in msgspec.structs.fields(Config)
         if isinstance(field.type, type) and issubclass(field.type, Struct)
     ]
-    return tuple(_section(name, struct) for name, struct in tables)
+    return tuple(section_of(name, struct) for name, struct in tables)
 
 
 @cache
 def settings() -> dict[str, Setting]:
     """Every setting by its name."""
     return {setting.name: setting for section in sections() for setting in section.settings}
+
+
+def section_of(table: str, struct: type[Struct]) -> Section:
+    """What the fields of *struct* say about the settings of *table*."""
+    annotations = typing.get_type_hints(struct, include_extras=True)
+    found = [
+        _setting(table, field, annotations[field.name])
+        for field in msgspec.structs.fields(struct)
+        if field.name not in RAW_TABLES
+        and not (isinstance(field.type, type) and issubclass(field.type, Struct))
+    ]
+    return Section(
+        table=table,
+        struct=struct,
+        description=" ".join((struct.__doc__ or "").split()),
+        settings=tuple(found),
+    )
 
 
 def read_value(setting: Setting, raw: object) -> object:
@@ -111,21 +135,6 @@ def as_toml(setting: Setting, value: object) -> str | None:
         return f'"{format_duration(value)}"'
     # TOML takes JSON's numbers, strings, booleans and arrays as they are.
     return msgspec.json.encode(value).decode()
-
-
-def _section(table: str, struct: type[Struct]) -> Section:
-    annotations = typing.get_type_hints(struct, include_extras=True)
-    found = [
-        _setting(table, field, annotations[field.name])
-        for field in msgspec.structs.fields(struct)
-        if not (isinstance(field.type, type) and issubclass(field.type, Struct))
-    ]
-    return Section(
-        table=table,
-        struct=struct,
-        description=" ".join((struct.__doc__ or "").split()),
-        settings=tuple(found),
-    )
 
 
 def _setting(table: str, field: msgspec.structs.FieldInfo, annotation: Any) -> Setting:

@@ -15,6 +15,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
+from tocsin.config.raw import RawTables
 from tocsin.config.secret import Secret
 
 _SECOND = 1_000
@@ -130,6 +131,19 @@ class Route(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ] = 65_536
 
 
+class Deliver(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Handing messages over to providers."""
+
+    in_flight_max: Annotated[
+        int,
+        Meta(ge=1, le=100_000, description="Most messages in hand for each channel and lane."),
+    ] = 2_000
+    calls_max: Annotated[
+        int,
+        Meta(ge=1, le=10_000, description="Most calls under way for each channel and lane."),
+    ] = 200
+
+
 class Inbox(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What people see in the product."""
 
@@ -210,7 +224,10 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     store: Store = field(default_factory=Store)
     accept: Accept = field(default_factory=Accept)
     route: Route = field(default_factory=Route)
+    deliver: Deliver = field(default_factory=Deliver)
     inbox: Inbox = field(default_factory=Inbox)
     gateway: Gateway = field(default_factory=Gateway)
     keys: Keys = field(default_factory=Keys)
     logging: Logging = field(default_factory=Logging)
+    providers: RawTables = field(default_factory=dict)
+    """``[providers.<name>]``: each is read by the folder of that name."""

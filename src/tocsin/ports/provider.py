@@ -1,8 +1,10 @@
 """
 What carries messages: a *Channel* knows what a message of its kind is, a *Provider* calls out.
 
-Each channel and each provider is one folder under ``tocsin.channels``; a folder brings its
-settings type and its simulator along. Every provider passes ``tests/contract/test_provider.py``.
+Each channel is a folder under ``tocsin.channels`` that exports ``CHANNEL``; each provider a folder
+in its channel's that exports ``SPEC``, and brings its settings type and its simulator along
+(`tocsin.ports.simulator`). A distribution adds one by the entry point ``tocsin.providers``. Every
+provider passes ``tests/contract/test_provider.py``, every channel ``test_channel.py``.
 """
 
 from __future__ import annotations
@@ -10,24 +12,34 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import Annotated, Final, Literal, Protocol
 
 import msgspec
+from msgspec import Meta
+
+_MINUTE_MS: Final = 60_000
 
 
 class ProviderReason(StrEnum):
     """Why a provider did not accept, in a closed list."""
 
     BAD_ADDRESS = "bad_address"
+    """Nothing that it could send to; another message to it would fare the same."""
     DEAD_ADDRESS = "dead_address"
+    """Nobody is there any more: the address leaves the registry."""
     BLOCKED = "blocked"
+    """This recipient does not want it, or the vendor does not let it through."""
     BAD_CONTENT = "bad_content"
     TOO_LARGE = "too_large"
     OUR_FAULT = "our_fault"
+    """Credentials, configuration or billing: every message would fare the same."""
     THROTTLED = "throttled"
     OVERLOADED = "overloaded"
+    """The vendor failed (5xx)."""
     UNREACHABLE = "unreachable"
+    """No connection came about, so nothing was sent."""
     TIMED_OUT = "timed_out"
+    """The connection broke, or no answer came in time, after something was sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +54,9 @@ class TryLater:
     """
     Not accepted, or not known to be: another attempt may succeed.
 
-    ``known`` is False when the message may have been accepted all the same (the answer was lost).
-    ``after_ms`` is what the provider asked for, if it did.
+    ``known`` is False when the message may have been accepted all the same: the answer was lost.
+    ``after_ms`` is what the provider asked for, if it did. ``detail`` is kept in the ledger: the
+    vendor's code or words, never an address, content or credential.
     """
 
     reason: ProviderReason
@@ -54,7 +67,7 @@ class TryLater:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Known not to be accepted, and the same message never will be."""
+    """Known not to be accepted, and the same message never will be. ``detail`` as above."""
 
     reason: ProviderReason
     detail: str = ""
@@ -71,12 +84,19 @@ class Content:
     body: str = ""
     fields: Mapping[str, str] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        return f"Content({len(self.title)} + {len(self.body)} characters)"
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
     """
-    One call to make. ``reference`` is ours, the same for every attempt of a delivery, written
-    before the call; callbacks and idempotency keys are matched by it.
+    One message to hand over.
+
+    ``reference`` is ours: the same for every attempt of a delivery, written before the call. A
+    provider carries it along as the vendor's idempotency key, custom id or Message-ID, so that
+    callbacks name it; it has at most 64 characters of ``a-z 0-9 _``. ``trace`` is the caller's
+    ``traceparent`` (W3C Trace Context). ``secret`` is the address's own, for signing.
     """
 
     reference: str
@@ -86,30 +106,42 @@ class Message:
     app: str | None = None
     trace: str | None = None
     expires_ms: int | None = None
-    supersedes: str | None = None
-    """The provider's id of an earlier message to edit or replace, where flags allow."""
 
     def __repr__(self) -> str:
         return f"Message({self.reference})"
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """What a provider said later, read from a callback."""
+class ReceiptState(StrEnum):
+    """What a receipt can say."""
 
-    reference: str | None
-    provider_id: str | None
-    state: str
-    """delivered | failed | opened | clicked | complained | unsubscribed | acknowledged."""
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    OPENED = "opened"
+    CLICKED = "clicked"
+    COMPLAINED = "complained"
+    UNSUBSCRIBED = "unsubscribed"
+    ACKNOWLEDGED = "acknowledged"
+
+
+class Receipt(msgspec.Struct, frozen=True, array_like=True):
+    """
+    What a provider said later, read from a callback.
+
+    ``reference`` is ours: where a vendor only names its own id, the folder sees to it that ours
+    comes back (metadata, a tag, the callback's URL).
+    """
+
+    reference: str
+    state: ReceiptState
     reason: str
-    at_ms: int | None = None
+    at_ms: int
     dead_address: bool = False
     detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Callback:
-    """An HTTP request that claims to come from a provider."""
+    """An HTTP request that claims to come from a provider; names of headers in lower case."""
 
     method: str
     path: str
@@ -118,38 +150,76 @@ class Callback:
     body: bytes
     received_ms: int
 
+    def __repr__(self) -> str:
+        return f"Callback({self.method} {self.path}, {len(self.body)} bytes)"
+
 
 @dataclass(frozen=True, slots=True)
 class Flags:
     """What a provider can do."""
 
     batch_max: int = 1
+    """The most messages in one call; each still has an outcome of its own."""
     idempotent: bool = False
-    """The provider itself drops a second call with the same reference."""
+    """The vendor itself drops a second call with the same reference."""
     receipts: bool = False
-    reports_delivery: bool = False
+    """It calls back; without, what it accepted stays *sent*."""
     edits: bool = False
+    """It can edit or replace a message that it accepted, named by its ``provider_id``."""
+
+
+class ProviderSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What every ``[providers.<name>]`` table may say; a folder's own type adds to it."""
+
+    on_unknown: Annotated[
+        Literal["resend", "give_up"],
+        Meta(
+            description="What to do when it is not known whether a message was taken: send it"
+            " again under the same reference, or end it as failed."
+        ),
+    ] = "resend"
+    attempts_max: Annotated[
+        int, Meta(ge=1, le=100, description="Most attempts of one delivery.")
+    ] = 8
+    retry_base_ms: Annotated[
+        int, Meta(ge=100, le=60 * _MINUTE_MS, description="Ceiling of the first wait; it doubles.")
+    ] = 1_000
+    retry_cap_ms: Annotated[
+        int, Meta(ge=1_000, le=1_440 * _MINUTE_MS, description="Longest wait that is drawn.")
+    ] = 60 * _MINUTE_MS
+    call_timeout_ms: Annotated[
+        int,
+        Meta(
+            ge=100, le=10 * _MINUTE_MS, description="Time after which a call's outcome is unknown."
+        ),
+    ] = 30_000
 
 
 class Provider(Protocol):
     """
     Calls one vendor. Never retries, counts or logs: the pipeline does.
 
-    `send` returns one outcome for each message, in order, and never raises for what a vendor or a
-    network may do; after a cancel the outcome of every message in hand is unknown.
+    *Outcomes*: `send` returns one for each message, in order, and raises for nothing that a vendor
+    or a network may do. Known not to be accepted is only what failed before a byte of the message
+    was sent, or what the vendor said so about; a broken connection, a timeout and a 5xx without a
+    promise of the vendor's are unknown. *Cancelled*: the caller's deadline passed or its process
+    ends; `send` lets go of its connection and raises ``CancelledError``, and the caller counts
+    every message of the call as unknown. *Secrets*: neither a repr, nor an outcome's detail, nor
+    an error holds a credential, an address or content.
     """
 
     name: str
     flags: Flags
 
     async def send(self, messages: Sequence[Message]) -> Sequence[ProviderOutcome]:
-        """Make the call, or one for all where ``flags.batch_max`` allows."""
+        """Make one call with 1 to ``flags.batch_max`` messages."""
 
     def read_callback(self, callback: Callback) -> Sequence[Receipt]:
         """
-        Verify and read a callback.
+        Verify a callback, then read it; a vendor's event that says nothing of use is left out.
 
-        Raises `tocsin.errors.Unauthenticated` when the signature is not the provider's.
+        Raises `tocsin.errors.Unauthenticated` when the signature is not the vendor's or is too
+        old, and `tocsin.errors.Malformed` for what cannot be read all the same.
         """
 
     async def close(self) -> None:
@@ -160,15 +230,21 @@ class Channel(Protocol):
     """
     What a message of one kind is. Pure: a channel makes no call.
 
-    ``interrupts`` says whether quiet hours silence it; ``needs_address`` is False for the inbox.
+    ``interrupts`` says whether quiet hours silence it. ``needs_address`` and ``needs_provider``
+    are False for the inbox: what route emits is stored by the projection.
     """
 
     name: str
     interrupts: bool
     needs_address: bool
+    needs_provider: bool
 
     def check_address(self, address: str) -> str:
-        """Return the address in its one normal form, or raise `tocsin.errors.RequestRefused`."""
+        """
+        Return the address as it may be called, or raise `tocsin.errors.RequestRefused`.
+
+        Asked right before every call, since what may be called can change after it was stored.
+        """
 
     def content_fields(self) -> frozenset[str]:
         """Return the names of the step's fields that are templates."""
@@ -177,11 +253,21 @@ class Channel(Protocol):
         """Cut rendered fields to the channel's limits and return the content."""
 
 
-class ProviderSpec(msgspec.Struct, frozen=True):
-    """What a provider's folder exports as ``SPEC``; ``build`` is imported when configured."""
+@dataclass(frozen=True, slots=True)
+class ProviderTools:
+    """What a provider is built with beside its settings."""
+
+    name: str
+    """The name of its table: also the last part of the callbacks' path."""
+
+
+class ProviderSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """What a provider's folder exports as ``SPEC``; the rest of it is imported when configured."""
 
     name: str
     channel: str
-    settings: type
+    settings: type[ProviderSettings]
     build: str
-    """``module:callable`` taking (settings, `ProviderTools`)."""
+    """``module:callable`` that takes (settings, `ProviderTools`) and returns the `Provider`."""
+    simulator: str
+    """``module:callable`` that takes no argument and returns the `tocsin.ports.simulator`."""

@@ -1,0 +1,48 @@
+"""Reading a table by the type that its owner brings, with the checks of every other setting."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any, TypeVar
+
+import msgspec
+
+from tocsin.config.load import Misconfigured
+from tocsin.config.raw import RawTable
+from tocsin.config.settings import read_value, section_of
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+
+def decode_table(table: RawTable, prefix: str, kind: type[T]) -> T:
+    """
+    Return *table*, which stands under *prefix*, as *kind*.
+
+    Raises:
+        Misconfigured: with all that is wrong at once; no message holds a value.
+
+    """
+    section = section_of(f"{prefix}.{table.name}", kind)
+    known = {setting.key: setting for setting in section.settings}
+    values: dict[str, Any] = {}
+    problems: list[str] = []
+    for key, raw, origin in table.items():
+        said = f"{section.table}.{key} ({origin})"
+        setting = known.get(key)
+        if setting is None:
+            close = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
+            hint = f"did you mean {close[0]}?" if close else f"it takes {', '.join(known)}"
+            problems.append(f"{said} is not a setting; {hint}")
+            continue
+        try:
+            values[setting.attribute] = read_value(setting, raw)
+        except ValueError as refused:
+            problems.append(f"{said} {refused}")
+    problems += [
+        f"{setting.name} is not set, and has no default"
+        for setting in section.settings
+        if setting.required and setting.key not in dict.fromkeys(k for k, _, _ in table.items())
+    ]
+    if problems:
+        raise Misconfigured(problems)
+    return kind(**values)
