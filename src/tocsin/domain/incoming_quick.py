@@ -146,8 +146,8 @@ def _data(sent: Any, text: bytes, raw: msgspec.Raw) -> bytes:
     """
     Return the text of the data, once no object in *text* has a name twice.
 
-    Names are counted by the bytes that end them, those of the data apart from the others. A string
-    that holds such bytes makes the sums differ, and then the slow way looks exactly.
+    Names are counted by the bytes that end them, which nothing stands between (the caller looked).
+    A string that holds such bytes makes the sums differ, and then the slow way looks exactly.
     """
     fields = astuple(sent)
     present = len(fields) - fields.count(None)

@@ -73,19 +73,17 @@ def _depth(value: object) -> int:
 
 def quick_json(text: bytes) -> int:
     """
-    Return how many names *text* holds when `read_json` surely accepts it, else -1: ask it.
+    Return how many names the objects in *text* have, a repeated one counted once.
 
-    *text* must hold no white space before a colon: names are counted by the bytes that end them.
-    It is a member of an object, which is one level more.
+    -1 says that `read_json` may refuse *text*, for another reason than repeated names. *text* is a
+    member of an object, which is one level more.
     """
     if len(text) >= DEPTH_MAX and text.count(b"{") + text.count(b"[") >= DEPTH_MAX:
         return -1
     try:
-        value = _decode(text)
+        return _names(_decode(text))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return -1
-    names = _names(value)
-    return names if names == text.count(b'":') else -1
 
 
 def _names(value: object) -> int:

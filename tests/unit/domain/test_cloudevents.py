@@ -129,6 +129,8 @@ def test_profile_fields_are_seen() -> None:
         (b'{"type": "a", "type" : "b"}', "", "duplicate_key"),
         (b'{"type":"a","type" :"b"}', "", "duplicate_key"),
         (b'{"type":"a","t\\u0079pe":"b"}', "", "duplicate_key"),
+        (b'{"type":"a","type":"b","data":{"x":1}}', "", "duplicate_key"),
+        (b'{"type":"a","data":{"x":1},"data":{"x":1}}', "", "duplicate_key"),
         (b'{"type":"a","data":{"x":1,"x":2}}', "", "duplicate_key"),
         (b'{"type":"a","data":{"x":1,"x"  :2}}', "", "duplicate_key"),
         (b'{"type":"a","data":[{"y":{"x":"\\":","x":2}}]}', "", "duplicate_key"),

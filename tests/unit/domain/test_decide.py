@@ -57,6 +57,10 @@ def quiet(**fields: object) -> Recipient:
     return ana(preferences=Preferences(quiet_hours=ALL_DAY), **fields)
 
 
+def do_not_disturb(until_ms: int) -> Recipient:
+    return ana(preferences=Preferences(do_not_disturb_until_ms=until_ms))
+
+
 def one(given_: Case) -> Decision:
     (decision,) = decide(given_)
     return decision
@@ -164,6 +168,12 @@ NOT_SET_UP = {"push": ChannelFacts(configured=False, interrupts=True, needs_addr
             EXPIRE,
             Reason.IN_QUIET_HOURS,
             "recipient.preferences.quiet_hours",
+        ),
+        (
+            case(recipient=do_not_disturb(NOW_MS + 5), expires_ms=NOW_MS + 5),
+            EXPIRE,
+            Reason.DO_NOT_DISTURB,
+            "recipient.preferences.do_not_disturb_until",
         ),
         # What nobody can switch off: everything but the suppression list.
         (

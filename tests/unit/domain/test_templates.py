@@ -223,6 +223,12 @@ def test_what_grows_ends_as_an_error(source: str) -> None:
     assert len(template.render({"data": {}})) <= OUTPUT_CHARACTERS_MAX
 
 
+def test_text_in_a_loop_is_paid_for_before_it_is_put_out() -> None:
+    source = "".join(parse("abc{% for a in data.list %}" + "x" * 300 + "{% endfor %}").source)
+    assert "{{ 300|spend }}xxx" in source
+    assert "{{ 3|spend }}" not in source
+
+
 @pytest.mark.parametrize(
     ("source", "text"),
     [
