@@ -13,13 +13,13 @@ from tocsin.adapters.sqlite import log_rows
 from tocsin.adapters.sqlite.chunk import count, pack, slices, unpack
 from tocsin.adapters.sqlite.connection import Readers
 from tocsin.adapters.sqlite.log_rows import chunk as chunk_row
-from tocsin.adapters.sqlite.log_rows import chunk_at
+from tocsin.adapters.sqlite.log_rows import chunk_at, time_span
 from tocsin.adapters.sqlite.tail import Place, Tail, Waiters
 from tocsin.adapters.sqlite.topics import Topics, place, position_of
 from tocsin.adapters.sqlite.writer import Writer
 from tocsin.domain.records import Poison, Record, decode, encode
-from tocsin.errors import Fenced, TocsinError
-from tocsin.ports.log import Batch, Follow, Output, PreparedWrite, Step
+from tocsin.errors import Fenced
+from tocsin.ports.log import Batch, Follow, Output, PreparedWrite, Projection, Step
 from tocsin.ports.log import Place as LogPlace
 
 _TAIL_RECORDS: Final = 8_192
@@ -88,6 +88,10 @@ class SqliteLog:
         tail = self._tails.get((topic, partition))
         return tail.durable if tail is not None else 0
 
+    def ends(self) -> dict[Place, int]:
+        """Return the position after the last durable record of every partition."""
+        return {where: tail.durable for where, tail in self._tails.items()}
+
     async def append(self, outputs: Sequence[Output]) -> Sequence[Batch]:
         """Make *outputs* durable; all that is appended in one turn of the loop is one commit."""
         batches = []
@@ -122,14 +126,13 @@ class SqliteLog:
         ]
         writes = [projection.prepare(some) for projection, some in concerned if some]
         try:
-            await asyncio.shield(self._submit(batches, writes, step))
-        except TocsinError:
-            for write in writes:
-                write.undo()
+            future = self._submit(batches, writes, step)
+        except Exception:
+            _undo(writes)
             raise
-        for projection, some in concerned:
-            if some:
-                projection.applied(some)
+        # Not after the await: whoever waits may be cancelled, and the step is kept all the same.
+        future.add_done_callback(partial(_followed, concerned, writes))
+        await asyncio.shield(future)
         return batches
 
     async def acquire(self, group: str, topic: str, partition: int) -> tuple[int, int]:
@@ -311,11 +314,9 @@ class SqliteLog:
             bodies = [_encode(record) for record in batch.records]
             for first, end in slices(bodies, bytes_max):
                 position = batch.position + first
-                stamps = [_stamp(record) for record in batch.records[first:end]]
+                first_ms, last_ms = time_span(batch.records[first:end])
                 chunks.append((place(number, batch.partition, position), pack(bodies[first:end])))
-                spans.append(
-                    (number, batch.partition, max(stamps), position, min(stamps), end - first)
-                )
+                spans.append((number, batch.partition, last_ms, position, first_ms, end - first))
         return chunks, spans
 
     async def _read_file(
@@ -350,8 +351,23 @@ def _encode(record: Record | Poison) -> bytes:
     return encode(record)
 
 
-def _stamp(record: Record | Poison) -> int:
-    return 0 if isinstance(record, Poison) else record.stamp_ms
+def _followed(
+    concerned: Sequence[tuple[Projection, Sequence[Batch]]],
+    writes: Sequence[PreparedWrite],
+    future: asyncio.Future[None],
+) -> None:
+    """Tell the views what became of a step that wrote them."""
+    if future.exception() is not None:
+        _undo(writes)
+        return
+    for projection, some in concerned:
+        if some:
+            projection.applied(some)
+
+
+def _undo(writes: Iterable[PreparedWrite]) -> None:
+    for write in writes:
+        write.undo()
 
 
 def _pass_on(flushing: asyncio.Future[None], future: asyncio.Future[None]) -> None:

@@ -10,10 +10,31 @@ import apsw
 from tocsin.adapters.sqlite.chunk import count, unpack
 from tocsin.adapters.sqlite.chunk import record as record_of
 from tocsin.adapters.sqlite.topics import place, position_of
-from tocsin.domain.records import Poison, Record, decode
+from tocsin.domain.records import Event, Item, Plan, Poison, Record, decode
 from tocsin.ports.log import Batch, Place
 
 _NEVER_MS: Final = 1 << 62
+
+_EVENTS: Final[set[type]] = {Event}
+_ITEMS: Final[set[type]] = {Item}
+_PLANS: Final[set[type]] = {Plan}
+
+
+def time_span(records: Sequence[Record | Poison]) -> tuple[int, int]:
+    """Return the first and the last time of *records*, in ms. Hot: most batches are of one type."""
+    kinds = set(map(type, records))
+    if kinds == _EVENTS:
+        stamps = [each.accepted_ms for each in records if type(each) is Event]
+        return min(stamps), max(stamps)
+    # Keys begin with their time, so the least key has the least.
+    if kinds == _ITEMS:
+        keys = [each.key for each in records if type(each) is Item]
+    elif kinds == _PLANS:
+        keys = [each.event for each in records if type(each) is Plan]
+    else:
+        stamps = [0 if isinstance(each, Poison) else each.stamp_ms for each in records]
+        return min(stamps), max(stamps)
+    return int.from_bytes(min(keys)[:6], "big"), int.from_bytes(max(keys)[:6], "big")
 
 
 def decoded(body: bytes | None) -> list[Record | Poison]:

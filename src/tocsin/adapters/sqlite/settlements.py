@@ -65,30 +65,47 @@ class SettlementWrite:
         Each of these times gets a row of its own: a row that crossed the edge of a window could
         not say on which side they are.
         """
-        kinds: dict[Kind, int] = {}
-        numbers: list[int] = []
-        stamps: list[int] = []
-        parts: list[bytes] = []
+        groups: dict[tuple[Kind, int], list[bytes]] = {}
         self._late: list[Settlement] = []
+        # Most of a batch settles at one time in one way: what they share is worked out once, and
+        # whether one is late is told by comparing the bytes that its key begins with.
         for each in settled:
-            stamp = accepted_ms(each.delivery)
-            if each.kind[2] in _REFINING or each.at_ms - stamp > _LATE_MS:
-                self._late.append(each)
+            delivery, at_ms, kind = each
+            group = groups.get((kind, at_ms))
+            if group is None:
+                group = groups[kind, at_ms] = []
+            group.append(delivery)
+        numbers: dict[Kind, int] = {}
+        totals: list[int] = []
+        parts: list[bytes] = []
+        for (kind, at_ms), deliveries in groups.items():
+            prompt = self._without_late(kind, at_ms, deliveries)
+            if not prompt:
                 continue
-            number = kinds.get(each.kind)
-            if number is None:
-                number = kinds[each.kind] = len(numbers)
-                numbers.append(0)
-            numbers[number] += 1
-            stamps.append(stamp)
-            parts.append(each.delivery + each.at_ms.to_bytes(6, "big") + number.to_bytes(2, "big"))
+            number = numbers.setdefault(kind, len(numbers))
+            if number == len(totals):
+                totals.append(0)
+            totals[number] += len(prompt)
+            end = at_ms.to_bytes(6, "big") + number.to_bytes(2, "big")
+            parts.extend([delivery + end for delivery in prompt])
         self._rows: list[tuple[int, int, str, bytes]] = []
-        if stamps:
-            counts = [[*kind, n] for kind, n in zip(kinds, numbers, strict=True)]
-            self._rows.append((min(stamps), max(stamps), _text(counts), b"".join(parts)))
+        if parts:
+            counts = [[*kind, total] for kind, total in zip(numbers, totals, strict=True)]
+            first, last = accepted_ms(min(parts)), accepted_ms(max(parts))
+            self._rows.append((first, last, _text(counts), b"".join(parts)))
         for stamp, by_kind in counted.items():
             counts = [[*kind, n] for kind, n in by_kind.items()]
             self._rows.append((stamp, stamp, _text(counts), b""))
+
+    def _without_late(self, kind: Kind, at_ms: int, deliveries: list[bytes]) -> list[bytes]:
+        if kind[2] in _REFINING:
+            self._late.extend(Settlement(each, at_ms, kind) for each in deliveries)
+            return []
+        edge = max(0, at_ms - _LATE_MS).to_bytes(6, "big")
+        if min(deliveries) >= edge:
+            return deliveries
+        self._late.extend(Settlement(each, at_ms, kind) for each in deliveries if each < edge)
+        return [each for each in deliveries if each >= edge]
 
     def __call__(self, connection: apsw.Connection) -> None:
         """Write the rows, and the late ones."""

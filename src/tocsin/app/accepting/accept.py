@@ -218,6 +218,8 @@ def _reach(caller: Principal, source: str, workflows: Iterable[Workflow]) -> Pro
 
 
 def _claims(draft: _Draft) -> list[bytes]:
+    if len(draft.workflows) == 1:
+        return [dedup_key(draft.digest, draft.workflows[0].key)]
     if not draft.workflows:
         return [dedup_key(draft.digest, "")]
     return [dedup_key(draft.digest, workflow.key) for workflow in draft.workflows]
@@ -228,6 +230,9 @@ Pinned = tuple[tuple[str, int, int], ...]
 
 def _by_lane(workflows: Sequence[Workflow]) -> list[tuple[str, Pinned]]:
     """Return the pinned (key, version, index) of each lane concerned."""
+    if len(workflows) == 1:
+        only = workflows[0]
+        return [(only.lane, ((only.key, only.version, 0),))]
     if not workflows:
         return [(UNROUTED_LANE, ())]
     lanes: dict[str, list[tuple[str, int, int]]] = {}
