@@ -21,6 +21,9 @@ _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001  # a wall clock; zones come
 _EPOCH_UTC: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MS: Final = timedelta(milliseconds=1)
 _DAY: Final = timedelta(days=1)
+_HOUR: Final = timedelta(hours=1)
+_FIRST_MONDAY: Final = date(1970, 1, 5)
+_DAYS_BACK: Final = (0, 1, 2)
 _MINUTE: Final = timedelta(minutes=1)
 DAYS_AHEAD_MAX: Final = 8
 """Silence without an end is cut here: the hold is decided anew then."""
@@ -54,36 +57,51 @@ def held_until(windows: Sequence[QuietHours], zone: str | None, now_ms: int) -> 
     if not windows:
         return None
     where = zone_of(zone)
-    spans = _spans(windows, where, now_ms)
+    latest_ms = now_ms + DAYS_AHEAD_MAX * 86_400_000
     until_ms = now_ms
-    for begin_ms, end_ms in spans:
-        if begin_ms <= until_ms < end_ms:
-            until_ms = end_ms
-    if until_ms == now_ms:
-        return None
-    return min(until_ms, now_ms + DAYS_AHEAD_MAX * 86_400_000)
+    while until_ms < latest_ms:
+        end_ms = _end_of_silence(windows, where, until_ms)
+        if end_ms is None:
+            break
+        until_ms = end_ms
+    return None if until_ms == now_ms else min(until_ms, latest_ms)
 
 
-def _spans(windows: Sequence[QuietHours], zone: tzinfo, now_ms: int) -> list[tuple[int, int]]:
-    """Return the windows that begin from two days before *now_ms* on, as instants, sorted."""
-    today = (_EPOCH_UTC + now_ms * _MS).astimezone(zone).date()
-    # Two days back: a zone may skip a whole date, and a window may last into the next day.
-    days = [today + offset * _DAY for offset in range(-2, DAYS_AHEAD_MAX + 1)]
-    spans = [
-        _span(window, day, zone)
-        for window in windows
-        for day in days
-        if not window.days or day.weekday() in window.days
-    ]
-    return sorted(spans)
+def _end_of_silence(windows: Sequence[QuietHours], zone: tzinfo, at_ms: int) -> int | None:
+    """Return the latest end of the windows that hold at *at_ms*, or None when none does."""
+    day = _local_day(at_ms // 3_600_000, zone)
+    latest_ms = None
+    for window in windows:
+        # Two days back: a zone may skip a whole date, and a window may last into the next day.
+        for back in _DAYS_BACK:
+            if window.days and (day - back) % 7 not in window.days:
+                continue
+            begin_ms, end_ms = _span(window, day - back, zone)
+            if begin_ms <= at_ms < end_ms and (latest_ms is None or end_ms > latest_ms):
+                latest_ms = end_ms
+    return latest_ms
 
 
-def _span(window: QuietHours, day: date, zone: tzinfo) -> tuple[int, int]:
+# Many people share a zone and the same few windows, so spans are worth remembering.
+@lru_cache(maxsize=4_096)
+def _span(window: QuietHours, number: int, zone: tzinfo) -> tuple[int, int]:
+    day = _FIRST_MONDAY + number * _DAY
     last = day if window.begin < window.end else day + _DAY
     return (
         _instant_ms(day, window.begin, zone, second_pass=False),
         _instant_ms(last, window.end, zone, second_pass=True),
     )
+
+
+@lru_cache(maxsize=4_096)
+def _local_day(hour: int, zone: tzinfo) -> int:
+    """
+    Return the number of the local date (0: a Monday) at the end of an hour since the epoch.
+
+    A zone that is minutes off the hour has the next date too early; the days looked back cover it.
+    """
+    moment = _EPOCH_UTC + (hour + 1) * _HOUR - _MS
+    return (moment.astimezone(zone).date() - _FIRST_MONDAY).days
 
 
 def _instant_ms(day: date, minutes: int, zone: tzinfo, *, second_pass: bool) -> int:
