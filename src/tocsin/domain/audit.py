@@ -102,7 +102,7 @@ class Missing(msgspec.Struct, frozen=True):
     """One thing that the other side does not have."""
 
     kind: str
-    """event | plan | delivery | fanout."""
+    """event | plan | delivery | fanout | settled (the id then is the second of acceptance)."""
     id: str
     detail: str
 
@@ -117,6 +117,8 @@ class Audit(msgspec.Struct, frozen=True, kw_only=True):
     """Events and deliveries that do not balance, beyond what is settling."""
     settling: int
     missing: tuple[Missing, ...]
+    repaired: int = 0
+    """Events that were put before the router once more."""
 
     @property
     def balanced(self) -> bool:
@@ -143,14 +145,14 @@ class Planned:
         self._window = window
         self.counts: dict[tuple[int, str, str], int] = {}
         """(bucket, lane, channel) → how many."""
-        self.deferred: dict[bytes, tuple[Lane, Deferred]] = {}
+        self.deferred: dict[bytes, tuple[str, Deferred]] = {}
 
     def add(self, lane: str, channel: str, at_ms: int, number: int) -> None:
         """Count *number* deliveries of an event that was accepted at *at_ms*."""
         key = (self._window.bucket(at_ms), lane, channel)
         self.counts[key] = self.counts.get(key, 0) + number
 
-    def take_plan(self, lane: Lane, plan: Plan) -> None:
+    def take_plan(self, lane: str, plan: Plan) -> None:
         """
         Count a plan's deliveries.
 
@@ -205,9 +207,13 @@ class PartitionTally:
     Plans carry the position of their input, so a million events compare as two bitmaps.
     """
 
-    def __init__(self, lane: Lane, partition: int, window: Window, planned: Planned) -> None:
+    def __init__(
+        self, lane: Lane, partition: int, window: Window, planned: Planned, cut: int
+    ) -> None:
+        """*cut* is the position before which events are looked at; later ones are not known."""
         self.lane = lane
         self.partition = partition
+        self._cut = cut
         self._window = window
         self._planned = planned
         self._accepted = BitMap64()
@@ -243,7 +249,7 @@ class PartitionTally:
         self._answered.update(answered)
 
     def _concerns(self, plan: Plan) -> bool:
-        if plan.outcome is Outcome.REPEAT:
+        if plan.outcome is Outcome.REPEAT or plan.event_position >= self._cut:
             return False
         if not plan.event:
             return plan.position in self._accepted
