@@ -75,6 +75,21 @@ def delivery_key(
     return DeliveryKey(notification + bytes((step, address >> 8, address & 255, generation)))
 
 
+def fanout_key(event: bytes, workflow_index: int) -> bytes:
+    """
+    Return the id of the fan-out of the event's *workflow_index*-th workflow: 16 bytes.
+
+    It is a notification's id for recipient 0, a number that nobody has, so that a claim row of
+    the fan-out as a whole fits among those of deliveries (`fanout_delivery`).
+    """
+    return notification_key(EventKey(event), workflow_index, 0)
+
+
+def fanout_delivery(fanout: bytes) -> DeliveryKey:
+    """Return the key of the claim row that stands for all of a fan-out."""
+    return delivery_key(NotificationKey(fanout), 0, 0)
+
+
 def show_event(key: bytes) -> str:
     """Return the printed form, ``evt_…``."""
     return "evt_" + key.hex()
@@ -88,6 +103,16 @@ def show_notification(key: bytes) -> str:
 def show_delivery(key: bytes) -> str:
     """Return the printed form, ``dlv_…``."""
     return "dlv_" + key.hex()
+
+
+def show_fanout(key: bytes) -> str:
+    """Return the printed form, ``fan_…``."""
+    return "fan_" + key.hex()
+
+
+def read_fanout(text: str) -> bytes:
+    """Read ``fan_…``; raises `RequestRefused` with the code ``invalid_id``."""
+    return _read("fan_", _HEX32, text)
 
 
 def read_event(text: str) -> EventKey:

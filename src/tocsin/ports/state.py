@@ -13,7 +13,7 @@ not known; repeat.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -261,6 +261,9 @@ class Claim(msgspec.Struct, frozen=True, array_like=True):
     """What a cancel finds the row by; stays as it was first claimed."""
     event_ms: int | None = None
     """The event's own time, if it has one; see `Tombstone.catches`."""
+    lane: str = ""
+    channel: str = ""
+    """With ``lane`` what whoever ends the delivery must say of it."""
 
 
 class Tombstone(msgspec.Struct, frozen=True, array_like=True):
@@ -334,6 +337,13 @@ class Timer(msgspec.Struct, frozen=True, array_like=True):
 class Timers(Protocol):
     """Due times that survive a crash. A row is retired last: after its record is durable."""
 
+    def on_arm(self, tell: Callable[[], None]) -> None:
+        """
+        Call *tell* on the loop whenever rows have been armed and are durable.
+
+        At most a second later where another process armed them.
+        """
+
     async def claim_arm(self, timers: Sequence[Timer]) -> None:
         """Insert rows where absent (a fired one stays fired)."""
 
@@ -355,9 +365,10 @@ class Timers(Protocol):
 
 class Fanout(msgspec.Struct, frozen=True, array_like=True):
     """
-    One run of a workflow for many, cut into chunks of one block of 65,536 numbers.
+    One run of a workflow for many, cut into chunks (`tocsin.domain.chunks`).
 
-    ``cursor`` is the next block; ``state`` running | paused | aborted | done.
+    ``cursor`` is the next chunk, ``decided`` how many members those before it have; a chunk counts
+    its members once for each step. ``state`` is running | paused | aborted | done.
     """
 
     key: bytes
@@ -382,6 +393,13 @@ class Fanout(msgspec.Struct, frozen=True, array_like=True):
 
 class Fanouts(Protocol):
     """Rows of fan-outs; pause, resume and abort are changes to a row."""
+
+    def on_change(self, tell: Callable[[], None]) -> None:
+        """
+        Call *tell* on the loop whenever rows are durable that are new or changed their state.
+
+        At most a second later where another process wrote them.
+        """
 
     async def claim_create(self, fanouts: Sequence[Fanout]) -> None:
         """Insert where absent."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import apsw
 import msgspec
 
-from tocsin.adapters.sqlite.engine import StateEngine
+from tocsin.adapters.sqlite.engine import StateEngine, until_kept
 from tocsin.adapters.sqlite.sql import queries
 from tocsin.ports.state import Fanout
 
@@ -22,11 +22,19 @@ class SqliteFanouts:
     def __init__(self, engine: StateEngine) -> None:
         self._engine = engine
         self._sql = queries("fanouts")
+        self._tells: list[Callable[[], None]] = []
+
+    def on_change(self, tell: Callable[[], None]) -> None:
+        """Call *tell* after each change; nobody else changes rows here."""
+        self._tells.append(tell)
 
     async def claim_create(self, fanouts: Sequence[Fanout]) -> None:
         """Insert where absent."""
         rows = [_row(fanout) for fanout in fanouts]
-        await self._engine.write_ahead(lambda c: c.executemany(self._sql["create"], rows))
+        waiting = self._engine.queue_ahead(
+            lambda c: c.executemany(self._sql["create"], rows), self._changed
+        )
+        await until_kept(waiting)
 
     async def get(self, key: bytes) -> Fanout | None:
         """Return one."""
@@ -50,11 +58,18 @@ class SqliteFanouts:
             found = self._read(connection, "get", key)
             return found[0] if found else None
 
-        return await self._engine.write(change)
+        changed = await self._engine.write(change)
+        self._changed(kept=True)
+        return changed
 
     async def of_event(self, event: bytes) -> Sequence[Fanout]:
         """Return the fan-outs of one event."""
         return await self._engine.read(lambda c: self._read(c, "of_event", event))
+
+    def _changed(self, kept: bool) -> None:
+        if kept:
+            for tell in self._tells:
+                tell()
 
     def _read(self, connection: apsw.Connection, query: str, of: Any) -> list[Fanout]:
         return [

@@ -12,7 +12,12 @@ from tocsin.adapters.sqlite import settlements
 from tocsin.adapters.sqlite.connection import Readers
 from tocsin.adapters.sqlite.run_tail import PendingAddition
 from tocsin.adapters.sqlite.runs import IndexRuns
-from tocsin.adapters.sqlite.settlements import Kind, Settlement, SettlementWrite
+from tocsin.adapters.sqlite.settlements import (
+    Kind,
+    SettledBroadcast,
+    Settlement,
+    SettlementWrite,
+)
 from tocsin.adapters.sqlite.view_marks import ViewMarks
 from tocsin.domain.follow import INBOX
 from tocsin.domain.ids import EventKey, accepted_ms, delivery_key, notification_key
@@ -52,7 +57,7 @@ _FINAL: Final = frozenset({"sent", "delivered", "suppressed", "failed", "expired
 class LedgerWrite:
     """One transaction's part of the ledger."""
 
-    __slots__ = ("_addition", "_attempts", "_runs", "_settled")
+    __slots__ = ("_addition", "_attempts", "_chunks", "_runs", "_settled")
 
     def __init__(self, runs: IndexRuns, batches: Sequence[Batch]) -> None:
         self._runs = runs
@@ -61,7 +66,8 @@ class LedgerWrite:
         for batch in batches:
             gathered.take(batch)
         self._attempts = gathered.attempts
-        self._settled = SettlementWrite(gathered.settled, gathered.counted)
+        self._settled = SettlementWrite(gathered.settled, gathered.contested)
+        self._chunks = gathered.chunks
         entries = gathered.entries
         self._addition: PendingAddition | None = runs.add(entries) if entries else None
 
@@ -70,6 +76,8 @@ class LedgerWrite:
         if self._addition is not None:
             self._addition(connection)
         self._settled(connection)
+        for chunk in self._chunks:
+            chunk.write(connection)
         connection.executemany(
             "INSERT INTO attempt (delivery, partition, position, body) VALUES (?, ?, ?, ?)"
             " ON CONFLICT DO NOTHING",
@@ -88,7 +96,8 @@ class _Gathered:
     def __init__(self) -> None:
         self.entries: list[bytes] = []
         self.settled: list[Settlement] = []
-        self.counted: dict[int, dict[Kind, int]] = {}
+        self.contested: list[Settlement] = []
+        self.chunks: list[SettledBroadcast] = []
         self.attempts: list[tuple[bytes, int, int, bytes]] = []
 
     def take(self, batch: Batch) -> None:
@@ -132,7 +141,10 @@ class _Gathered:
                     key = notification_key(EventKey(plan.event), run.index, note.recipient)
                     delivery = delivery_key(key, decision.step, decision.address)
                     kind = (lane, decision.channel, state, decision.reason)
-                    self.settled.append(Settlement(delivery, plan.decided_ms, kind))
+                    settled = Settlement(delivery, plan.decided_ms, kind)
+                    # Whoever meets a cancel at a delivery's row tells of it, also after a hold.
+                    contested = plan.released is not None or state == "cancelled"
+                    (self.contested if contested else self.settled).append(settled)
 
     def _received(self, change: StateChange) -> None:
         for delivery, lane in change.delivered:
@@ -140,18 +152,23 @@ class _Gathered:
             self.settled.append(Settlement(delivery, change.at_ms, kind))
 
     def _broadcast(self, record: Broadcast) -> None:
-        counted = self.counted.setdefault(accepted_ms(record.event), {})
+        counted: dict[Kind, int] = {}
         for reason, members in record.by_reason.items():
+            if reason == Reason.SEND and record.channel != INBOX:
+                continue  # handed over: the channel's workers settle each of them
             state = _REASON_STATES.get(reason, "suppressed")
             kind = (record.lane, record.channel, state, reason)
-            number = len(BitMap.deserialize(members))
-            counted[kind] = counted.get(kind, 0) + number
+            counted[kind] = len(BitMap.deserialize(members))
+        place = (record.fanout, record.step, record.block, record.part)
+        self.chunks.append(SettledBroadcast(place, accepted_ms(record.event), counted))
 
     def _outcome(self, record: Attempt | Settled, partition: int, position: int) -> None:
         self.attempts.append((record.delivery, partition, position, encode(record)))
         if isinstance(record, Settled) and record.state in _FINAL:
             kind = (record.lane, record.channel, record.state, record.reason)
-            self.settled.append(Settlement(record.delivery, record.at_ms, kind))
+            settled = Settlement(record.delivery, record.at_ms, kind)
+            contested = record.state == "cancelled"
+            (self.contested if contested else self.settled).append(settled)
 
 
 class SqliteLedger:

@@ -42,6 +42,7 @@ class Settlement(NamedTuple):
     kind: Kind
 
 
+_CHUNK = "INSERT INTO settled_chunk (first_ms, last_ms, counts, entries) VALUES (?, ?, ?, ?)"
 _LATE = (
     "INSERT INTO settled_late (delivery, accepted_ms, lane, channel, state, reason, at_ms, refines)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
@@ -51,22 +52,40 @@ _LATE = (
 )
 
 
+class SettledBroadcast(NamedTuple):
+    """The members of a fan-out's chunk, counted by how they settled."""
+
+    place: tuple[bytes, int, int, int]
+    """(fan-out, step, block, part)."""
+    accepted_ms: int
+    counted: Mapping[Kind, int]
+
+    def write(self, connection: apsw.Connection) -> None:
+        """
+        Count them, unless the chunk was counted before.
+
+        They get a row of their own: what has no entries could not say on which side of the edge
+        of a window it is.
+        """
+        connection.execute(
+            "INSERT INTO settled_broadcast (fanout, step, block, part) VALUES (?, ?, ?, ?)"
+            " ON CONFLICT DO NOTHING",
+            self.place,
+        )
+        if connection.changes() and self.counted:
+            text = _text([[*kind, n] for kind, n in self.counted.items()])
+            connection.execute(_CHUNK, (self.accepted_ms, self.accepted_ms, text, b""))
+
+
 class SettlementWrite:
     """The settlements of one transaction, packed on the loop."""
 
-    __slots__ = ("_late", "_rows")
+    __slots__ = ("_late", "_row")
 
-    def __init__(
-        self, settled: Sequence[Settlement], counted: Mapping[int, Mapping[Kind, int]]
-    ) -> None:
-        """
-        *counted* are settlements that have no entry of their own, by acceptance time.
-
-        Each of these times gets a row of its own: a row that crossed the edge of a window could
-        not say on which side they are.
-        """
+    def __init__(self, settled: Sequence[Settlement], contested: Sequence[Settlement]) -> None:
+        """Of *contested* another record may tell, too; the first that is written stands."""
         groups: dict[tuple[Kind, int], list[bytes]] = {}
-        self._late: list[Settlement] = []
+        self._late = list(contested)
         # Most of a batch settles at one time in one way: what they share is worked out once, and
         # whether one is late is told by comparing the bytes that its key begins with.
         for each in settled:
@@ -88,14 +107,11 @@ class SettlementWrite:
             totals[number] += len(prompt)
             end = at_ms.to_bytes(6, "big") + number.to_bytes(2, "big")
             parts.extend([delivery + end for delivery in prompt])
-        self._rows: list[tuple[int, int, str, bytes]] = []
+        self._row: tuple[int, int, str, bytes] | None = None
         if parts:
             counts = [[*kind, total] for kind, total in zip(numbers, totals, strict=True)]
             first, last = accepted_ms(min(parts)), accepted_ms(max(parts))
-            self._rows.append((first, last, _text(counts), b"".join(parts)))
-        for stamp, by_kind in counted.items():
-            counts = [[*kind, n] for kind, n in by_kind.items()]
-            self._rows.append((stamp, stamp, _text(counts), b""))
+            self._row = (first, last, _text(counts), b"".join(parts))
 
     def _without_late(self, kind: Kind, at_ms: int, deliveries: list[bytes]) -> list[bytes]:
         if kind[2] in _REFINING:
@@ -108,30 +124,19 @@ class SettlementWrite:
         return [each for each in deliveries if each >= edge]
 
     def __call__(self, connection: apsw.Connection) -> None:
-        """Write the rows, and the late ones."""
-        connection.executemany(
-            "INSERT INTO settled_chunk (first_ms, last_ms, counts, entries) VALUES (?, ?, ?, ?)",
-            self._rows,
-        )
+        """Write the row, and the late ones."""
+        if self._row is not None:
+            connection.execute(_CHUNK, self._row)
+        standing = find(connection, [each.delivery for each in self._late]) if self._late else {}
         for each in self._late:
             lane, channel, state, reason = each.kind
-            before = find(connection, [each.delivery]).get(each.delivery)
+            before = standing.get(each.delivery)
             refines = before.state if before is not None else _AFTER.get(state)
             if before is not None and not _may_refine(before.state, state):
                 continue
-            connection.execute(
-                _LATE,
-                (
-                    each.delivery,
-                    accepted_ms(each.delivery),
-                    lane,
-                    channel,
-                    state,
-                    reason,
-                    each.at_ms,
-                    refines,
-                ),
-            )
+            stamp = accepted_ms(each.delivery)
+            row = (each.delivery, stamp, lane, channel, state, reason, each.at_ms, refines)
+            connection.execute(_LATE, row)
 
 
 def _text(counts: list[list[object]]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import apsw
@@ -31,6 +31,11 @@ class SqliteTimers:
         self._sql = queries("timers")
         self._queued: dict[int, int] = {}
         self._arms = 0
+        self._tells: list[Callable[[], None]] = []
+
+    def on_arm(self, tell: Callable[[], None]) -> None:
+        """Call *tell* after each arming; nobody else arms here."""
+        self._tells.append(tell)
 
     async def claim_arm(self, timers: Sequence[Timer]) -> None:
         """Insert where absent."""
@@ -44,6 +49,8 @@ class SqliteTimers:
 
         def settled(_kept: bool) -> None:
             del self._queued[arm]
+            for tell in self._tells:
+                tell()
 
         await until_kept(
             self._engine.queue_ahead(lambda c: c.executemany(self._sql["arm"], rows), settled)

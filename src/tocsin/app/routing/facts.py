@@ -53,16 +53,9 @@ class BatchFacts:
         if event.cancellation_key is None:
             return False
         return any(
-            catches(tombstone, event, recipient_id)
+            tombstone.catches(event.time_ms, recipient_id)
             for tombstone in self._tombstones.get(event.cancellation_key, ())
         )
-
-
-def catches(tombstone: Tombstone, event: Event, recipient_id: str) -> bool:
-    """A tombstone catches events whose own time is not after the cancel, or that carry none."""
-    if tombstone.recipients is not None and recipient_id not in tombstone.recipients:
-        return False
-    return event.time_ms is None or event.time_ms <= tombstone.at_ms
 
 
 class FactsStep:

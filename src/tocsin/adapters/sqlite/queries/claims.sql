@@ -1,11 +1,13 @@
 -- insert --
-INSERT INTO claim (delivery, holder, state, epoch, at_ms, cancellation_key, event_ms)
-VALUES (?, ?, ?, ?, ?, ?, ?)
+INSERT INTO claim (
+    delivery, holder, state, epoch, at_ms, cancellation_key, event_ms, lane, channel
+)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (delivery) DO NOTHING
 
 -- get --
 SELECT claim.delivery, claim.holder, claim.state, claim.epoch, claim.at_ms,
-    claim.cancellation_key, claim.event_ms
+    claim.cancellation_key, claim.event_ms, claim.lane, claim.channel
 FROM carray(?) AS wanted CROSS JOIN claim ON claim.delivery = wanted.value
 
 -- swap --
@@ -13,7 +15,7 @@ UPDATE claim SET holder = ?, state = ?, epoch = ?, at_ms = ?
 WHERE delivery = ? AND holder = ? AND state = ? AND epoch = ?
 
 -- by_cancellation_key --
-SELECT delivery, holder, state, epoch, at_ms, cancellation_key, event_ms
+SELECT delivery, holder, state, epoch, at_ms, cancellation_key, event_ms, lane, channel
 FROM claim WHERE cancellation_key = ? ORDER BY delivery
 
 -- put_tombstone --

@@ -118,7 +118,9 @@ CREATE TABLE claim (
     epoch INTEGER NOT NULL,
     at_ms INTEGER NOT NULL,
     cancellation_key TEXT,
-    event_ms INTEGER
+    event_ms INTEGER,
+    lane TEXT NOT NULL,
+    channel TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX claim_cancellation
     ON claim (cancellation_key) WHERE cancellation_key IS NOT NULL;
