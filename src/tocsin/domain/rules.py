@@ -161,8 +161,21 @@ def resolve(rule: AudienceRule, data: object) -> tuple[Term, ...]:
     yields no term, so that an audience may come out empty.
     """
     if len(rule) == 1:
-        return tuple(_resolve_term(rule[0], data))
+        term = rule[0]
+        if term.kind == "recipient" and len(term.values) == 1:
+            return _resolve_ids(term.values["id"], data)
+        return tuple(_resolve_term(term, data))
     return tuple(found for term in rule for found in _resolve_term(term, data))
+
+
+def _resolve_ids(value: Value, data: object) -> tuple[Term, ...]:
+    """Return what a rule finds that names recipients by a path, as nearly every rule does."""
+    found = value if isinstance(value, str) else lookup(data, value.parts)
+    if type(found) is str:
+        id_ = usable_id(found)
+        return () if id_ is None else (RecipientTerm(id_),)
+    ids = (usable_id(each) for each in _found(value, data))
+    return tuple(RecipientTerm(id_) for id_ in ids if id_ is not None)
 
 
 def _resolve_term(term: RuleTerm, data: object) -> list[Term]:

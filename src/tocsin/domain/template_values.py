@@ -10,6 +10,10 @@ OUTPUT_CHARACTERS_MAX: Final = 262_144
 """What one template may render to."""
 
 
+_LEAST: Final = -(2**63)
+_ABOVE: Final = 2**64
+
+
 class RenderFailed(Exception):
     """A template cannot be rendered with this data."""
 
@@ -23,6 +27,8 @@ def show(value: object) -> str:
     """
     if type(value) is str:
         return value
+    if type(value) is int and _LEAST <= value < _ABOVE:
+        return str(value)
     if value is None:
         return ""
     if value is True:
@@ -37,7 +43,7 @@ def show(value: object) -> str:
 
 
 def _show_number(value: float) -> str:
-    if -(2**63) <= value < 2**64 and value == int(value):
+    if _LEAST <= value < _ABOVE and value == int(value):
         return str(int(value))
     try:
         return repr(float(value))
