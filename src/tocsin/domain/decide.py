@@ -18,6 +18,11 @@ def decide(case: Case) -> tuple[Decision, ...]:
     return tuple([_decide(each) for step in steps for each in targets(case, step)])
 
 
+def decide_one_step(case: Case, step: int) -> tuple[Decision, ...]:
+    """Decide one step of the workflow, for all of its addresses."""
+    return tuple([_decide(each) for each in targets(case, case.workflow.steps[step])])
+
+
 def decide_step(case: Case, step: int, address: int) -> Decision:
     """Decide one delivery anew in full, as after a hold; *address* 0: the step has none."""
     return _decide(target(case, case.workflow.steps[step], address))

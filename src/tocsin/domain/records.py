@@ -89,6 +89,31 @@ class Release(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", ta
         return self.due_ms
 
 
+class Individuals(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag="individuals"):
+    """
+    Recipients of a fan-out's chunk whom a personal rule concerns: they are decided one by one.
+
+    Topic ``events.<lane>``. ``key`` comes from chunk and place within it, so that a second record
+    of the same recipients is seen to be one. They are decided for *step* alone.
+    """
+
+    key: bytes
+    event: bytes
+    event_lane: str
+    event_partition: int
+    event_position: int
+    workflow_index: int
+    step: int
+    recipients: tuple[int, ...]
+    trace: str | None = None
+    format: int = FORMAT
+
+    @property
+    def stamp_ms(self) -> int:
+        """The time by which this record is found again."""
+        return int.from_bytes(self.event[:6], "big")
+
+
 class PlannedRun(msgspec.Struct, frozen=True, array_like=True):
     """One workflow of one event: who gets it, or which fan-out finds out."""
 
@@ -174,7 +199,8 @@ class StateChange(msgspec.Struct, frozen=True, array_like=True, tag_field="kind"
     A change to inbox items that a person made: one record per request.
 
     Topic ``inbox.states``, keyed by recipient. ``keys`` is empty for ``…-all``, which holds for
-    what was visible up to ``until_ms`` (the cursor that the request carried).
+    the items below ``until``: a position for each stream, from the cursor that the request carried
+    or else from the moment at which it came.
     """
 
     recipient: int
@@ -183,9 +209,9 @@ class StateChange(msgspec.Struct, frozen=True, array_like=True, tag_field="kind"
     """seen | read | unread | archive | unarchive | acknowledge | received."""
     keys: tuple[bytes, ...]
     at_ms: int
-    until_ms: int = 0
-    visible: tuple[int, ...] = ()
-    """When each of ``keys`` became visible, in ms: which ``…-all`` before concerned it."""
+    until: tuple[int, ...] = ()
+    places: tuple[bytes, ...] = ()
+    """The place of each of ``keys`` in the inbox: which ``…-all`` before concerned it."""
     delivered: tuple[tuple[bytes, str], ...] = ()
     """(delivery key, lane) of those that this change shows to have arrived."""
     format: int = FORMAT
@@ -200,9 +226,11 @@ class Broadcast(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", 
     """
     One chunk of a fan-out, decided: who of a block of 65,536 dense numbers gets the content.
 
-    Topic ``inbox.broadcasts`` (one partition). Written once, never changed. ``by_reason`` maps a
-    reason code to a serialised Roaring bitmap; ``send`` is one of them. ``body`` is the JSON of the
-    item without id; it is rendered at read time when ``personal``.
+    Topic ``inbox.broadcasts`` (one partition). Written once, never changed: of two records of the
+    same (fanout, step, block, part) the first stands. ``by_reason`` maps a reason code to a
+    serialised Roaring bitmap; ``send`` is one of them, and those to whom `Individuals` refers are
+    in none. ``body`` is the JSON of the item without id; it is rendered at read time when
+    ``personal``. ``part`` counts the slices of a block on channels other than the inbox.
     """
 
     fanout: bytes
@@ -224,6 +252,7 @@ class Broadcast(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", 
     expires_ms: int | None = None
     trace: str | None = None
     format: int = FORMAT
+    part: int = 0
 
     @property
     def stamp_ms(self) -> int:
@@ -259,6 +288,26 @@ class Handoff(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", ta
         return int.from_bytes(self.delivery[:6], "big")
 
 
+class Retry(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag="retry"):
+    """
+    A timer that came due: a delivery that waited is looked at again.
+
+    Topic ``deliver.<channel>.<lane>``, in the partition of its hand-off. ``key`` is the timer's id;
+    ``attempts`` is how many had been made when it was armed, by which a repeat is told.
+    """
+
+    key: bytes
+    due_ms: int
+    handoff: Handoff
+    attempts: int = 0
+    format: int = FORMAT
+
+    @property
+    def stamp_ms(self) -> int:
+        """The time by which this record is found again."""
+        return self.handoff.stamp_ms
+
+
 class Attempt(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag="attempt"):
     """
     A call that is about to be made. Topic ``outcomes``, keyed by delivery; durable before the call.
@@ -270,6 +319,8 @@ class Attempt(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", ta
     provider: str
     reference: str
     at_ms: int
+    channel: str = ""
+    lane: str = ""
     format: int = FORMAT
 
     @property
@@ -282,7 +333,8 @@ class Settled(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", ta
     """
     What an attempt, a receipt or a decision came to. Topic ``outcomes``, keyed by delivery.
 
-    ``known`` False says that the provider may or may not have accepted.
+    ``known`` False says that the provider may or may not have accepted. A state that does not
+    settle anything (deferred) has ``until_ms``, when it is looked at again.
     """
 
     delivery: bytes
@@ -298,6 +350,7 @@ class Settled(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", ta
     known: bool = True
     detail: str = ""
     receipt: bool = False
+    until_ms: int | None = None
     format: int = FORMAT
 
     @property
@@ -320,7 +373,19 @@ class Poison(msgspec.Struct, frozen=True):
         return f"Poison({len(self.body)} bytes)"
 
 
-Record = Event | Release | Plan | Item | StateChange | Broadcast | Handoff | Attempt | Settled
+Record = (
+    Event
+    | Release
+    | Individuals
+    | Plan
+    | Item
+    | StateChange
+    | Broadcast
+    | Handoff
+    | Retry
+    | Attempt
+    | Settled
+)
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[Record] = msgspec.msgpack.Decoder(Record)

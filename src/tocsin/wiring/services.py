@@ -6,19 +6,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from tocsin.adapters.sqlite.inbox import stream_of
-from tocsin.app.access import Access
 from tocsin.app.accepting.accept import Accept, ProducerRate
 from tocsin.app.accepting.keying import Keying
+from tocsin.app.access import Access
 from tocsin.app.addresses import AddressBook
 from tocsin.app.broadcasts import BroadcastTexts
 from tocsin.app.inbox import InboxDesk
+from tocsin.app.lookup import EventLookup
 from tocsin.app.project import InboxProjection, LedgerProjection, following
+from tocsin.app.routing.again import AgainStep
 from tocsin.app.routing.audiences import AudienceStep
 from tocsin.app.routing.facts import FactsStep
 from tocsin.app.routing.fanning import FanoutStarter
 from tocsin.app.routing.holding import HoldStep
 from tocsin.app.routing.people import PeopleStep
-from tocsin.app.routing.releasing import ReleaseStep
 from tocsin.app.routing.router import Router
 from tocsin.app.routing.settle import Settle
 from tocsin.app.routing.step import RouteParts, RouteStep
@@ -163,9 +164,9 @@ def _route_step(
             audiences=AudienceStep(stores.audiences),
             people=people,
             facts=facts,
-            fanouts=FanoutStarter(stores.fanouts, stores.blobs, stores.recipients),
+            fanouts=FanoutStarter(stores.fanouts, stores.blobs),
             hold=hold,
-            release=ReleaseStep(storage.log, workflows, people, facts, hold),
+            again=AgainStep(EventLookup(storage.log, stores.blobs), workflows),
             fanout_threshold=config.route.fanout_threshold,
         )
     )

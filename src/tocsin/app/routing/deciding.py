@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 from tocsin.app.routing.facts import BatchFacts
-from tocsin.app.routing.inputs import Input, Run, data_of
+from tocsin.app.routing.inputs import Input, Only, Run, data_of
 from tocsin.app.routing.rendering import RunText
 from tocsin.domain.case import Case
-from tocsin.domain.decide import decide
+from tocsin.domain.decide import decide, decide_one_step, decide_step
 from tocsin.domain.decision import Decision, PlannedNotification
 from tocsin.domain.follow import INBOX
 from tocsin.domain.ids import RECIPIENT_NUMBER_MAX
@@ -20,6 +20,7 @@ from tocsin.domain.workflow import CompiledStep, Workflow
 
 Decisions = tuple[Decision, ...]
 
+_ADDRESS_GONE: Final = frozenset({Reason.NO_ADDRESS, Reason.ADDRESS_DEAD})
 _SHARED_TEXTS: Final = 64
 _SENDS: Final = {
     (step, place): Decision(step, INBOX, 0, Verdict.SEND, Reason.SEND, content=place)
@@ -51,7 +52,7 @@ def plan_run(entry: Input, run: Run, facts: BatchFacts, created_at: str) -> Plan
             cancelled=may_be_cancelled and facts.cancelled(event, recipient_id),
             data_valid=valid,
         )
-        decisions = decide(case)
+        decisions = decide(case) if run.only is None else _again(case, run.only)
         if recipient is None:
             # No dense number, and yet each needs an id of its own in the ledger: numbers above
             # what a recipient can have.
@@ -63,6 +64,29 @@ def plan_run(entry: Input, run: Run, facts: BatchFacts, created_at: str) -> Plan
             PlannedNotification(recipient.number, recipient_id, recipient.version, decisions)
         )
     return _planned(run, tuple(notes), Outcome.ROUTED, tuple(text.contents), expires_ms)
+
+
+def _again(case: Case, only: Only) -> Decisions:
+    """
+    Decide what is left of a run; a held delivery first, and when its address has gone, those that
+    come in its place.
+
+    The held one then ends as suppressed, so that it settles once, and the others are planned as
+    deliveries of their own.
+    """
+    if only.address is None:
+        return decide_one_step(case, only.step)
+    first = decide_step(case, only.step, only.address)
+    if first.reason not in _ADDRESS_GONE or case.recipient is None:
+        return (first,)
+    return (
+        first,
+        *(
+            decide_step(case, only.step, address.number)
+            for address in case.recipient.addresses
+            if address.channel == first.channel and address.number > only.address
+        ),
+    )
 
 
 def expiry(event_ms: int | None, accepted_ms: int, workflow_in_ms: int | None) -> int | None:

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Iterator
+from typing import Final
 
 import msgspec
 import xxhash
 
 from tocsin.app.routing.inputs import Input
 from tocsin.domain.decision import Decision, PlannedNotification
-from tocsin.domain.ids import EventKey, delivery_key, notification_key
+from tocsin.domain.delivery import State
+from tocsin.domain.follow import INBOX
+from tocsin.domain.ids import EventKey, delivery_key, fanout_delivery, notification_key
 from tocsin.domain.lanes import Lane
 from tocsin.domain.reasons import Reason, Verdict
 from tocsin.domain.records import Event, PlannedRun, Release, encode
 from tocsin.ports.state import Claim, Claims, Timer, Timers
 
-ROUTE = "route"
-CANCEL = "cancel"
+ROUTE: Final = "route"
+CANCEL: Final = "cancel"
+FANOUT: Final = "fanout"
+"""The state of the row that stands for all of a fan-out."""
 
 
 def timer_key(delivery: bytes, due_ms: int) -> bytes:
@@ -88,27 +94,52 @@ class HoldStep:
         """
         Take the rows of a cancellable event's deliveries, and yield where a cancel came first.
 
-        Only such events pay for rows: nothing else races for what route has decided.
+        Only such events pay for rows: nothing else races for what route has decided. A fan-out has
+        one row for all of it.
         """
-        places: list[tuple[int, int]] = []
-        rows: list[Claim] = []
-        for n, note in enumerate(run.notifications):
-            notification = notification_key(EventKey(event.key), run.index, note.recipient)
-            for d, decision in enumerate(note.decisions):
-                if decision.verdict in (Verdict.SEND, Verdict.DEFER):
-                    delivery = delivery_key(notification, decision.step, decision.address)
-                    state = "deferred" if decision.verdict is Verdict.DEFER else "sent"
-                    cancel = (event.cancellation_key, event.time_ms)
-                    rows.append(Claim(delivery, ROUTE, state, 0, held.now_ms, *cancel))
-                    places.append((n, d))
+        rows = dict(_rows(event, run, held))
         if not rows:
             return run
-        standing = await self._claims.claim(rows)
-        lost = {place for place, row in zip(places, standing, strict=True) if row.holder == CANCEL}
-        return _without(run, lost) if lost else run
+        wanted = list(rows.values())
+        standing = await self._claims.claim(wanted)
+        standing = await asyncio.gather(*map(self._move, standing, wanted))
+        lost = {at for at, row in zip(rows, standing, strict=True) if row.holder == CANCEL}
+        return _without(run, lost)
+
+    async def _move(self, stands: Claim, wanted: Claim) -> Claim:
+        """A delivery whose hold ended has a row already: what was decided anew is its state now."""
+        if stands.holder != ROUTE or stands.state == wanted.state:
+            return stands
+        new = msgspec.structs.replace(wanted, epoch=stands.epoch + 1)
+        return await self._claims.swap(stands, new)
+
+
+def _rows(event: Event, run: PlannedRun, held: Held) -> Iterator[tuple[tuple[int, int], Claim]]:
+    """Yield (place in the run, row) for what is to be sent or waits."""
+
+    def row(delivery: bytes, state: str, channel: str) -> Claim:
+        cancel = (event.cancellation_key, event.time_ms)
+        return Claim(delivery, ROUTE, state, 0, held.now_ms, *cancel, held.lane, channel)
+
+    for n, note in enumerate(run.notifications):
+        notification = notification_key(EventKey(event.key), run.index, note.recipient)
+        for d, decision in enumerate(note.decisions):
+            if decision.verdict in (Verdict.SEND, Verdict.DEFER):
+                delivery = delivery_key(notification, decision.step, decision.address)
+                yield (n, d), row(delivery, _state(decision), decision.channel)
+    if run.fanout is not None:
+        yield (-1, -1), row(fanout_delivery(run.fanout), FANOUT, "")
+
+
+def _state(decision: Decision) -> str:
+    if decision.verdict is Verdict.DEFER:
+        return State.DEFERRED
+    return State.SENT if decision.channel == INBOX else State.PENDING
 
 
 def _without(run: PlannedRun, lost: set[tuple[int, int]]) -> PlannedRun:
+    if not lost:
+        return run
     notes = []
     for n, note in enumerate(run.notifications):
         decisions = tuple(
@@ -128,8 +159,3 @@ def cancelled(decision: Decision) -> Decision:
         Reason.CANCELLED,
         "cancel",
     )
-
-
-def deferred(decisions: Sequence[Decision]) -> bool:
-    """Return whether any of them waits."""
-    return any(each.verdict is Verdict.DEFER for each in decisions)

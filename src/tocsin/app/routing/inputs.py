@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import msgspec
 import xxhash
+from pyroaring import BitMap
 
 from tocsin.domain.audience import Term
 from tocsin.domain.recipient import Recipient
-from tocsin.domain.records import Event, PlannedRun, Poison, Release
+from tocsin.domain.records import Event, Individuals, PlannedRun, Poison, Release
 from tocsin.domain.workflow import Workflow
 
 EMPTY_OBJECT: dict[str, object] = {}
+
+
+class Only(NamedTuple):
+    """What is decided of a run whose event was routed before."""
+
+    recipients: BitMap
+    step: int
+    address: int | None = None
+    """The address of a delivery that was held; None: whatever the step reaches."""
 
 
 @dataclass(slots=True)
@@ -30,6 +41,8 @@ class Run:
     """Set once it is known what the run comes to."""
     waits: bool = False
     """Whether a delivery of it is deferred."""
+    only: Only | None = None
+    """None: all of it is decided."""
 
 
 @dataclass(slots=True)
@@ -39,9 +52,9 @@ class Input:
     partition: int
     position: int
     previous: int
-    record: Event | Release | Poison
+    record: Event | Release | Individuals | Poison
     event: Event | None = None
-    """The event it is about; for a release that is looked up."""
+    """The event it is about; looked up where it was routed before."""
     event_position: int = 0
     data: object = None
     """The event's data, decoded; None until a rule or a template asks."""

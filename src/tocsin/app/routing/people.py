@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import msgspec
+from pyroaring import BitMap
 
 from tocsin.app.addresses import AddressBook
 from tocsin.app.routing.audiences import Resolved
@@ -46,9 +47,9 @@ class PeopleStep:
             else:
                 _fill(run, resolved, profiles, by_number)
 
-    async def profile(self, number: int) -> Recipient | None:
-        """Return one recipient by number."""
-        return (await self._recipients.by_number([number])).get(number)
+    async def numbers(self, ids: Collection[str]) -> BitMap:
+        """Return the numbers of those of *ids* who exist."""
+        return BitMap(one.number for one in (await self._recipients.by_id(list(ids))).values())
 
     async def _write(
         self,

@@ -12,7 +12,7 @@ import structlog
 from tocsin.app.routing.inputs import Input
 from tocsin.app.routing.step import RouteStep
 from tocsin.domain.lanes import Lane
-from tocsin.domain.records import Event, Plan, Poison, Release
+from tocsin.domain.records import Event, Individuals, Plan, Poison, Release
 from tocsin.errors import Fenced, StorageFailed, Unavailable
 from tocsin.ports.cache import Blobs
 from tocsin.ports.log import Follow, Log, Output, Source, Step
@@ -21,7 +21,7 @@ from tocsin.ports.system import Clock
 GROUP: Final = "route"
 
 _RETRY_MS: Final = 200
-_INPUTS: Final = (Event, Release, Poison)
+_INPUTS: Final = (Event, Release, Individuals, Poison)
 
 logger = structlog.get_logger(__name__)
 
@@ -126,8 +126,12 @@ class Router:
         for one in owned:
             batch = await self._log.read(topic, one.partition, one.position, records_max=share)
             previous = one.position - 1
+            left = share
             for position, record in enumerate(batch.records, batch.position):
                 if isinstance(record, _INPUTS):
+                    if left <= 0:
+                        break
+                    left -= len(record.recipients) if type(record) is Individuals else 1
                     inputs.append(Input(one.partition, position, previous, record))
                     previous = position
         return inputs

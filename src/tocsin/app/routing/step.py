@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import msgspec
+from pyroaring import AbstractBitMap
+
+from tocsin.app.routing.again import AgainStep
 from tocsin.app.routing.audiences import AudienceStep, Resolved
 from tocsin.app.routing.deciding import plan_run
 from tocsin.app.routing.facts import BatchFacts, FactsStep
@@ -12,7 +16,6 @@ from tocsin.app.routing.fanning import FanoutStarter
 from tocsin.app.routing.holding import Held, HoldStep
 from tocsin.app.routing.inputs import Input, Run
 from tocsin.app.routing.people import PeopleStep
-from tocsin.app.routing.releasing import ReleaseStep
 from tocsin.app.routing.settle import Settle
 from tocsin.domain.lanes import Lane
 from tocsin.domain.reasons import Outcome
@@ -30,7 +33,7 @@ class RouteParts:
     facts: FactsStep
     fanouts: FanoutStarter
     hold: HoldStep
-    release: ReleaseStep
+    again: AgainStep
     fanout_threshold: int
 
 
@@ -38,7 +41,10 @@ class RouteParts:
 class _Work:
     """Runs of a batch, with what is known of their audience."""
 
-    named: list[tuple[Input, Run, Resolved]] = field(default_factory=list)
+    all: list[tuple[Input, Run, Resolved]] = field(default_factory=list)
+    """In the order of the log; of those in ``many`` only who is named."""
+    few: list[tuple[Input, Run]] = field(default_factory=list)
+    many: list[tuple[Input, Run, AbstractBitMap]] = field(default_factory=list)
 
 
 class RouteStep:
@@ -58,12 +64,16 @@ class RouteStep:
         """
         parts = self._parts
         await parts.settle(inputs, now_ms)
-        work = await self._audiences(lane, inputs, now_ms)
-        await parts.people.load(work.named, now_ms)
+        await parts.again(inputs)
+        work = await self._audiences(inputs)
+        await parts.people.load(work.all, now_ms)
         facts = await self._facts(inputs, work, now_ms)
         created_at = show_time(now_ms)
-        for entry, run, _ in work.named:
+        for entry, run in work.few:
             run.planned = plan_run(entry, run, facts, created_at)
+        for entry, run, numbers in work.many:
+            started = await parts.fanouts.start(entry, run, numbers, lane, now_ms)
+            run.planned = _with_unknown(entry, run, started, facts, created_at)
         held = Held(lane, now_ms)
         plans = [
             _plan(entry, entry.record, held, incarnation, now_ms)
@@ -74,33 +84,43 @@ class RouteStep:
         await parts.hold.arm(held)
         return plans
 
-    async def _audiences(self, lane: Lane, inputs: Sequence[Input], now_ms: int) -> _Work:
+    async def _audiences(self, inputs: Sequence[Input]) -> _Work:
         work = _Work()
         audiences = self._parts.audiences
         for entry in inputs:
             for run in entry.runs:
-                terms = audiences.terms(entry, run)
-                resolved = audiences.named(terms) or await audiences.resolve(terms, entry)
-                if entry.event is not None and entry.event.exclude is not None:
-                    names, numbers = await audiences.excluded(entry)
-                    resolved.named = [t for t in resolved.named if t.id not in names]
-                    resolved.numbers = resolved.numbers - numbers
-                if resolved.many or (
-                    len(resolved.named) + len(resolved.numbers) > self._parts.fanout_threshold
-                ):
-                    run.planned = await self._parts.fanouts.start(
-                        entry, run, resolved, lane, now_ms
-                    )
+                if run.only is not None:
+                    resolved = Resolved([])
+                    resolved.numbers = run.only.recipients
                 else:
-                    work.named.append((entry, run, resolved))
+                    terms = audiences.terms(entry, run)
+                    resolved = audiences.named(terms) or await audiences.resolve(terms, entry)
+                    if entry.event is not None and entry.event.exclude is not None:
+                        await self._leave_out(entry, resolved)
+                self._sort(work, entry, run, resolved)
         return work
+
+    async def _leave_out(self, entry: Input, resolved: Resolved) -> None:
+        names, numbers = await self._parts.audiences.excluded(entry)
+        resolved.named = [term for term in resolved.named if term.id not in names]
+        if resolved.numbers:
+            # Who is excluded by id may be in a group.
+            numbers = numbers | await self._parts.people.numbers(names)
+            resolved.numbers = resolved.numbers - numbers
+
+    def _sort(self, work: _Work, entry: Input, run: Run, resolved: Resolved) -> None:
+        size = len(resolved.named) + len(resolved.numbers)
+        many = resolved.many or size > self._parts.fanout_threshold
+        if run.only is None and many:
+            work.all.append((entry, run, Resolved(resolved.named)))
+            work.many.append((entry, run, resolved.numbers))
+        else:
+            work.all.append((entry, run, resolved))
+            work.few.append((entry, run))
 
     async def _facts(self, inputs: Sequence[Input], work: _Work, now_ms: int) -> BatchFacts:
         recipients = {
-            one.number: one
-            for _, run, _ in work.named
-            for _, one in run.recipients
-            if one is not None
+            one.number: one for _, run in work.few for _, one in run.recipients if one is not None
         }
         keys = {
             entry.event.cancellation_key
@@ -110,16 +130,37 @@ class RouteStep:
         return await self._parts.facts.load(list(recipients.values()), sorted(keys), now_ms)
 
     async def _plan_slowly(self, entry: Input, held: Held, incarnation: int, now_ms: int) -> Plan:
-        """Plan what has to wait for something: a release, or rows that a cancel may race for."""
+        """Plan what is not a plain event, or has rows that a cancel may race for."""
         record = entry.record
         if isinstance(record, Poison):
             return _bare(entry, incarnation, now_ms, b"", Outcome.POISON, record.detail)
-        if isinstance(record, Release):
-            return await self._parts.release.plan(entry, record, held, incarnation, now_ms)
-        for run in entry.runs:
-            assert run.planned is not None
-            run.planned = await self._parts.hold.claim(record, run.planned, held)
-        return _plan(entry, record, held, incarnation, now_ms)
+        event = entry.event
+        if entry.repeat or event is None:
+            return _bare(entry, incarnation, now_ms, record.key, Outcome.REPEAT, "")
+        if event.cancellation_key is not None:
+            for run in entry.runs:
+                assert run.planned is not None
+                run.planned = await self._parts.hold.claim(event, run.planned, held)
+        plan = _plan(entry, event, held, incarnation, now_ms)
+        if isinstance(record, Event):
+            return plan
+        return msgspec.structs.replace(
+            plan,
+            input_key=record.key,
+            released=record.key if isinstance(record, Release) else None,
+            event_position=entry.event_position,
+        )
+
+
+def _with_unknown(
+    entry: Input, run: Run, started: PlannedRun, facts: BatchFacts, created_at: str
+) -> PlannedRun:
+    """Add to a fan-out's run whoever the call names and nobody knows: they have no number."""
+    run.recipients = [(id, one) for id, one in run.recipients if one is None]
+    if not run.recipients:
+        return started
+    planned = plan_run(entry, run, facts, created_at)
+    return msgspec.structs.replace(planned, fanout=started.fanout)
 
 
 def _plan(entry: Input, event: Event, held: Held, incarnation: int, now_ms: int) -> Plan:

@@ -1,0 +1,42 @@
+"""Events by where their records lie, with their payloads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from tocsin.domain.records import Event
+from tocsin.ports.cache import Blobs
+from tocsin.ports.log import Log
+
+EventPlace = tuple[str, int, int]
+"""(lane, partition, position)."""
+
+
+class EventLookup:
+    """Reads events that were accepted earlier."""
+
+    def __init__(self, log: Log, blobs: Blobs) -> None:
+        self._log = log
+        self._blobs = blobs
+
+    async def __call__(self, places: Iterable[EventPlace]) -> dict[EventPlace, Event]:
+        """Return the events at those places that are still kept, in one go."""
+        wanted = {(f"events.{lane}", *rest): (lane, *rest) for lane, *rest in set(places)}
+        found = await self._log.pick(list(wanted)) if wanted else {}
+        return {
+            wanted[where]: await self._with_payload(record)
+            for where, record in found.items()
+            if isinstance(record, Event)
+        }
+
+    async def at(self, place: EventPlace) -> Event | None:
+        """Return the event at one place."""
+        return (await self([place])).get(place)
+
+    async def _with_payload(self, event: Event) -> Event:
+        if event.data_ref is None:
+            return event
+        data = await self._blobs.get(event.data_ref)
+        return msgspec.structs.replace(event, data=data, data_ref=None)
