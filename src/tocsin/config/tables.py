@@ -67,10 +67,6 @@ class Log(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         int,
         Meta(ge=0, le=_SECOND, description="Longest wait under load for others to share a commit."),
     ] = 2
-    retention_ms: Annotated[
-        int,
-        Meta(ge=_MINUTE, le=365 * _DAY, description="How long records stay that all have read."),
-    ] = 2 * _DAY
 
 
 class Store(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -85,10 +81,11 @@ class Store(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ] = "joint"
     checkpoint_bytes: Annotated[
         int,
-        Meta(ge=_MIB, le=1_024 * _MIB, description="Size of the write-ahead log that starts one."),
-    ] = 16 * _MIB
-    cache_bytes: Annotated[
-        int, Meta(ge=_MIB, le=16_384 * _MIB, description="Memory for pages of each file.")
+        Meta(
+            ge=_MIB,
+            le=1_024 * _MIB,
+            description="Size at which a write-ahead log is copied whole and started anew.",
+        ),
     ] = 64 * _MIB
 
 
@@ -98,12 +95,6 @@ class Accept(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     dedup_window_ms: Annotated[
         int,
         Meta(ge=_MINUTE, le=30 * _DAY, description="How long a repeated event is recognised."),
-    ] = _DAY
-    idempotency_window_ms: Annotated[
-        int,
-        Meta(
-            ge=_MINUTE, le=7 * _DAY, description="How long an `Idempotency-Key` keeps its answer."
-        ),
     ] = _DAY
     events_per_second: Annotated[
         int,
@@ -125,10 +116,6 @@ class Route(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         int,
         Meta(ge=1, le=100_000, description="Recipients above which an event becomes a fan-out."),
     ] = 1_000
-    chunk_recipients_max: Annotated[
-        int,
-        Meta(ge=100, le=1_000_000, description="Most recipients in one chunk of a fan-out."),
-    ] = 65_536
 
 
 class Deliver(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -147,9 +134,6 @@ class Deliver(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Inbox(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What people see in the product."""
 
-    retention_ms: Annotated[
-        int, Meta(ge=_DAY, le=3_650 * _DAY, description="How long a message stays.")
-    ] = 90 * _DAY
     token_life_ms: Annotated[
         int,
         Meta(ge=_MINUTE, le=30 * _DAY, description="Life of a recipient's token if none is asked."),
