@@ -138,6 +138,14 @@ class Inbox(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         int,
         Meta(ge=_MINUTE, le=30 * _DAY, description="Life of a recipient's token if none is asked."),
     ] = _HOUR
+    polling_recipients_max: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=10_000_000,
+            description="Recipients whose polling is answered from memory while nothing changes.",
+        ),
+    ] = 100_000
 
 
 class Gateway(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -216,7 +216,10 @@ class Deduplication(Protocol):
         """
 
     async def owner(self, digest: bytes) -> bytes | None:
-        """Return the owner, for ``explain`` by source and id."""
+        """Return the owner, also one whose window has passed, while it is stored."""
+
+    async def owners(self, digests: Sequence[bytes]) -> Mapping[bytes, bytes]:
+        """Return the owners that are stored, for ``explain`` by source and id."""
 
 
 class StoredAnswer(msgspec.Struct, frozen=True):
@@ -389,6 +392,8 @@ class Fanout(msgspec.Struct, frozen=True, array_like=True):
     state: str = "running"
     reason: str = ""
     changed_ms: int = 0
+    steps: int = 1
+    """How many steps the workflow has: each of them is decided for everybody."""
 
 
 class Fanouts(Protocol):

@@ -55,6 +55,7 @@ class FanoutStarter:
             audience=len(audience),
             created_ms=now_ms,
             changed_ms=now_ms,
+            steps=len(run.workflow.steps),
         )
         await self._fanouts.claim_create([row])
         return _planned(run, key, Outcome.ROUTED)

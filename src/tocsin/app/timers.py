@@ -1,0 +1,87 @@
+"""The timers' step: what came due becomes an input record, and only then is its row retired."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from typing import Any, Final
+
+import structlog
+
+from tocsin.domain.records import Poison, Record, decode
+from tocsin.errors import Unavailable
+from tocsin.ports.log import Log, Output
+from tocsin.ports.state import Timer, Timers
+from tocsin.ports.system import Clock
+
+_SLICE: Final = 1_000
+_RETRY_MS: Final = 200
+
+logger = structlog.get_logger(__name__)
+
+
+class TimerStep:
+    """
+    Fires timers in the order of their due times.
+
+    A crash between the record and the row's retirement appends the record again; it has the same
+    key, and whoever reads it knows the first of them by that.
+    """
+
+    def __init__(self, log: Log, timers: Timers, clock: Clock) -> None:
+        self._log = log
+        self._timers = timers
+        self._clock = clock
+        self._armed = asyncio.Event()
+        timers.on_arm(self._armed.set)
+
+    async def run(self) -> None:
+        """Fire what comes due until cancelled."""
+        while True:
+            try:
+                self._armed.clear()
+                if not await self.fire():
+                    await self._wait()
+            except Unavailable as error:
+                logger.warning("timers_wait", code=error.code)
+                await self._clock.sleep_until(self._clock.now_ms() + _RETRY_MS)
+
+    async def fire(self) -> int:
+        """Fire one slice of what is due; returns how many."""
+        now_ms = self._clock.now_ms()
+        due = await self._timers.due(now_ms, _SLICE)
+        if due:
+            await self._log.append(_outputs(due))
+            await self._timers.fired([timer.key for timer in due], now_ms)
+        return len(due)
+
+    async def _wait(self) -> None:
+        due_ms = await self._timers.next_due_ms()
+        if due_ms is None or due_ms <= self._clock.now_ms():
+            # What is due already and was not found is not durable yet: that is told, too.
+            await self._armed.wait()
+        else:
+            await _first_of(self._clock.sleep_until(due_ms), _until(self._armed))
+
+
+def _outputs(due: Sequence[Timer]) -> list[Output]:
+    gathered: dict[tuple[str, int], list[Record | Poison]] = {}
+    for timer in due:
+        gathered.setdefault((timer.topic, timer.partition), []).append(decode(timer.record))
+    return [
+        Output(topic, partition, [each for each in records if not isinstance(each, Poison)])
+        for (topic, partition), records in gathered.items()
+    ]
+
+
+async def _until(event: asyncio.Event) -> None:
+    await event.wait()
+
+
+async def _first_of(*waits: Coroutine[Any, Any, None]) -> None:
+    """Return when one of *waits* has ended; the others are given up."""
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(each) for each in waits]
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            task.cancel()
