@@ -65,13 +65,15 @@ class TimerStep:
 
 
 def _outputs(due: Sequence[Timer]) -> list[Output]:
-    gathered: dict[tuple[str, int], list[Record | Poison]] = {}
+    gathered: dict[tuple[str, int], list[Record]] = {}
     for timer in due:
-        gathered.setdefault((timer.topic, timer.partition), []).append(decode(timer.record))
-    return [
-        Output(topic, partition, [each for each in records if not isinstance(each, Poison)])
-        for (topic, partition), records in gathered.items()
-    ]
+        record = decode(timer.record)
+        if isinstance(record, Poison):
+            # Nobody could read it on the log, either.
+            logger.error("timer_unreadable", kind=timer.kind, detail=record.detail)
+            continue
+        gathered.setdefault((timer.topic, timer.partition), []).append(record)
+    return [Output(topic, partition, records) for (topic, partition), records in gathered.items()]
 
 
 async def _until(event: asyncio.Event) -> None:

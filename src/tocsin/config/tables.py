@@ -116,6 +116,14 @@ class Route(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         int,
         Meta(ge=1, le=100_000, description="Recipients above which an event becomes a fan-out."),
     ] = 1_000
+    chunk_recipients_max: Annotated[
+        int,
+        Meta(
+            ge=100,
+            le=65_536,
+            description="Most recipients in one chunk of a fan-out, except in the inbox.",
+        ),
+    ] = 2_000
 
 
 class Deliver(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

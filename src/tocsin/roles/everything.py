@@ -21,6 +21,7 @@ from tocsin.config import Config
 from tocsin.domain.lanes import LANES
 from tocsin.errors import StorageFailed
 from tocsin.gateway.server import socket_class
+from tocsin.gateway.upkeep import keep
 from tocsin.wiring.folder import ADMIN_SOCKET, SANDBOX_KEY_FILE, take, write_sandbox_key
 from tocsin.wiring.http import Driving, build_driving
 from tocsin.wiring.services import Services, build
@@ -96,6 +97,8 @@ def background(services: Services) -> Sequence[Coroutine[Any, Any, None]]:
     """Return the loops of router, projections and upkeep."""
     log = services.storage.log
     work: list[Coroutine[Any, Any, None]] = [services.router.run(lane) for lane in LANES]
+    work += [services.fanouts.run(lane) for lane in LANES]
+    work.append(services.timers.run())
     if not log.atomic_with_views:
         work += [Expander(log).run(lane) for lane in LANES]
         work.append(Projector(log, services.storage.inbox, services.inbox_projection).run())
@@ -174,7 +177,9 @@ async def _serve_until_stopped(config: Config, running: Running, driving: Drivin
     await local.up.wait()
     socket_path.chmod(0o600)
     _announce(config, running, network.port())
+    keeping = running.spawn(_guarded(running, keep(driving.sessions, asyncio.sleep)))
     await running.stopping.wait()
+    keeping.cancel()
     for server in (network, local):
         server.should_exit = True
     with contextlib.suppress(TimeoutError):

@@ -11,6 +11,8 @@ from tocsin.app.accepting.keying import Keying
 from tocsin.app.access import Access
 from tocsin.app.addresses import AddressBook
 from tocsin.app.broadcasts import BroadcastTexts
+from tocsin.app.fanout_chunks import ChunkStep
+from tocsin.app.fanouts import FanoutRunner
 from tocsin.app.inbox import InboxDesk
 from tocsin.app.lookup import EventLookup
 from tocsin.app.project import InboxProjection, LedgerProjection, following
@@ -24,6 +26,7 @@ from tocsin.app.routing.router import Router
 from tocsin.app.routing.settle import Settle
 from tocsin.app.routing.step import RouteParts, RouteStep
 from tocsin.app.routing.workflows import RunWorkflows
+from tocsin.app.timers import TimerStep
 from tocsin.app.tokens import Tokens
 from tocsin.app.workflows import WorkflowRegistry
 from tocsin.config import Config
@@ -53,6 +56,8 @@ class Services:
     accept: Accept
     inbox: InboxDesk
     router: Router
+    fanouts: FanoutRunner
+    timers: TimerStep
     inbox_projection: InboxProjection
     ledger_projection: LedgerProjection
     book: AddressBook
@@ -87,6 +92,7 @@ async def build(
     def follow(lane: Lane) -> Follow | None:
         return following(log, lane, projections) if log.atomic_with_views else None
 
+    channels = channels or channel_facts()
     texts = BroadcastTexts(log, workflows, stores.recipients, stores.blobs)
     own = Follow(derive=_nothing, projections=projections) if log.atomic_with_views else None
     book = AddressBook(stores.sealer)
@@ -104,12 +110,14 @@ async def build(
         inbox=InboxDesk(log, storage.inbox, texts, clock, own),
         router=Router(
             log,
-            _route_step(config, storage, stores, workflows, book, channels or channel_facts()),
+            _route_step(config, storage, stores, workflows, book, channels),
             stores.blobs,
             clock,
             follow=follow,
             batch_events_max=config.route.batch_events_max,
         ),
+        fanouts=_fanouts(config, storage, stores, workflows, clock, channels, own),
+        timers=TimerStep(log, stores.timers, clock),
         inbox_projection=inbox_projection,
         ledger_projection=ledger_projection,
         book=book,
@@ -169,4 +177,29 @@ def _route_step(
             again=AgainStep(EventLookup(storage.log, stores.blobs), workflows),
             fanout_threshold=config.route.fanout_threshold,
         )
+    )
+
+
+def _fanouts(
+    config: Config,
+    storage: Storage,
+    stores: Stores,
+    workflows: RunWorkflows,
+    clock: Clock,
+    channels: Mapping[str, ChannelFacts],
+    follow: Follow | None,
+) -> FanoutRunner:
+    facts = FactsStep(stores.suppressions, stores.claims, workflows, channels)
+    return FanoutRunner(
+        storage.log,
+        stores.fanouts,
+        stores.blobs,
+        stores.claims,
+        stores.recipients,
+        EventLookup(storage.log, stores.blobs),
+        workflows,
+        ChunkStep(storage.log, stores.audiences, stores.recipients, stores.claims, facts),
+        clock,
+        follow=follow,
+        handed_max=config.route.chunk_recipients_max,
     )
