@@ -93,6 +93,7 @@ async def test_explain_finds_the_newest_owner(state: StateStores) -> None:
 
     assert await deduplication.owner(digest(1)) == owner(2)
     assert await deduplication.owner(digest(7)) is None
+    assert await deduplication.owners([digest(1), digest(7)]) == {digest(1): owner(2)}
 
 
 async def _claim(deduplication: Deduplication, n: int, now_ms: int) -> None:

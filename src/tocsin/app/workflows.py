@@ -59,6 +59,10 @@ class WorkflowRegistry:
         """Return the version that new runs of *key* get."""
         return self._newest.get(key)
 
+    def keys(self) -> Collection[str]:
+        """Return the keys of all published workflows."""
+        return self._newest.keys()
+
     def active(self, key: str) -> bool:
         """Return whether *key* is switched on."""
         return key not in self._inactive

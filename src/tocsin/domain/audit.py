@@ -241,7 +241,8 @@ class PartitionTally:
             self._mark = plan.position
             if not self._concerns(plan):
                 continue
-            if plan.released is None:
+            if plan.input_key == plan.event:
+                # The answer to an event itself, not to a timer's release or a part of a fan-out.
                 answered.append(plan.position)
                 self._outcomes[plan.outcome] = self._outcomes.get(plan.outcome, 0) + 1
             if plan.runs:

@@ -66,8 +66,12 @@ class SqliteDeduplication:
 
     async def owner(self, digest: bytes) -> bytes | None:
         """Return the newest owner that is still stored."""
-        found = await self._entries.find([digest])
-        return max(map(_owner_of, found[digest])) if found else None
+        return (await self.owners([digest])).get(digest)
+
+    async def owners(self, digests: Sequence[bytes]) -> Mapping[bytes, bytes]:
+        """Return the newest owner of each that is still stored."""
+        found = await self._entries.find(digests)
+        return {digest: _owner(entries) for digest, entries in found.items()}
 
     async def maintain(self, now_ms: int) -> None:
         """Drop the hours that have passed, and merge. To be called every few seconds."""

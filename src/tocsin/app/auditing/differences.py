@@ -134,7 +134,8 @@ class Differences:
         self, window: Window, tally: PartitionTally, unknown: set[int], found: Found
     ) -> None:
         async for plan in self._plans(tally.lane, tally.partition, *window[:2]):
-            if plan.position in unknown and plan.released is None and window.holds(plan.stamp_ms):
+            own = plan.input_key == plan.event
+            if own and plan.position in unknown and window.holds(plan.stamp_ms):
                 unknown.discard(plan.position)
                 if plan.stamp_ms >= window.edge_ms:
                     found.settling += 1

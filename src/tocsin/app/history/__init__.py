@@ -1,0 +1,1 @@
+"""What happened: finding events, their plans and what became of them; explaining why."""

@@ -1,0 +1,257 @@
+"""
+Why a recipient got something, or did not: one true sentence, and the data behind it.
+
+What was recorded is what happened. The trace of the gates is computed again from the versions that
+the record names; where the two differ, the explanation says so rather than choosing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from tocsin.domain.decision import Decision, GateResult
+from tocsin.domain.inbox import ItemState
+from tocsin.domain.reasons import Reason, Verdict
+from tocsin.domain.records import Attempt, Settled
+from tocsin.domain.times import show_time
+
+CLAIM_RULE: Final = "cancel"
+"""The rule of a decision that lost its claim row to a cancel."""
+
+
+class AudienceStep(msgspec.Struct, frozen=True):
+    """
+    Whether the recipient was meant, and by what.
+
+    ``by`` is recipient | path | group | object | everyone | fanout, ``rule`` names the place (a
+    group's key, a path and its value), ``member`` what held then.
+    """
+
+    member: bool
+    by: str
+    rule: str
+    detail: str = ""
+    excluded: bool = False
+
+
+class Delivery(msgspec.Struct, frozen=True, kw_only=True):
+    """One delivery: its decision, the gates computed again, and what it came to."""
+
+    delivery: bytes
+    decision: Decision
+    decided_ms: int
+    state: str
+    reason: str
+    at_ms: int
+    gates: Sequence[GateResult] = ()
+    recomputed_differs: bool = False
+    """The gates, computed again from what is stored, do not give the recorded decision."""
+    waits_until_ms: int | None = None
+    trail: Sequence[Attempt | Settled] = ()
+    engagement: ItemState | None = None
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """One workflow of the event, for this recipient."""
+
+    workflow: str
+    version: int
+    lane: str
+    outcome: str
+    """routed | alias | not_in_audience | waiting | paused | aborted."""
+    audience: Sequence[AudienceStep] = ()
+    audience_differs: bool = False
+    """The audience, looked up again as of then, is not the one that was recorded."""
+    profile_version: int | None = None
+    notification: bytes | None = None
+    fanout: bytes | None = None
+    alias_of: bytes | None = None
+    deliveries: Sequence[Delivery] = ()
+    detail: str = ""
+
+
+_WHY: Final[dict[str, str]] = {
+    Reason.WORKFLOW_INACTIVE: "the workflow was switched off",
+    Reason.INVALID_DATA: "the event's data does not fit the workflow's schema",
+    Reason.RENDER_FAILED: "its text could not be rendered",
+    Reason.UNKNOWN_RECIPIENT: "there was no such recipient and the event asked for known ones only",
+    Reason.ERASED: "the recipient was erased",
+    Reason.EXPIRED: "it had expired",
+    Reason.CANCELLED: "it was cancelled",
+    Reason.SUPPRESSION_LIST: "the recipient is on the suppression list",
+    Reason.OPTED_OUT: "the recipient has switched it off",
+    Reason.OFF_BY_DEFAULT: "it is off unless a recipient switches it on",
+    Reason.CHANNEL_NOT_CONFIGURED: "the channel has no provider",
+    Reason.NO_ADDRESS: "the recipient has no address there",
+    Reason.ADDRESS_UNVERIFIED: "the address is not verified",
+    Reason.ADDRESS_DEAD: "a provider said that the address is dead",
+    Reason.IN_QUIET_HOURS: "the recipient has quiet hours",
+    Reason.DO_NOT_DISTURB: "the recipient asked not to be disturbed",
+    Reason.NOT_NEEDED: "an earlier channel had done it",
+}
+
+
+def differs(decision: Decision, gates: Sequence[GateResult]) -> bool:
+    """
+    Return whether the gates, computed again, give another answer than the one that was recorded.
+    """
+    return bool(gates) and gates[-1].reason is not decision.reason
+
+
+def why(reason: str, rule: str = "") -> str:
+    """Return a reason code as a clause, with the rule that decided."""
+    clause = _WHY.get(reason, reason.replace("_", " "))
+    return f"{clause} ({rule})" if rule else clause
+
+
+def delivery_clause(delivery: Delivery) -> str:
+    """Return what became of one delivery, as a clause that follows the recipient's name."""
+    channel = delivery.decision.channel
+    at = show_time(delivery.at_ms)
+    match delivery.state:
+        case "sent" | "delivered":
+            return _arrived(delivery, channel, at)
+        case "deferred":
+            until = show_time(delivery.waits_until_ms or delivery.decision.until_ms or 0)
+            return f"will get it by {channel} after {until} because {_because(delivery)}"
+        case "pending" | "sending":
+            return f"has not got it by {channel} yet: it is {delivery.state} since {at}"
+        case "failed":
+            return f"did not get it by {channel}: it failed at {at} ({_plain(delivery.reason)})"
+        case "expired":
+            return f"did not get it by {channel}: it expired at {at} because {_because(delivery)}"
+        case "cancelled":
+            return f"did not get it by {channel}: it was cancelled at {at}"
+        case _:
+            return f"did not get it by {channel} because {_because(delivery)}"
+
+
+def _arrived(delivery: Delivery, channel: str, at: str) -> str:
+    verb = "got" if delivery.state == "delivered" or channel == "inbox" else "was sent"
+    clause = f"{verb} it by {channel} at {at}"
+    state = delivery.engagement
+    if state is None:
+        return clause
+    steps = (
+        ("received", state.received_ms),
+        ("saw", state.seen_ms),
+        ("read", state.read_ms),
+        ("acknowledged", state.acknowledged_ms),
+        ("archived", state.archived_ms),
+    )
+    done = [f"{verb} it at {show_time(ms)}" for verb, ms in steps if ms is not None]
+    return f"{clause} and {_list(done)}" if done else f"{clause} and has not seen it yet"
+
+
+def _because(delivery: Delivery) -> str:
+    rule = delivery.decision.rule if delivery.reason == delivery.decision.reason else ""
+    return why(delivery.reason, rule)
+
+
+def _plain(code: str) -> str:
+    return code.replace("_", " ")
+
+
+def run_sentence(who: str, run: Run) -> str:
+    """Return one run's part of the sentence."""
+    what = f"{run.workflow} (version {run.version})"
+    match run.outcome:
+        case "alias":
+            return f"{what} did not run again: another event with the same source and id owns it"
+        case "not_in_audience":
+            return f"{who} was not in the audience of {what}: {_audience_clause(run)}"
+        case "waiting" | "paused" | "aborted":
+            return f"{what} has not reached {who}: {run.detail}"
+        case _:
+            clauses = [delivery_clause(each) for each in run.deliveries]
+            meant = _audience_clause(run)
+            return f"{who} {_list(clauses)} ({what}; {meant})"
+
+
+def _audience_clause(run: Run) -> str:
+    out = next((step for step in run.audience if step.excluded), None)
+    if out is not None and run.outcome == "not_in_audience":
+        return f"the call excluded them by {_named(out)}"
+    inside = next((step for step in run.audience if step.member and not step.excluded), None)
+    if inside is not None:
+        return f"in the audience by {_named(inside)}"
+    if not run.audience:
+        return "neither the call nor the workflow names an audience"
+    looked = [f"{_named(step)}{': ' + step.detail if step.detail else ''}" for step in run.audience]
+    return f"the audience was {_list(looked)}"
+
+
+def _named(step: AudienceStep) -> str:
+    return f"{step.by} {step.rule}".strip()
+
+
+def _list(parts: Sequence[str]) -> str:
+    if not parts:
+        return "has no deliveries"
+    if len(parts) == 1:
+        return parts[0]
+    return f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+def sentence(who: str, runs: Sequence[Run]) -> str:
+    """Return the whole explanation as one sentence."""
+    text = "; ".join(run_sentence(who, run) for run in runs)
+    differing = any(
+        run.audience_differs or any(each.recomputed_differs for each in run.deliveries)
+        for run in runs
+    )
+    if differing:
+        text += (
+            "; what is stored now gives another answer than the one recorded, which is what"
+            " happened"
+        )
+    return text + "."
+
+
+def summary_outcome(runs: Sequence[Run]) -> str:
+    """Return one word for all of it: the first of the deliveries' states that says most."""
+    states = {each.state for run in runs for each in run.deliveries}
+    for state in (
+        "delivered",
+        "sent",
+        "sending",
+        "pending",
+        "deferred",
+        "failed",
+        "expired",
+        "cancelled",
+        "suppressed",
+    ):
+        if state in states:
+            return state
+    outcomes = [run.outcome for run in runs]
+    for outcome in ("waiting", "paused", "aborted", "alias"):
+        if outcome in outcomes:
+            return outcome
+    return "not_in_audience"
+
+
+def state_of(verdict: Verdict) -> str:
+    """Return the settled state of a verdict that a chunk recorded."""
+    return {
+        Verdict.SEND: "sent",
+        Verdict.SUPPRESS: "suppressed",
+        Verdict.EXPIRE: "expired",
+        Verdict.CANCEL: "cancelled",
+        Verdict.DEFER: "deferred",
+    }[verdict]
+
+
+_VERDICTS: Final[dict[str, Verdict]] = {
+    Reason.SEND: Verdict.SEND,
+    Reason.EXPIRED: Verdict.EXPIRE,
+    Reason.CANCELLED: Verdict.CANCEL,
+}
+
+
+def chunk_verdict(reason: str) -> Verdict:
+    """Return the verdict of a chunk's reason: a chunk never defers."""
+    return _VERDICTS.get(reason, Verdict.SUPPRESS)

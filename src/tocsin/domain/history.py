@@ -1,0 +1,129 @@
+"""How deliveries stand: the last decision about each, and what it came to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+import msgspec
+
+from tocsin.domain.decision import Decision
+from tocsin.domain.ids import EventKey, delivery_key, notification_key
+from tocsin.domain.reasons import Outcome, Verdict
+from tocsin.domain.records import Plan, PlannedRun
+
+STATE_OF: Final = {
+    Verdict.SEND: "pending",
+    Verdict.DEFER: "deferred",
+    Verdict.SUPPRESS: "suppressed",
+    Verdict.EXPIRE: "expired",
+    Verdict.CANCEL: "cancelled",
+}
+"""The state of a delivery by its decision alone, until something else is known."""
+
+PENDING: Final = frozenset({"pending", "sending", "deferred"})
+
+
+class Planned(msgspec.Struct, frozen=True):
+    """One delivery with the decision that stands, and the plan that it was made in."""
+
+    delivery: bytes
+    decision: Decision
+    decided_ms: int
+    profile_version: int
+
+
+class Note(msgspec.Struct, frozen=True):
+    """One notification: a run of a workflow for one recipient, with its deliveries in order."""
+
+    key: bytes
+    event: bytes
+    lane: str
+    workflow: str
+    version: int
+    index: int
+    recipient: int
+    recipient_id: str
+    category: str
+    expires_ms: int | None
+    deliveries: tuple[Planned, ...]
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """Where a delivery stands: ``at_ms`` is when it came to be so, ``reason`` why."""
+
+    state: str
+    reason: str
+    at_ms: int
+
+
+def notes(
+    lane: str,
+    runs: Iterable[tuple[Plan, PlannedRun]],
+    *,
+    recipient: int | None = None,
+    recipient_id: str | None = None,
+) -> dict[bytes, Note]:
+    """
+    Return notifications by key, of all recipients or of one, by number or by id.
+
+    *runs* are in the order of the log: of two decisions about a delivery the later one stands.
+    """
+    found: dict[bytes, Note] = {}
+    for plan, run in runs:
+        for each in run.notifications:
+            if recipient is not None and each.recipient != recipient:
+                continue
+            if recipient_id is not None and each.recipient_id != recipient_id:
+                continue
+            key = notification_key(EventKey(plan.event), run.index, each.recipient)
+            fresh = {
+                delivery_key(key, decision.step, decision.address): decision
+                for decision in each.decisions
+            }
+            before = found.get(key)
+            kept = {p.delivery: p for p in before.deliveries} if before is not None else {}
+            kept |= {
+                delivery: Planned(delivery, decision, plan.decided_ms, each.profile_version)
+                for delivery, decision in fresh.items()
+            }
+            found[key] = Note(
+                key=key,
+                event=plan.event,
+                lane=lane,
+                workflow=run.workflow,
+                version=run.version,
+                index=run.index,
+                recipient=each.recipient,
+                recipient_id=each.recipient_id,
+                category=run.category,
+                expires_ms=run.expires_ms,
+                deliveries=tuple(kept.values()),
+            )
+    return found
+
+
+def standing(planned: Planned, settled: Mapping[bytes, Standing]) -> Standing:
+    """Return where a delivery stands: as the ledger says, else as its decision does."""
+    known = settled.get(planned.delivery)
+    if known is not None:
+        return known
+    decision = planned.decision
+    return Standing(STATE_OF[decision.verdict], decision.reason, planned.decided_ms)
+
+
+def outcome(plans: Iterable[Plan | None]) -> str:
+    """Return what became of an event, from the plans that answer it in each of its lanes."""
+    outcomes = [plan.outcome if plan is not None else None for plan in plans]
+    if None in outcomes:
+        return "waiting"
+    for each in (
+        Outcome.ROUTED,
+        Outcome.POISON,
+        Outcome.EMPTY_AUDIENCE,
+        Outcome.ALIAS,
+        Outcome.NO_WORKFLOW,
+    ):
+        if each in outcomes:
+            return each
+    return "waiting"

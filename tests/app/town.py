@@ -1,0 +1,138 @@
+"""The use cases on real files and virtual time, with every background role of one process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import apsw
+import msgspec
+
+from tocsin.adapters.system import SystemChance, VirtualClock
+from tocsin.app.accepting.accept import Taken
+from tocsin.app.callers import LOCAL
+from tocsin.app.project import Expander, Projector
+from tocsin.config import Config
+from tocsin.domain.cloudevents import EventLimits, read_events
+from tocsin.domain.lanes import LANES
+from tocsin.domain.workflow import compile_workflow
+from tocsin.domain.workflow_read import read_document
+from tocsin.wiring.services import Services, build
+from tocsin.wiring.storage import JOINT, SPLIT, open_storage
+from tocsin.wiring.stores import open_stores
+
+BEGIN_MS = 1_900_000_000_000
+LAYOUTS = ("joint", "split")
+
+
+class Town:
+    """An open folder: events go in, plans and views come out."""
+
+    def __init__(self, folder: Path, services: Services, clock: VirtualClock) -> None:
+        self.folder = folder
+        self.services = services
+        self.clock = clock
+        self._roles: list[asyncio.Task[None]] = []
+
+    async def publish(self, document: Mapping[str, object]) -> None:
+        """Publish a workflow."""
+        compile_workflow(read_document(dict(document)), 1)
+        key = str(document["key"])
+        body = msgspec.json.encode(document)
+        await self.services.stores.workflows.publish(key, body, "test", self.clock.now_ms())
+        await self.services.registry.refresh()
+
+    async def send(self, *events: Mapping[str, object]) -> list[bytes]:
+        """Accept events; return their keys."""
+        incoming = read_events(
+            "application/json", {}, msgspec.json.encode(events), EventLimits()
+        )
+        taken = await self.services.accept.take(LOCAL, incoming.items)
+        assert all(isinstance(each, Taken) for each in taken), taken
+        return [each.key for each in taken if isinstance(each, Taken)]
+
+    def start(self) -> None:
+        """Run the roles that follow the log."""
+        log, services = self.services.storage.log, self.services
+        work = [services.router.run(lane) for lane in LANES]
+        if not log.atomic_with_views:
+            work += [Expander(log).run(lane) for lane in LANES]
+            work.append(Projector(log, services.storage.inbox, services.inbox_projection).run())
+            work.append(Projector(log, services.storage.ledger, services.ledger_projection).run())
+        loop = asyncio.get_running_loop()
+        self._roles = [loop.create_task(each) for each in work]
+
+    async def stop(self) -> None:
+        """End the roles."""
+        for task in self._roles:
+            task.cancel()
+        await asyncio.gather(*self._roles, return_exceptions=True)
+        self._roles = []
+
+    async def routed(self) -> None:
+        """Return when everything accepted is routed, followed and in the views."""
+        log = self.services.storage.log
+        for lane in LANES:
+            await self._reached("route", f"events.{lane}")
+        if log.atomic_with_views:
+            return
+        for lane in LANES:
+            await self._reached("expand", f"plans.{lane}")
+        for view in (self.services.storage.inbox, self.services.storage.ledger):
+            while True:
+                marks = await view.marks()
+                if all(
+                    marks.get((f"{kind}.{lane}", p), 0) >= log.end(f"{kind}.{lane}", p)
+                    for kind in (("inbox",) if view is self.services.storage.inbox else ("plans", "inbox"))
+                    for lane in LANES
+                    for p in range(log.partitions)
+                ):
+                    break
+                await asyncio.sleep(0)
+
+    async def _reached(self, group: str, topic: str) -> None:
+        log = self.services.storage.log
+        while True:
+            committed = await log.committed(group)
+            if all(
+                committed.get((topic, p), 0) >= log.end(topic, p) for p in range(log.partitions)
+            ):
+                return
+            await asyncio.sleep(0)
+
+    def damage(self, db: str, sql: str, values: Sequence[Any] = ()) -> int:
+        """Change a file behind the program's back; return how many rows."""
+        name = JOINT if self.services.storage.log.atomic_with_views else SPLIT[db]
+        connection = apsw.Connection(str(self.folder / name))
+        connection.set_busy_timeout(5_000)
+        connection.execute(sql, tuple(values))
+        changed = connection.changes()
+        connection.close()
+        return changed
+
+
+@asynccontextmanager
+async def opened(folder: Path, layout: str, **changes: Any) -> AsyncIterator[Town]:
+    """Open a town, with nothing running yet."""
+    config = Config()
+    store = msgspec.structs.replace(config.store, layout=layout)
+    config = msgspec.structs.replace(config, data=str(folder), mode="sandbox", store=store, **changes)
+    clock, chance = VirtualClock(BEGIN_MS), SystemChance()
+    async with AsyncExitStack() as stack:
+        storage = await open_storage(
+            config, folder, stack, now_ms=clock.now_ms(), on_fatal=_fatal
+        )
+        stores = await open_stores(config, folder, storage, stack, clock, chance)
+        services = await build(config, storage, stores, clock, chance)
+        town = Town(folder, services, clock)
+        try:
+            yield town
+        finally:
+            await town.stop()
+
+
+def _fatal(error: BaseException) -> None:
+    raise AssertionError("storage failed") from error
