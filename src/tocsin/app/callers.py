@@ -77,7 +77,8 @@ class Principal:
     Who is calling.
 
     ``name`` is what the trail and the logs say: ``key:<id>``, ``recipient:<number>`` or ``local``.
-    ``recipient`` and ``recipient_id`` are set for a recipient's token alone.
+    ``recipient``, ``recipient_id`` and ``expires_ms``, when it ends, are set for a recipient's
+    token alone.
     """
 
     name: str
@@ -86,6 +87,7 @@ class Principal:
     limits: Limits = Limits()
     recipient: int | None = None
     recipient_id: str | None = None
+    expires_ms: int | None = None
 
     def __repr__(self) -> str:
         return f"Principal({self.name})"

@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import msgspec
 
 from tocsin.app.broadcasts import BroadcastTexts
+from tocsin.app.inbox_changes import STATES_TOPIC, ChangeWriter
 from tocsin.domain.cursor import read_cursor, show_cursor
 from tocsin.domain.ids import NotificationKey, delivery_key
 from tocsin.domain.inbox import Counts, ItemState
 from tocsin.domain.lanes import LANES
 from tocsin.domain.records import Broadcast, StateChange
 from tocsin.domain.times import show_time
-from tocsin.errors import RequestRefused
-from tocsin.ports.log import Follow, Log, Output, Step
+from tocsin.errors import NotFound, RequestRefused
+from tocsin.ports.log import Follow, Log
 from tocsin.ports.system import Clock
 from tocsin.ports.views import InboxView, Missed, StoredItem
 
 PAGE_MAX: Final = 100
 IDS_MAX: Final = 1_000
 MISSED_MAX: Final = 300
-STATES_TOPIC: Final = "inbox.states"
+LOOKED_AT_MAX: Final = 1_000
+"""So many items one page looks at, however few of them its filter shows."""
 
 _READ_AHEAD: Final = 200
+STREAM_TOPICS: Final = (*(f"inbox.{lane}" for lane in LANES), STATES_TOPIC, "inbox.broadcasts")
+"""The topic of each stream of a cursor."""
+STATES_STREAM: Final = STREAM_TOPICS.index(STATES_TOPIC)
+
 _DELIVERING: Final = frozenset({"seen", "read", "acknowledge", "received"})
 
 
@@ -56,12 +63,18 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Page(NamedTuple):
-    """One page of items, as JSON texts."""
+    """
+    One page of items, as JSON texts.
+
+    With a filter a page may be shorter than was asked for, even empty, and yet have a ``next``.
+    ``until_ms`` is when it changes by itself, because something of it expires.
+    """
 
     items: list[bytes]
     counts: Counts
     cursor: str
     next: str | None
+    until_ms: int | None
 
 
 class Reader(NamedTuple):
@@ -86,12 +99,11 @@ class InboxDesk:
         self._view = view
         self._texts = texts
         self._clock = clock
-        self._follow = follow
+        self._writer = ChangeWriter(log, view, follow)
 
-    @property
-    def incarnation(self) -> int:
-        """What a cursor belongs to."""
-        return self._log.incarnation
+    def places(self, number: int) -> tuple[tuple[str, int], ...]:
+        """Return (topic, partition) of each of the person's streams."""
+        return tuple((topic, self._log.partition_of(topic, number)) for topic in STREAM_TOPICS)
 
     def ends(self, number: int) -> tuple[int, ...]:
         """Return the positions after everything that the person can see now."""
@@ -106,30 +118,52 @@ class InboxDesk:
         return await self._view.counts(number, self._clock.now_ms())
 
     async def page(self, reader: Reader, wanted: Filter, *, after: str | None, limit: int) -> Page:
-        """Return up to *limit* items that *wanted* shows, newest first, after a page's ``next``."""
-        vector = self._view.ends(reader.number)
-        before = _place(after)
-        now_ms = self._clock.now_ms()
-        found: list[StoredItem] = []
-        more = True
-        while more and len(found) <= limit:
-            ahead = max(_READ_AHEAD, limit + 1) if wanted != Filter() else limit + 1
-            items = await self._view.items(reader.number, before=before, limit=ahead)
-            more = len(items) == ahead
-            found += [each for each in items if _alive(each, now_ms) and wanted.shows(each)]
-            if items:
-                before = items[-1].place
-        kept = found[:limit]
-        following = kept[-1].place.hex() if len(found) > limit else None
-        texts = [await self.text(each, reader) for each in kept]
-        return Page(texts, await self.counts(reader.number), self.cursor(vector), following)
+        """
+        Return up to *limit* items that *wanted* shows, newest first, after a page's ``next``.
 
-    async def missed(self, number: int, cursor: str) -> Missed | None:
-        """Return what came after *cursor*; None when the client has to read the inbox again."""
-        vector = read_cursor(cursor, self._log.incarnation)
-        if vector is None:
-            return None
+        The cursor is from before the reading: what comes after it may be on the page already.
+        """
+        vector = self._view.ends(reader.number)
+        counts = await self.counts(reader.number)
+        found, following = await self._look(reader.number, wanted, _place(after), limit)
+        texts = await self._page_texts(found[:limit], reader)
+        ends = [each.expires_ms for each in found if each.expires_ms is not None]
+        if counts.next_expiry_ms is not None:
+            ends.append(counts.next_expiry_ms)
+        until_ms = min(ends, default=None)
+        return Page(texts, counts, self.cursor(vector), following, until_ms)
+
+    async def _look(
+        self, number: int, wanted: Filter, before: bytes | None, limit: int
+    ) -> tuple[list[StoredItem], str | None]:
+        """Return up to *limit* + 1 items, and where to go on when there may be more."""
+        now_ms = self._clock.now_ms()
+        ahead = limit + 1 if wanted == Filter() else max(_READ_AHEAD, limit + 1)
+        found: list[StoredItem] = []
+        looked_at = 0
+        while looked_at < LOOKED_AT_MAX:
+            items = await self._view.items(number, before=before, limit=ahead)
+            found += [each for each in items if _alive(each, now_ms) and wanted.shows(each)]
+            if len(found) > limit:
+                return found[: limit + 1], found[limit - 1].place.hex()
+            if len(items) < ahead:
+                return found, None
+            looked_at += len(items)
+            before = items[-1].place
+        assert before is not None
+        return found, before.hex()
+
+    def vector(self, cursor: str) -> tuple[int, ...] | None:
+        """Return what *cursor* stands for; None when that is not known any more."""
+        return read_cursor(cursor, self._log.incarnation)
+
+    async def missed(self, number: int, vector: Sequence[int]) -> Missed | None:
+        """Return what came after *vector*; None when the client has to read the inbox again."""
         return await self._view.missed(number, vector, limit=MISSED_MAX)
+
+    def alive(self, expires_ms: int | None) -> bool:
+        """Return whether what expires then has not done so yet."""
+        return expires_ms is None or expires_ms > self._clock.now_ms()
 
     async def text(self, item: StoredItem, reader: Reader) -> bytes:
         """Return an item as JSON, with the times of its state."""
@@ -137,6 +171,14 @@ class InboxDesk:
         if item.broadcast is not None:
             body = await self._texts.body(item.broadcast, reader.number)
         return with_state(body, item.state)
+
+    async def _page_texts(self, items: Sequence[StoredItem], reader: Reader) -> list[bytes]:
+        texts = []
+        for each in items:
+            # What a broadcast is made of may not be kept any more: the others are shown.
+            with contextlib.suppress(NotFound):
+                texts.append(await self.text(each, reader))
+        return texts
 
     async def broadcast_text(self, broadcast: Broadcast, number: int) -> bytes:
         """Return the JSON of a broadcast's item for one reader."""
@@ -146,7 +188,8 @@ class InboxDesk:
         """
         Change the state of items; return the keys of those that exist. Durable on return.
 
-        One record for all of them. Doing the same again changes nothing that is seen.
+        One record for all of them. Doing the same again changes nothing that is seen. Whoever reads
+        after the return sees the change.
         """
         if len(keys) > IDS_MAX:
             raise RequestRefused(f"at most {IDS_MAX} ids at once", code="too_many")
@@ -158,38 +201,57 @@ class InboxDesk:
             for each in items
             if state in _DELIVERING and not each.state.delivered
         ]
-        change = StateChange(
-            recipient=reader.number,
-            recipient_id=reader.id,
-            state=state,
-            keys=tuple(each.key for each in items),
-            at_ms=self._clock.now_ms(),
-            visible=tuple(each.visible_ms for each in items),
-            delivered=tuple(delivered),
+        await self._writer.write(
+            StateChange(
+                recipient=reader.number,
+                recipient_id=reader.id,
+                state=state,
+                keys=tuple(each.key for each in items),
+                at_ms=self._clock.now_ms(),
+                places=tuple(each.place for each in items),
+                delivered=tuple(delivered),
+            )
         )
-        await self._write(change)
         return [each.key for each in items]
 
-    async def change_all(self, reader: Reader, state: str) -> None:
-        """Change the state of everything that is visible by now. Durable on return."""
-        now_ms = self._clock.now_ms()
-        change = StateChange(
-            recipient=reader.number,
-            recipient_id=reader.id,
-            state=state,
-            keys=(),
-            at_ms=now_ms,
-            until_ms=now_ms,
-        )
-        await self._write(change)
+    async def change_all(self, reader: Reader, state: str, cursor: str | None = None) -> None:
+        """
+        Change the state of everything below *cursor*, or of what is visible now.
 
-    async def _write(self, change: StateChange) -> None:
-        partition = self._log.partition_of(STATES_TOPIC, change.recipient)
-        output = Output(STATES_TOPIC, partition, [change])
-        if self._follow is None:
-            await self._log.append([output])
-        else:
-            await self._log.commit(Step((), [output]), self._follow)
+        What becomes visible meanwhile stays as it is. Durable on return.
+        """
+        until = ends = self._view.ends(reader.number)
+        if cursor is not None:
+            given = self.vector(cursor)
+            if given is None:
+                raise RequestRefused(
+                    "cursor must be one that this server gave out", code="invalid_cursor"
+                )
+            until = given
+        await self._writer.write(
+            StateChange(
+                recipient=reader.number,
+                recipient_id=reader.id,
+                state=state,
+                keys=(),
+                at_ms=self._clock.now_ms(),
+                until=tuple(map(min, until, ends)),
+            )
+        )
+
+    async def received(self, reader: Reader, delivery: bytes) -> None:
+        """Note that a client has the inbox item that *delivery* brought; raises `NotFound`."""
+        key = NotificationKey(delivery[:16])
+        items = await self._view.by_key(reader.number, [key])
+        if not any(delivery_key(key, each.step, 0) == delivery for each in items):
+            raise NotFound("there is no such delivery")
+        await self.change(reader, "received", [key])
+
+
+def counts_json(counts: Counts) -> str:
+    """Return the counts as clients get them."""
+    more = ',"more":true' if counts.more else ""
+    return f'{{"unseen":{counts.unseen},"unread":{counts.unread}{more}}}'
 
 
 def with_state(body: bytes, state: ItemState) -> bytes:

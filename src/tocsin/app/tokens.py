@@ -84,6 +84,7 @@ class Tokens:
             scopes=_SCOPES_OF_BITS[bits],
             recipient=number,
             recipient_id=body[_HEAD.size :].decode(),
+            expires_ms=int.from_bytes(expires, "big"),
         )
 
     def end(self, numbers: Iterable[int]) -> None:

@@ -108,9 +108,11 @@ def count(items: Iterable[tuple[int | None, ItemState]], now_ms: int) -> Counts:
     return Counts(min(unseen, COUNT_MAX), min(unread, COUNT_MAX), more, next_expiry_ms)
 
 
-def one_more(counts: Counts) -> Counts:
+def one_more(counts: Counts, expires_ms: int | None = None) -> Counts:
     """Return *counts* after a new item; at the maximum it only says that there are more."""
     unseen, unread, more, next_expiry_ms = counts
+    if expires_ms is not None and (next_expiry_ms is None or expires_ms < next_expiry_ms):
+        next_expiry_ms = expires_ms
     return Counts(
         min(unseen + 1, COUNT_MAX),
         min(unread + 1, COUNT_MAX),

@@ -2,95 +2,140 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
 
 import structlog
 
-from tocsin.app.inbox import InboxDesk, Reader
-from tocsin.domain.cursor import read_cursor
+from tocsin.app.inbox import STATES_STREAM, InboxDesk
 from tocsin.domain.inbox import Counts
 from tocsin.domain.records import StateChange
-from tocsin.errors import TocsinError
+from tocsin.errors import NotFound, TocsinError
 from tocsin.gateway import messages
-from tocsin.gateway.people import Person, Session
+from tocsin.gateway.outbox import Outbox
+from tocsin.gateway.people import Person, Session, Stage
 from tocsin.gateway.socket import Socket
 from tocsin.ports.views import Missed, StoredItem
-
-Send = Callable[[Socket[Session], bytes], None]
 
 logger = structlog.get_logger(__name__)
 
 
 class CatchUp:
-    """Answers ``resume``."""
+    """
+    Answers ``resume``.
 
-    def __init__(self, inbox: InboxDesk, send: Send) -> None:
+    While a socket catches up it gets nothing else. It is live again in the same turn of the loop
+    in which it is seen to have everything that the live ones were sent, so that nothing falls
+    between; and where it has more than they, it says so, so that nothing comes twice.
+    """
+
+    def __init__(
+        self,
+        inbox: InboxDesk,
+        outbox: Outbox,
+        spawn: Callable[[Coroutine[Any, Any, None]], object],
+        level: Callable[[Person], None],
+    ) -> None:
+        """*level* is called when a socket has become live, perhaps ahead of the others."""
         self._inbox = inbox
-        self._send = send
+        self._outbox = outbox
+        self._spawn = spawn
+        self._level = level
 
-    async def resume(self, socket: Socket[Session], cursor: str) -> None:
-        """
-        Send what came after *cursor*; the socket is live again when nothing is left.
-
-        While it catches up it gets nothing else, so its cursor never runs ahead of what it has.
-        """
+    def resume(self, socket: Socket[Session], cursor: str) -> None:
+        """Go on from *cursor* when the socket is greeted and does not do so already."""
         session = socket.session
-        person = session.person
-        if person is None:
-            return
-        session.live = False
+        session.resume_from = cursor
+        if session.stage is Stage.LIVE:
+            self.begin(socket)
+
+    def begin(self, socket: Socket[Session]) -> None:
+        """Send what came after ``resume_from``."""
+        socket.session.stage = Stage.CATCHING_UP
+        person = socket.session.person
+        assert person is not None
+        self._spawn(self._run(socket, person))
+
+    async def _run(self, socket: Socket[Session], person: Person) -> None:
+        session = socket.session
         try:
-            session.cursor = await self._send_missed(socket, person, cursor)
+            vector = await self._round(socket, person, tuple(person.vector))
+            while session.resume_from is not None or _behind(vector, person.vector):
+                if socket not in person.sockets:
+                    return
+                vector = await self._round(socket, person, vector)
         except TocsinError as error:
             logger.warning("resume_failed", code=error.code)
             socket.close(1013, "resync")
             return
-        session.live = True
+        session.ahead = tuple(vector)
+        session.stage = Stage.LIVE
+        self._level(person)
 
-    async def _send_missed(self, socket: Socket[Session], person: Person, cursor: str) -> str:
-        while True:
-            applied = person.applied
-            missed = await self._inbox.missed(person.number, cursor)
-            if missed is None:
-                cursor = self._inbox.cursor(self._inbox.ends(person.number))
-                self._send(socket, messages.RESYNC)
-            else:
-                counts = await self._inbox.counts(person.number)
-                cursor = await self._send_some(socket, person.reader, missed, cursor, counts)
-            if person.applied == applied and not person.happenings:
-                return cursor
+    async def _round(
+        self, socket: Socket[Session], person: Person, vector: Sequence[int]
+    ) -> Sequence[int]:
+        """Send once what there is after *vector*, or after where the client wants to go on."""
+        session = socket.session
+        known: Sequence[int] | None = vector
+        if session.resume_from is not None:
+            session.cursor, session.resume_from = session.resume_from, None
+            known = self._inbox.vector(session.cursor)
+        missed = None if known is None else await self._inbox.missed(person.number, known)
+        if known is None or missed is None:
+            session.cursor = self._inbox.cursor(person.vector)
+            self._outbox.send(socket, messages.RESYNC)
+            return tuple(person.vector)
+        counts = await self._inbox.counts(person.number)
+        bodies = await self._bodies(missed, person)
+        return self._send(socket, known, bodies, counts)
 
-    async def _send_some(
+    async def _bodies(
+        self, missed: Missed, person: Person
+    ) -> list[tuple[int, int, StateChange | bytes | None]]:
+        """Return (stream, position, what to send) by stream and position."""
+        found: list[tuple[int, int, StateChange | bytes | None]] = [
+            (each.stream, each.position, await self._text(each, person)) for each in missed.items
+        ]
+        found += [(STATES_STREAM, position, change) for position, change in missed.changes]
+        return sorted(found, key=_stream_and_position)
+
+    async def _text(self, item: StoredItem, person: Person) -> bytes | None:
+        if not self._inbox.alive(item.expires_ms):
+            return None
+        try:
+            return await self._inbox.text(item, person.reader)
+        except NotFound:
+            return None
+
+    def _send(
         self,
         socket: Socket[Session],
-        reader: Reader,
-        missed: Missed,
-        cursor: str,
+        vector: Sequence[int],
+        found: Sequence[tuple[int, int, StateChange | bytes | None]],
         counts: Counts,
-    ) -> str:
-        vector = list(read_cursor(cursor, self._inbox.incarnation) or ())
-        # Within a stream by position: a connection that breaks half-way has a cursor before
-        # what it did not get.
-        for stream, position, each in in_order(missed):
-            vector[stream] = position + 1
-            following = self._inbox.cursor(vector)
-            if isinstance(each, StateChange):
-                payload = messages.state(cursor, following, each, counts)
+    ) -> Sequence[int]:
+        session = socket.session
+        reached = list(vector)
+        # A connection that breaks half-way has a cursor before what it did not get.
+        for stream, position, what in found:
+            reached[stream] = position + 1
+            if what is None:
+                continue
+            cursor = self._inbox.cursor(reached)
+            if isinstance(what, bytes):
+                payload = messages.item(session.cursor, cursor, what, counts)
             else:
-                body = await self._inbox.text(each, reader)
-                payload = messages.item(cursor, following, body, counts)
-            self._send(socket, payload)
-            cursor = following
-        return cursor
+                until = self._inbox.cursor(what.until) if what.until else ""
+                payload = messages.state(session.cursor, cursor, what, until, counts)
+            self._outbox.put(socket, payload)
+            session.cursor = cursor
+        self._outbox.flush()
+        return reached
 
 
-def in_order(missed: Missed) -> list[tuple[int, int, StoredItem | StateChange]]:
-    """Return (stream, position, what) by stream and position."""
-    found: list[tuple[int, int, StoredItem | StateChange]] = [
-        (each.stream, each.position, each) for each in missed.items
-    ]
-    found += [(3, position, change) for position, change in missed.changes]
-    return sorted(found, key=_stream_and_position)
+def _behind(vector: Sequence[int], other: Sequence[int]) -> bool:
+    return any(mine < its for mine, its in zip(vector, other, strict=True))
 
 
 def _stream_and_position(each: tuple[int, int, object]) -> tuple[int, int]:

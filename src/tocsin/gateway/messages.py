@@ -6,12 +6,10 @@ from typing import Literal
 
 import msgspec
 
+from tocsin.app.inbox import counts_json
 from tocsin.domain.ids import read_notification, show_notification
 from tocsin.domain.inbox import Counts
 from tocsin.domain.records import StateChange
-from tocsin.domain.times import show_time
-
-IDS_MAX = 1_000
 
 Change = Literal["seen", "read", "unread", "archive", "unarchive", "acknowledge", "received"]
 ChangeAll = Literal["seen_all", "read_all", "archive_all"]
@@ -34,16 +32,10 @@ class ClientMessage(msgspec.Struct, frozen=True):
 
     def keys(self) -> list[bytes]:
         """Return the notifications that are named; raises `tocsin.errors.RequestRefused`."""
-        return [read_notification(each) for each in self.ids[:IDS_MAX]]
+        return [read_notification(each) for each in self.ids]
 
 
 decode_message = msgspec.json.Decoder(ClientMessage).decode
-
-
-def counts_json(counts: Counts) -> str:
-    """Return the counts as clients get them."""
-    more = ',"more":true' if counts.more else ""
-    return f'{{"unseen":{counts.unseen},"unread":{counts.unread}{more}}}'
 
 
 def hello(cursor: str, counts: Counts) -> bytes:
@@ -61,17 +53,24 @@ def item(prev: str, cursor: str, body: bytes, counts: Counts) -> bytes:
     )
 
 
-def state(prev: str, cursor: str, change: StateChange, counts: Counts) -> bytes:
+def state(prev: str, cursor: str, change: StateChange, until: str, counts: Counts) -> bytes:
     """
     Return the message of a change of state.
 
-    A change of everything has no ids; ``until`` says up to which time of becoming visible.
+    A change of everything has no ids; *until* is the cursor up to which it holds.
     """
     ids = ",".join(f'"{show_notification(key)}"' for key in change.keys)
-    every = "" if change.keys else f',"all":true,"until":"{show_time(change.until_ms)}"'
+    every = "" if change.keys else f',"all":true,"until":"{until}"'
     return (
         f'{{"type":"state","prev":"{prev}","cursor":"{cursor}","ids":[{ids}]{every},'
         f'"state":"{change.state}","counts":{counts_json(counts)}}}'
+    ).encode()
+
+
+def counted(cursor: str, counts: Counts) -> bytes:
+    """Return the message of counts that changed by themselves: something has expired."""
+    return (
+        f'{{"type":"counts","prev":"{cursor}","cursor":"{cursor}","counts":{counts_json(counts)}}}'
     ).encode()
 
 

@@ -53,17 +53,24 @@ class InboxView(Protocol):
     """
     Every recipient's items and their states.
 
-    *Durable* when `write` has returned or its step has committed, and not visible before. *Twice*:
-    writing the same batch again changes nothing. *Ordered*: a person's items by ``place``, that is
-    by the time at which they became visible. Streams: 0 to 2 are the lanes, 3 state changes, 4
-    broadcasts.
+    *Durable* when `write` has returned or its step has committed; shown from `applied` on, and not
+    before. *Twice*: writing the same batch again changes nothing. *Ordered*: a person's items by
+    ``place``, that is by the time at which they became visible. Streams: 0 to 2 are the lanes, 3
+    state changes, 4 broadcasts.
     """
 
     def prepare(self, batches: Sequence[Batch]) -> PreparedWrite:
         """Return the write of *batches* of ``inbox.*`` topics for the step's own transaction."""
 
     def applied(self, batches: Sequence[Batch]) -> None:
-        """Note that *batches*, written by what `prepare` returned, are durable."""
+        """
+        Show *batches*, which have become durable: by the step of `prepare`, or by `write`.
+
+        Called on the loop, before any gateway hears of them.
+        """
+
+    async def reached(self, ends: Mapping[tuple[str, int], int]) -> None:
+        """Return when everything below *ends*, per (topic, partition), is shown."""
 
     async def write(self, batches: Sequence[Batch]) -> None:
         """Apply *batches* and advance their marks, in one transaction of the view's own."""
@@ -90,7 +97,7 @@ class InboxView(Protocol):
         """
 
     def ends(self, recipient: int) -> tuple[int, ...]:
-        """Return the position after the newest visible record of each stream for *recipient*."""
+        """Return the position below which everything is shown, for each of *recipient*'s streams."""
 
 
 class SettledDelivery(msgspec.Struct, frozen=True, array_like=True):

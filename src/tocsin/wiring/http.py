@@ -11,10 +11,13 @@ from prometheus_client import CollectorRegistry
 from tocsin.api.app import Api
 from tocsin.api.events import EventsApp
 from tocsin.api.idempotency import Repeats
+from tocsin.api.inbox import InboxRoutes, ReadRate
 from tocsin.api.parts import ApiParts, HttpLimits
 from tocsin.app.catalogue import Catalogue
+from tocsin.app.feed_watch import FeedWatch
 from tocsin.app.groups import Groups, Objects
 from tocsin.app.importing import Importing
+from tocsin.app.inbox_versions import InboxVersions
 from tocsin.app.keys import KeyRing
 from tocsin.app.optouts import OptOuts
 from tocsin.app.people import People
@@ -57,6 +60,12 @@ def build_driving(
     )
     limits = EventLimits(event_bytes_max=config.http.event_bytes_max)
     events = EventsApp(services.accept, repeats, limits, config.http.request_bytes_max)
+    http_limits = HttpLimits(
+        request_bytes_max=config.http.request_bytes_max,
+        requests_max=config.http.requests_max,
+        request_ms=config.http.request_timeout_ms,
+        allowed_origins=config.http.allowed_origins,
+    )
     parts = ApiParts(
         access=services.access,
         people=people,
@@ -72,9 +81,7 @@ def build_driving(
             clock,
             configured=lambda: [n for n, c in channel_facts().items() if c.configured],
         ),
-        tokens=TokenDesk(
-            services.tokens, people, notes, token_ms=config.inbox.token_life_ms
-        ),
+        tokens=TokenDesk(services.tokens, people, notes, token_ms=config.inbox.token_life_ms),
         keys=keys,
         repeats=repeats,
         limiter=stores.limiter,
@@ -82,14 +89,9 @@ def build_driving(
         chance=services.chance,
         registry=CollectorRegistry(),
         checks={},
-        limits=HttpLimits(
-            request_bytes_max=config.http.request_bytes_max,
-            requests_max=config.http.requests_max,
-            request_ms=config.http.request_timeout_ms,
-            allowed_origins=config.http.allowed_origins,
-        ),
+        limits=http_limits,
         stopping=stopping,
-        endpoints=(events.endpoint(),),
+        endpoints=(events.endpoint(), *_inbox(services, http_limits).endpoints()),
     )
     sessions = Sessions(
         services.access,
@@ -97,12 +99,26 @@ def build_driving(
         stores.presence,
         node="local",
         spawn=spawn,
+        wall_ms=clock.now_ms,
         sockets_per_recipient_max=config.gateway.sockets_per_recipient_max,
         stream_of=services.stream_of,
     )
     stores.feed.subscribe(sessions.receive)
     sockets = SocketServer(sessions, _socket_settings(services), scheduler)
     return Driving(Api(parts), sockets, sessions, keys, optouts)
+
+
+def _inbox(services: Services, limits: HttpLimits) -> InboxRoutes:
+    stores, config, desk = services.stores, services.config, services.inbox
+    versions = InboxVersions(
+        FeedWatch(desk.places, desk.ends),
+        services.clock.now_ms,
+        services.chance.bytes(6).hex(),
+        held_max=config.inbox.polling_recipients_max,
+    )
+    stores.feed.subscribe(versions.receive)
+    rate = ReadRate(limits.requests_per_s, limits.requests_burst)
+    return InboxRoutes(desk, versions, stores.limiter, rate)
 
 
 def _socket_settings(services: Services) -> SocketSettings:

@@ -93,12 +93,14 @@ async def open_storage(
     inbox_runs, ledger_runs = await _open_indexes(files["views"])
     bodies: Bodies = log.chunk_of if joint else own_chunk
     marks = files["views"]
+    inbox_marks = ViewMarks("inbox", marks.writer, marks.readers, keeps_bodies=not joint)
     inbox = SqliteInbox(
         inbox_runs,
         marks.readers,
-        ViewMarks("inbox", marks.writer, marks.readers, keeps_bodies=not joint),
+        inbox_marks,
         bodies,
-        end=log.end,
+        # Where both are one transaction, the view holds what the log holds.
+        ends=log.ends() if joint else await inbox_marks.all(),
         partition_of=log.partition_of,
     )
     ledger = SqliteLedger(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import chain, islice
+from itertools import chain
 from typing import Final
 
 import apsw
 
+from tocsin.adapters.sqlite.chunk import count as count_of
 from tocsin.adapters.sqlite.chunk import record
 from tocsin.adapters.sqlite.connection import Readers
 from tocsin.adapters.sqlite.inbox_broadcasts import BROADCAST_STREAM, Broadcasts
@@ -16,7 +18,6 @@ from tocsin.adapters.sqlite.inbox_states import States, read_changes, write_chan
 from tocsin.adapters.sqlite.run_tail import PendingAddition
 from tocsin.adapters.sqlite.runs import IndexRuns
 from tocsin.adapters.sqlite.view_marks import ViewMarks
-from tocsin.adapters.sqlite.writer import Writer
 from tocsin.domain.inbox import Counts, count
 from tocsin.domain.lanes import LANE_NUMBER, LANES
 from tocsin.domain.records import Broadcast, Item, StateChange, decode
@@ -26,7 +27,8 @@ from tocsin.ports.views import Missed, StoredItem
 STATES_TOPIC: Final = "inbox.states"
 BROADCASTS_TOPIC: Final = "inbox.broadcasts"
 STATES_STREAM: Final = 3
-STREAMS: Final = 5
+TOPICS: Final = (*(f"inbox.{lane}" for lane in LANES), STATES_TOPIC, BROADCASTS_TOPIC)
+"""The topic of each stream."""
 
 Bodies = Callable[[apsw.Connection, str, int, int], tuple[int, bytes] | None]
 """(connection, topic, partition, position) → (first position, chunk) of the row that holds it."""
@@ -73,27 +75,26 @@ class SqliteInbox:
     `tocsin.ports.views.InboxView`.
 
     *bodies* finds the row that holds a record: among the log's rows where they share a file, else
-    among the view's own. *end* is the log's: entries enter memory just before they are durable,
-    and what lies at or after the durable end is not shown.
+    among the view's own. *ends* is how far the view has come at the start, per (topic, partition).
+    Entries enter memory just before they are durable; what lies at or after an end is not shown.
     """
 
     def __init__(
         self,
         runs: IndexRuns,
         readers: Readers,
-        writer: Writer,
         marks: ViewMarks,
         bodies: Bodies,
         *,
-        end: Callable[[str, int], int],
+        ends: Mapping[tuple[str, int], int],
         partition_of: Callable[[str, int], int],
     ) -> None:
         self._runs = runs
         self._readers = readers
-        self._writer = writer
         self._marks = marks
         self._bodies = bodies
-        self._end = end
+        self._applied = dict(ends)
+        self._waiting: dict[asyncio.Future[None], Mapping[tuple[str, int], int]] = {}
         self._partition_of = partition_of
         self._broadcasts = Broadcasts()
 
@@ -102,17 +103,35 @@ class SqliteInbox:
         return InboxWrite(self._runs, self._broadcasts, batches)
 
     def applied(self, batches: Sequence[Batch]) -> None:
-        """Note what became durable."""
+        """Show what became durable, and let go whoever waits for it."""
         for batch in batches:
+            where = (batch.topic, batch.partition)
+            self._applied[where] = max(batch.end, self._applied.get(where, 0))
             if batch.topic == BROADCASTS_TOPIC:
-                for each in batch.records:
+                for position, each in enumerate(batch.records, batch.position):
                     if isinstance(each, Broadcast):
-                        self._broadcasts.forget(each.block)
+                        self._broadcasts.note(position, each.block)
+        for future, ends in tuple(self._waiting.items()):
+            if not future.done() and self._holds(ends):
+                future.set_result(None)
+
+    async def reached(self, ends: Mapping[tuple[str, int], int]) -> None:
+        """Return when everything below *ends* is shown."""
+        if self._holds(ends):
+            return
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting[future] = ends
+        try:
+            await future
+        finally:
+            del self._waiting[future]
+
+    def _holds(self, ends: Mapping[tuple[str, int], int]) -> bool:
+        return all(self._applied.get(where, 0) >= end for where, end in ends.items())
 
     async def write(self, batches: Sequence[Batch]) -> None:
         """Apply *batches* in a transaction of the view's own file."""
         await self._marks.write(batches, self.prepare(batches))
-        self.applied(batches)
 
     async def marks(self) -> Mapping[tuple[str, int], int]:
         """Return how far each partition is applied."""
@@ -121,13 +140,15 @@ class SqliteInbox:
     async def items(
         self, recipient: int, *, before: bytes | None, limit: int
     ) -> Sequence[StoredItem]:
-        """Return a page, newest first."""
+        """Return a page, newest first; it is shorter than *limit* at the end alone."""
+        end = self._end(BROADCASTS_TOPIC, 0)
         entries = await self._entries(recipient, limit=limit, below=before)
 
         def read(connection: apsw.Connection) -> list[StoredItem]:
             states = States(connection, recipient)
             stored = self._stored(connection, entries, states)
-            merged = list(self._shown(connection, recipient, states, before, limit))
+            shown = self._shown(connection, recipient, states, end)
+            merged = [each for each in shown if before is None or each.place < before]
             merged.extend(stored)
             merged.sort(key=_place, reverse=True)
             return merged[:limit]
@@ -137,30 +158,29 @@ class SqliteInbox:
     async def by_key(self, recipient: int, keys: Sequence[bytes]) -> Sequence[StoredItem]:
         """Return those of *keys* that exist."""
         wanted = set(keys)
+        end = self._end(BROADCASTS_TOPIC, 0)
         entries = [e for e in await self._entries(recipient) if e.key in wanted]
 
         def read(connection: apsw.Connection) -> list[StoredItem]:
-            states = States(connection, recipient)
+            states = States(connection, recipient, keys)
             found = self._stored(connection, entries, states)
-            found.extend(
-                item
-                for item in self._shown(connection, recipient, states, None, None)
-                if item.key in wanted
-            )
+            shown = self._shown(connection, recipient, states, end)
+            found.extend(item for item in shown if item.key in wanted)
             return found
 
         return await self._readers.run(read)
 
     async def counts(self, recipient: int, now_ms: int) -> Counts:
         """Count by entries and states; no body is read."""
+        end = self._end(BROADCASTS_TOPIC, 0)
         entries = await self._entries(recipient)
 
         def read(connection: apsw.Connection) -> Counts:
             states = States(connection, recipient)
-            own = ((e.expires_ms, states.of(e.key, e.visible_ms)) for e in reversed(entries))
+            own = ((e.expires_ms, states.of(e.key, e.place)) for e in reversed(entries))
             shared = (
-                (s.record.expires_ms, states.of(key, s.record.visible_ms))
-                for s, key in self._broadcasts.of(connection, recipient)
+                (s.record.expires_ms, states.of(key, s.place))
+                for s, key in self._broadcasts.of(connection, recipient, end)
             )
             return count(chain(own, shared), now_ms)
 
@@ -169,44 +189,48 @@ class SqliteInbox:
     async def missed(self, recipient: int, vector: Sequence[int], *, limit: int) -> Missed | None:
         """Return what came at or after *vector*."""
         ends = self.ends(recipient)
-        if len(vector) != STREAMS or any(v > end for v, end in zip(vector, ends, strict=True)):
+        if len(vector) != len(TOPICS) or any(v > end for v, end in zip(vector, ends, strict=True)):
             return None
-        entries = await self._entries(recipient, limit=limit + 1)
-        newer = [e for e in entries if e.position >= vector[e.stream]]
+        # By position and not by place: an item may become visible late with an early time.
+        newer = [e for e in await self._entries(recipient) if e.position >= vector[e.stream]]
         if len(newer) > limit:
             return None
 
         def read(connection: apsw.Connection) -> Missed | None:
             states = States(connection, recipient)
             items = self._stored(connection, newer, states)
-            items.extend(
-                item
-                for item in self._shown(connection, recipient, states, None, None)
-                if item.position >= vector[BROADCAST_STREAM]
-            )
+            shown = self._shown(connection, recipient, states, ends[BROADCAST_STREAM])
+            items.extend(i for i in shown if i.position >= vector[BROADCAST_STREAM])
             rows = read_changes(connection, recipient, vector[STATES_STREAM], limit + 1)
             if len(items) + len(rows) > limit:
                 return None
             items.sort(key=_place)
-            changes = [(position, decode(body)) for position, body in rows]
+            changes = [(p, decode(body)) for p, body in rows if p < ends[STATES_STREAM]]
             return Missed(items, [(p, c) for p, c in changes if isinstance(c, StateChange)])
 
         return await self._readers.run(read)
 
     def ends(self, recipient: int) -> tuple[int, ...]:
-        """Return the durable end of each of the recipient's streams."""
-        topics = [f"inbox.{lane}" for lane in LANES]
-        topics += [STATES_TOPIC, BROADCASTS_TOPIC]
-        return tuple(self._end(topic, self._partition_of(topic, recipient)) for topic in topics)
+        """Return the end of each of the recipient's streams in this view."""
+        return tuple(self._end(t, self._partition_of(t, recipient)) for t in TOPICS)
+
+    def _end(self, topic: str, partition: int) -> int:
+        return self._applied.get((topic, partition), 0)
 
     async def _entries(
         self, recipient: int, *, limit: int | None = None, below: bytes | None = None
     ) -> list[Entry]:
-        """Return durable entries, oldest first: the newest *limit* below a place."""
+        """Return visible entries, oldest first: the newest *limit* below a place."""
         key = recipient.to_bytes(KEY_BYTES, "big")
-        found = await self._runs.find([key], limit=limit, below=below)
-        entries = [unpack(each) for each in found.get(key, ())]
-        return [e for e in entries if e.position < self._end(_topic(e.stream), e.partition)]
+        wanted = limit
+        while True:
+            found = (await self._runs.find([key], limit=wanted, below=below)).get(key, [])
+            entries = [unpack(each) for each in found]
+            kept = [e for e in entries if e.position < self._end(TOPICS[e.stream], e.partition)]
+            if wanted is None or limit is None or len(kept) >= limit or len(found) < wanted:
+                return kept if limit is None else kept[-limit:]
+            # Some of the newest are not durable yet: look further back for as many more.
+            wanted *= 2
 
     def _stored(
         self, connection: apsw.Connection, entries: Sequence[Entry], states: States
@@ -219,40 +243,30 @@ class SqliteInbox:
         return items
 
     def _item(self, connection: apsw.Connection, entry: Entry) -> Item | None:
-        found = self._bodies(connection, _topic(entry.stream), entry.partition, entry.position)
-        if found is None:
+        found = self._bodies(connection, TOPICS[entry.stream], entry.partition, entry.position)
+        if found is None or not 0 <= entry.position - found[0] < count_of(found[1]):
             return None
-        first, chunk = found
-        each = decode(record(chunk, entry.position - first))
+        each = decode(record(found[1], entry.position - found[0]))
         return each if isinstance(each, Item) else None
 
     def _shown(
-        self,
-        connection: apsw.Connection,
-        recipient: int,
-        states: States,
-        before: bytes | None,
-        limit: int | None,
+        self, connection: apsw.Connection, recipient: int, states: States, end: int
     ) -> Iterator[StoredItem]:
-        end = self._end(BROADCASTS_TOPIC, 0)
-        found = (
-            StoredItem(
+        for shown, key in self._broadcasts.of(connection, recipient, end):
+            record = shown.record
+            yield StoredItem(
                 key=key,
-                body=shown.record.body,
-                category=shown.record.category,
-                visible_ms=shown.record.visible_ms,
-                expires_ms=shown.record.expires_ms,
+                body=record.body,
+                category=record.category,
+                visible_ms=record.visible_ms,
+                expires_ms=record.expires_ms,
                 place=shown.place,
                 stream=BROADCAST_STREAM,
                 position=shown.position,
-                state=states.of(key, shown.record.visible_ms),
-                step=shown.record.step,
-                broadcast=shown.record,
+                state=states.of(key, shown.place),
+                step=record.step,
+                broadcast=record,
             )
-            for shown, key in self._broadcasts.of(connection, recipient)
-            if shown.position < end and (before is None or shown.place < before)
-        )
-        return islice(found, limit)
 
 
 def stream_of(topic: str) -> int:
@@ -262,10 +276,6 @@ def stream_of(topic: str) -> int:
     if topic == BROADCASTS_TOPIC:
         return BROADCAST_STREAM
     return LANE_NUMBER[topic.partition(".")[2]]
-
-
-def _topic(stream: int) -> str:
-    return f"inbox.{LANES[stream]}"
 
 
 def _entry(item: Item, stream: int, partition: int, position: int) -> bytes:
@@ -284,7 +294,7 @@ def _stored(entry: Entry, item: Item, states: States) -> StoredItem:
         place=entry.place,
         stream=entry.stream,
         position=entry.position,
-        state=states.of(entry.key, entry.visible_ms),
+        state=states.of(entry.key, entry.place),
         step=item.step,
     )
 

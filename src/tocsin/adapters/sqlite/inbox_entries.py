@@ -12,6 +12,7 @@ big-endian, so that entries of one recipient sort by the time at which they beca
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 ENTRY_BYTES: Final = 40
@@ -79,3 +80,9 @@ def unpack(entry: bytes) -> Entry:
 def place(visible_ms: int, stream: int, partition: int, position: int) -> bytes:
     """Return the place of an item that has no entry of its own: a broadcast."""
     return visible_ms.to_bytes(6, "big") + bytes((stream, partition)) + position.to_bytes(6, "big")
+
+
+def covers(place: bytes, until: Sequence[int]) -> bool:
+    """Return whether the item at *place* lies below *until*, a position for each stream."""
+    stream = place[6]
+    return stream < len(until) and int.from_bytes(place[8:], "big") < until[stream]

@@ -2,81 +2,98 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, NamedTuple
 
 import apsw
 import msgspec
 
+from tocsin.adapters.sqlite.inbox_entries import covers
 from tocsin.domain.inbox import UNTOUCHED, ItemState, changed
 from tocsin.domain.records import StateChange, encode
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(ItemState)
+_until_decoder = msgspec.msgpack.Decoder(tuple[int, ...])
 
-_UPSERT = (
+_UPSERT: Final = (
     "INSERT INTO inbox_state (recipient, item, state, position) VALUES (?, ?, ?, ?)"
     " ON CONFLICT (recipient, item) DO UPDATE"
     " SET state = excluded.state, position = excluded.position"
     " WHERE excluded.position > inbox_state.position"
 )
-_SWEEP = (
-    "INSERT INTO inbox_sweep (recipient, position, state, until_ms, at_ms)"
+_SWEEP: Final = (
+    "INSERT INTO inbox_sweep (recipient, position, state, until, at_ms)"
     " VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
 )
-_CHANGE = (
+_CHANGE: Final = (
     "INSERT INTO inbox_change (recipient, position, body) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
 )
+_ONE_STATE: Final = "SELECT state, position FROM inbox_state WHERE recipient = ? AND item = ?"
+_ALL_STATES: Final = "SELECT item, state, position FROM inbox_state WHERE recipient = ?"
+_SWEEPS: Final = (
+    "SELECT position, state, until, at_ms FROM inbox_sweep WHERE recipient = ? ORDER BY position"
+)
+_CHANGES: Final = (
+    "SELECT position, body FROM inbox_change WHERE recipient = ? AND position >= ?"
+    " ORDER BY position LIMIT ?"
+)
+
+
+class _Sweep(NamedTuple):
+    """A change of everything below ``until``, one position for each stream."""
+
+    position: int
+    state: str
+    until: tuple[int, ...]
+    at_ms: int
 
 
 class States:
     """The states of one recipient's items: rows of single items, under sweeps over all of them."""
 
-    def __init__(self, connection: apsw.Connection, recipient: int) -> None:
-        self._rows: dict[bytes, tuple[ItemState, int]] = {
-            item: (_decoder.decode(state), position)
-            for item, state, position in connection.execute(
-                "SELECT item, state, position FROM inbox_state WHERE recipient = ?", (recipient,)
-            )
-        }
-        self._sweeps: list[tuple[int, str, int, int]] = [
-            (position, state, until_ms, at_ms)
-            for position, state, until_ms, at_ms in connection.execute(
-                "SELECT position, state, until_ms, at_ms FROM inbox_sweep"
-                " WHERE recipient = ? ORDER BY position",
-                (recipient,),
-            )
+    def __init__(
+        self, connection: apsw.Connection, recipient: int, only: Sequence[bytes] | None = None
+    ) -> None:
+        """Read all rows, or those of the keys *only*."""
+        self._rows = _rows(connection, recipient, only)
+        self._sweeps = [
+            _Sweep(position, state, _until_decoder.decode(until), at_ms)
+            for position, state, until, at_ms in connection.execute(_SWEEPS, (recipient,))
         ]
+        self._kinds = len({sweep.state for sweep in self._sweeps})
 
-    def of(self, key: bytes, visible_ms: int) -> ItemState:
-        """Return an item's state: its own row, and every later sweep that concerned it."""
+    def of(self, key: bytes, place: bytes) -> ItemState:
+        """
+        Return an item's state: its own row, and every later sweep that concerned it.
+
+        Sweeps keep the first time, so that only the first of each kind counts.
+        """
         state, at = self._rows.get(key, (UNTOUCHED, -1))
-        for position, name, until_ms, at_ms in self._sweeps:
-            if position > at and visible_ms <= until_ms:
-                state = changed(state, name, at_ms)
+        done: set[str] = set()
+        for sweep in self._sweeps:
+            if len(done) == self._kinds:
+                break
+            if sweep.position > at and sweep.state not in done and covers(place, sweep.until):
+                state = changed(state, sweep.state, sweep.at_ms)
+                done.add(sweep.state)
         return state
 
 
 def write_changes(connection: apsw.Connection, changes: Iterable[tuple[int, StateChange]]) -> None:
     """Apply (position, change) pairs in order. The same pair again changes nothing."""
     for position, change in changes:
-        connection.execute(_CHANGE, (change.recipient, position, encode(change)))
+        recipient = change.recipient
+        connection.execute(_CHANGE, (recipient, position, encode(change)))
         if not change.keys:
-            connection.execute(
-                _SWEEP,
-                (change.recipient, position, change.state, change.until_ms, change.at_ms),
-            )
+            until = _encoder.encode(change.until)
+            connection.execute(_SWEEP, (recipient, position, change.state, until, change.at_ms))
             continue
-        states = States(connection, change.recipient)
-        rows = [
-            (
-                change.recipient,
-                key,
-                _encoder.encode(changed(states.of(key, visible_ms), change.state, change.at_ms)),
-                position,
-            )
-            for key, visible_ms in zip(change.keys, change.visible, strict=True)
-        ]
+        states = States(connection, recipient, change.keys)
+        rows = []
+        for key, place in zip(change.keys, change.places, strict=True):
+            state = changed(states.of(key, place), change.state, change.at_ms)
+            rows.append((recipient, key, _encoder.encode(state), position))
         connection.executemany(_UPSERT, rows)
 
 
@@ -85,16 +102,22 @@ def read_changes(
 ) -> Sequence[tuple[int, bytes]]:
     """Return (position, record) of the recipient's changes from *position* on."""
     rows: list[tuple[Any, ...]] = connection.execute(
-        "SELECT position, body FROM inbox_change WHERE recipient = ? AND position >= ?"
-        " ORDER BY position LIMIT ?",
-        (recipient, position, limit),
+        _CHANGES, (recipient, position, limit)
     ).fetchall()
     return [(row[0], row[1]) for row in rows]
 
 
-def states_of(
-    connection: apsw.Connection, recipient: int, visible: Mapping[bytes, int]
-) -> Mapping[bytes, ItemState]:
-    """Return the state of each key of *visible* (key → visible ms)."""
-    states = States(connection, recipient)
-    return {key: states.of(key, visible_ms) for key, visible_ms in visible.items()}
+def _rows(
+    connection: apsw.Connection, recipient: int, only: Sequence[bytes] | None
+) -> dict[bytes, tuple[ItemState, int]]:
+    if only is None:
+        return {
+            item: (_decoder.decode(state), position)
+            for item, state, position in connection.execute(_ALL_STATES, (recipient,))
+        }
+    found = {}
+    for key in only:
+        row = connection.execute(_ONE_STATE, (recipient, key)).fetchone()
+        if row is not None:
+            found[key] = (_decoder.decode(row[0]), row[1])
+    return found

@@ -20,12 +20,12 @@ CREATE TABLE inbox_state (
     PRIMARY KEY (recipient, item)
 ) WITHOUT ROWID;
 
--- One row per "all of it": it holds for what was visible up to until_ms.
+-- One row per "all of it": it holds for what lies below until, a position for each stream.
 CREATE TABLE inbox_sweep (
     recipient INTEGER NOT NULL,
     position INTEGER NOT NULL,
     state TEXT NOT NULL,
-    until_ms INTEGER NOT NULL,
+    until BLOB NOT NULL,
     at_ms INTEGER NOT NULL,
     PRIMARY KEY (recipient, position)
 ) WITHOUT ROWID;
@@ -37,12 +37,26 @@ CREATE TABLE inbox_change (
     PRIMARY KEY (recipient, position)
 ) WITHOUT ROWID;
 
+-- A chunk that was written again after a crash has another position: the first one stands.
 CREATE TABLE inbox_broadcast (
     block INTEGER NOT NULL,
     position INTEGER NOT NULL,
+    fanout BLOB NOT NULL,
+    step INTEGER NOT NULL,
+    part INTEGER NOT NULL,
     body BLOB NOT NULL,
-    PRIMARY KEY (block, position)
+    PRIMARY KEY (block, position),
+    UNIQUE (fanout, step, block, part)
 );
+
+-- The chunks of fan-outs whose members are counted as settled.
+CREATE TABLE settled_broadcast (
+    fanout BLOB NOT NULL,
+    step INTEGER NOT NULL,
+    block INTEGER NOT NULL,
+    part INTEGER NOT NULL,
+    PRIMARY KEY (fanout, step, block, part)
+) WITHOUT ROWID;
 
 -- What became of deliveries, a row per transaction; see settlements.py for the entries.
 CREATE TABLE settled_chunk (
