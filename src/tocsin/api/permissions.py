@@ -129,6 +129,7 @@ PERMISSIONS: Final[Mapping[Route, Permission]] = {
     ("GET", "/v1/notifications/{id}"): _READ,
     ("GET", "/v1/explain"): _READ,
     ("GET", "/v1/audit"): _READ,
+    ("POST", "/v1/audit/repair"): _OPERATE,
     ("GET", "/v1/fanouts/{id}"): _READ,
     ("POST", "/v1/fanouts/{id}/pause"): _OPERATE,
     ("POST", "/v1/fanouts/{id}/resume"): _OPERATE,

@@ -22,7 +22,14 @@ from tocsin.domain.lanes import LANES
 from tocsin.errors import StorageFailed
 from tocsin.gateway.server import socket_class
 from tocsin.gateway.upkeep import keep
-from tocsin.wiring.folder import ADMIN_SOCKET, SANDBOX_KEY_FILE, take, write_sandbox_key
+from tocsin.wiring.folder import (
+    ADDRESS_FILE,
+    ADMIN_SOCKET,
+    SANDBOX_KEY_FILE,
+    take,
+    write_address,
+    write_sandbox_key,
+)
 from tocsin.wiring.http import Driving, build_driving
 from tocsin.wiring.services import Services, build
 from tocsin.wiring.storage import Crash, open_storage
@@ -104,6 +111,7 @@ def background(services: Services) -> Sequence[Coroutine[Any, Any, None]]:
         work.append(Projector(log, services.storage.inbox, services.inbox_projection).run())
         work.append(Projector(log, services.storage.ledger, services.ledger_projection).run())
     work += [services.registry.follow(), services.workflows.follow(), services.access.follow()]
+    work.append(services.history.watch.run())
     work.append(_upkeep(services))
     return work
 
@@ -176,6 +184,7 @@ async def _serve_until_stopped(config: Config, running: Running, driving: Drivin
     await network.up.wait()
     await local.up.wait()
     socket_path.chmod(0o600)
+    write_address(running.folder, config.http.host, network.port())
     _announce(config, running, network.port())
     keeping = running.spawn(_guarded(running, keep(driving.sessions, asyncio.sleep)))
     await running.stopping.wait()
@@ -186,6 +195,7 @@ async def _serve_until_stopped(config: Config, running: Running, driving: Drivin
         async with asyncio.timeout(config.http.stop_grace_ms / 1000):
             await asyncio.gather(*serving)
     socket_path.unlink(missing_ok=True)
+    (running.folder / ADDRESS_FILE).unlink(missing_ok=True)
 
 
 class _Server(uvicorn.Server):

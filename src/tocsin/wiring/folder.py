@@ -19,6 +19,8 @@ BIRTH_FILE: Final = "birth.json"
 SANDBOX_KEY_FILE: Final = "sandbox.key"
 SANDBOX_ENCRYPTION_FILE: Final = "sandbox-encryption.key"
 ADMIN_SOCKET: Final = "admin.sock"
+ADDRESS_FILE: Final = "address"
+"""Where the server listens, for local commands that need its port: sockets are not on the other."""
 KEY_BYTES: Final = 32
 
 
@@ -80,6 +82,13 @@ def encryption_key(config: Config, folder: Path, chance: Chance) -> bytes:
     if not path.exists():
         _write_private(path, base64.b64encode(chance.bytes(KEY_BYTES)))
     return _decoded(path.read_text().strip())
+
+
+def write_address(folder: Path, host: str, port: int) -> None:
+    """Keep the address of the running server, as a URL that reaches it from this machine."""
+    named = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)  # noqa: S104  # what listens everywhere is reached here
+    shown = f"[{named}]" if ":" in named else named
+    _write_private(folder / ADDRESS_FILE, f"http://{shown}:{port}\n".encode())
 
 
 def write_sandbox_key(folder: Path, key: str) -> Path:

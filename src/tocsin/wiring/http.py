@@ -6,12 +6,14 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-from prometheus_client import CollectorRegistry
-
 from tocsin.api.app import Api
+from tocsin.api.audit import AuditRoutes
+from tocsin.api.endpoint import Endpoint
 from tocsin.api.events import EventsApp
+from tocsin.api.explain import ExplainRoutes
 from tocsin.api.idempotency import Repeats
 from tocsin.api.inbox import InboxRoutes, ReadRate
+from tocsin.api.ledger import LedgerRoutes
 from tocsin.api.parts import ApiParts, HttpLimits
 from tocsin.app.catalogue import Catalogue
 from tocsin.app.feed_watch import FeedWatch
@@ -87,11 +89,15 @@ def build_driving(
         limiter=stores.limiter,
         clock=clock,
         chance=services.chance,
-        registry=CollectorRegistry(),
+        registry=services.metrics,
         checks={},
         limits=http_limits,
         stopping=stopping,
-        endpoints=(events.endpoint(), *_inbox(services, http_limits).endpoints()),
+        endpoints=(
+            events.endpoint(),
+            *_inbox(services, http_limits).endpoints(),
+            *_history(services, notes),
+        ),
     )
     sessions = Sessions(
         services.access,
@@ -119,6 +125,15 @@ def _inbox(services: Services, limits: HttpLimits) -> InboxRoutes:
     stores.feed.subscribe(versions.receive)
     rate = ReadRate(limits.requests_per_s, limits.requests_burst)
     return InboxRoutes(desk, versions, stores.limiter, rate)
+
+
+def _history(services: Services, notes: Notes) -> tuple[Endpoint, ...]:
+    history, clock = services.history, services.clock
+    return (
+        *LedgerRoutes(history.ledger, clock).endpoints(),
+        *ExplainRoutes(history.explainer).endpoints(),
+        *AuditRoutes(history.auditor, notes, clock).endpoints(),
+    )
 
 
 def _socket_settings(services: Services) -> SocketSettings:

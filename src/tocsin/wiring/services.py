@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from prometheus_client import CollectorRegistry, Gauge
+
 from tocsin.adapters.sqlite.inbox import stream_of
 from tocsin.app.accepting.accept import Accept, ProducerRate
 from tocsin.app.accepting.keying import Keying
@@ -34,6 +36,7 @@ from tocsin.domain.case import ChannelFacts
 from tocsin.domain.lanes import Lane
 from tocsin.ports.log import Follow
 from tocsin.ports.system import Chance, Clock
+from tocsin.wiring.history import History, build_history
 from tocsin.wiring.storage import Storage
 from tocsin.wiring.stores import Stores
 
@@ -61,6 +64,8 @@ class Services:
     inbox_projection: InboxProjection
     ledger_projection: LedgerProjection
     book: AddressBook
+    history: History
+    metrics: CollectorRegistry
     stream_of: Callable[[str], int]
 
 
@@ -96,6 +101,12 @@ async def build(
     texts = BroadcastTexts(log, workflows, stores.recipients, stores.blobs)
     own = Follow(derive=_nothing, projections=projections) if log.atomic_with_views else None
     book = AddressBook(stores.sealer)
+    metrics = CollectorRegistry()
+    violations = Gauge(
+        "tocsin_audit_violations",
+        "Events and deliveries of the last hour that the audit cannot account for.",
+        registry=metrics,
+    )
     return Services(
         config=config,
         storage=storage,
@@ -121,6 +132,10 @@ async def build(
         inbox_projection=inbox_projection,
         ledger_projection=ledger_projection,
         book=book,
+        history=build_history(
+            storage, stores, registry, workflows, channels, clock, violations.set
+        ),
+        metrics=metrics,
         stream_of=stream_of,
     )
 

@@ -62,6 +62,11 @@ class NotePage(NamedTuple):
     items: Sequence[ShownNote]
     next: int | None
 
+    def since(self, at_ms: int) -> NotePage:
+        """Return the page without what was accepted before *at_ms*; nothing older follows then."""
+        kept = [each for each in self.items if _ms(each.note) >= at_ms]
+        return NotePage(kept, self.next if len(kept) == len(self.items) else None)
+
 
 class Ledger:
     """What operators and backends ask: no list asks once per item."""

@@ -1,0 +1,63 @@
+"""What happened and why: the ledger's readers, explain and the audit, put together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from tocsin.app.accepting.keying import Keying
+from tocsin.app.auditing.audit import Auditor
+from tocsin.app.auditing.watch import AuditWatch
+from tocsin.app.history.deliveries import DeliveriesStep
+from tocsin.app.history.explain import Explainer
+from tocsin.app.history.finding import Finder
+from tocsin.app.history.gates import GatesAgain
+from tocsin.app.history.ledger import Ledger
+from tocsin.app.history.meaning import MeaningStep
+from tocsin.app.routing.audiences import AudienceStep
+from tocsin.app.routing.workflows import RunWorkflows
+from tocsin.app.workflows import WorkflowRegistry
+from tocsin.domain.case import ChannelFacts
+from tocsin.ports.system import Clock
+from tocsin.wiring.storage import Storage
+from tocsin.wiring.stores import Stores
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What answers questions about the past."""
+
+    ledger: Ledger
+    explainer: Explainer
+    auditor: Auditor
+    watch: AuditWatch
+
+
+def build_history(
+    storage: Storage,
+    stores: Stores,
+    registry: WorkflowRegistry,
+    workflows: RunWorkflows,
+    channels: Mapping[str, ChannelFacts],
+    clock: Clock,
+    tell: Callable[[int], None],
+) -> History:
+    """Put them together; *tell* is told how many violations the audit of each minute found."""
+    keying = Keying(stores.hash_seed)
+    finder = Finder(storage.log, stores.blobs, stores.deduplication, registry, stores.keys, keying)
+    ledger = Ledger(
+        storage.log, finder, storage.ledger, storage.inbox, stores.fanouts, stores.recipients
+    )
+    gates = GatesAgain(stores.suppressions, stores.claims, workflows, channels)
+    reader = AudienceStep(stores.audiences)
+    explainer = Explainer(
+        finder,
+        stores.recipients,
+        workflows,
+        stores.fanouts,
+        stores.blobs,
+        MeaningStep(stores.audiences, reader),
+        DeliveriesStep(stores.recipients, stores.timers, storage.ledger, storage.inbox, gates),
+    )
+    auditor = Auditor(storage.log, storage.ledger, stores.timers, clock)
+    return History(ledger, explainer, auditor, AuditWatch(auditor, clock, tell))
