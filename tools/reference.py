@@ -17,6 +17,7 @@ import click
 from tocsin import errors
 from tocsin.cli import COMMANDS, LazyGroup
 from tocsin.config import doc_markdown
+from tools.pages import metrics_page, reasons_page, records_page, routes_page, templates_page
 
 FOLDER: Final = Path("docs/reference")
 
@@ -75,7 +76,16 @@ def _tree(kind: type[errors.TocsinError]) -> Iterator[type[errors.TocsinError]]:
 
 
 PAGES: Final[Mapping[str, Callable[[], str]]] = MappingProxyType(
-    {"commands.md": commands_page, "errors.md": errors_page, "settings.md": doc_markdown}
+    {
+        "commands.md": commands_page,
+        "errors.md": errors_page,
+        "metrics.md": metrics_page,
+        "reasons.md": reasons_page,
+        "records.md": records_page,
+        "routes.md": routes_page,
+        "settings.md": doc_markdown,
+        "templates.md": templates_page,
+    }
 )
 
 

@@ -1,0 +1,108 @@
+"""What the documents claim about the code is there, and what is there is in the documents."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.docs.pages import ROOT
+from tocsin.domain.reasons import Outcome, Reason
+from tocsin.domain.template_filters import FILTERS
+from tools.pages import Metric, metrics, reasons_page, records_page, routes_page, templates_page
+
+ADRS = sorted((ROOT / "docs/adr").glob("[0-9]*.md"))
+_SECTIONS = (
+    "## Context",
+    "## Decision",
+    "## What we gave up",
+    "## How we would notice that it was wrong",
+)
+_PATH = re.compile(r"`((?:src|tests|docs|examples|tools|bench)/[\w./-]*[\w/])`")
+_MODULE = re.compile(
+    r"`((?:app|domain|gateway|adapters|wiring|roles|api|ports|config)/[\w/.]*\w\.py)`"
+)
+
+
+def text(name: str) -> str:
+    return (ROOT / name).read_text("utf-8")
+
+
+@pytest.mark.parametrize("path", ADRS, ids=lambda path: path.stem)
+def test_a_decision_says_all_that_it_must_on_one_page(path: Path) -> None:
+    page = path.read_text("utf-8")
+    assert [line for line in page.splitlines() if line.startswith("## ")] == list(_SECTIONS)
+    assert len(page.splitlines()) <= 60
+    assert f"]({path.name})" in text("docs/adr/README.md")
+
+
+def test_decisions_are_numbered_without_gaps() -> None:
+    assert [int(path.name[:4]) for path in ADRS] == list(range(1, len(ADRS) + 1))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ARCHITECTURE.md",
+        "CONTRIBUTING.md",
+        "docs/guarantees.md",
+        *(path.relative_to(ROOT).as_posix() for path in ADRS),
+    ],
+)
+def test_the_files_that_a_page_names_exist(name: str) -> None:
+    page = text(name)
+    named = _PATH.findall(page) + [f"src/tocsin/{module}" for module in _MODULE.findall(page)]
+    assert [each for each in named if not (ROOT / each).exists()] == []
+
+
+def test_the_tree_in_the_architecture_page_is_the_tree() -> None:
+    page = text("ARCHITECTURE.md")
+    packages = {
+        path.parent.relative_to(ROOT).as_posix()
+        for path in (ROOT / "src/tocsin").glob("*/**/__init__.py")
+        # The technologies of adapters and the providers of channels are named with their layer.
+        if len(path.relative_to(ROOT / "src/tocsin").parts) <= 3
+    } - {"src/tocsin/adapters"}
+    channels = {each for each in packages if each.startswith("src/tocsin/channels/")}
+    missing = {each for each in packages - channels if f"| `{each}` |" not in page}
+    assert missing == set()
+
+
+def test_the_documents_are_as_short_as_they_promise() -> None:
+    assert len(text("README.md").splitlines()) <= 150
+    assert len(text("ARCHITECTURE.md").splitlines()) <= 300
+
+
+def test_every_guarantee_of_the_architecture_page_is_tried() -> None:
+    tried = dict(re.findall(r"(?m)^\| (G\d+) \|.*\| (.+) \|$", text("docs/guarantees.md")))
+    promised = re.findall(r"(?m)^\| (G\d+) \|", text("ARCHITECTURE.md"))
+    assert promised
+    assert all("`tests/" in tried[each] for each in promised)
+
+
+def test_every_page_of_the_documentation_is_in_its_index() -> None:
+    index = text("docs/README.md") + text("docs/adr/README.md").replace("](", "](adr/")
+    pages = [path.relative_to(ROOT / "docs").as_posix() for path in ROOT.glob("docs/**/*.md")]
+    absent = [page for page in pages if f"]({page}" not in index and page != "README.md"]
+    assert absent == []
+
+
+def test_the_reference_names_everything() -> None:
+    assert all(f"| `{each}` |" in reasons_page() for each in (*Reason, *Outcome))
+    assert all(f"| `{name}` |" in templates_page() for name in FILTERS)
+    assert "| `data_ref` |" in records_page()
+    assert "POST /v1/events" in routes_page()
+
+
+def test_a_metric_is_found_where_it_is_defined(tmp_path: Path) -> None:
+    (tmp_path / "one.py").write_text(
+        'a = Counter("x_y", "Says.", ("lane",), registry=r)\n'
+        'b = GaugeMetricFamily("z", "Shows.", labels=["lane", "channel"])\n'
+        "c = collections.Counter(words)\n",
+        "utf-8",
+    )
+    assert metrics(tmp_path) == {
+        Metric("x_y", "counter", "Says.", ("lane",)),
+        Metric("z", "gauge", "Shows.", ("lane", "channel")),
+    }
