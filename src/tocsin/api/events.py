@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -12,7 +11,7 @@ from starlette.types import Receive, Scope, Send
 
 from tocsin.api.body import read_body
 from tocsin.api.endpoint import Endpoint
-from tocsin.api.idempotency import Repeats, fingerprint
+from tocsin.api.idempotency import Repeats, event_ids, fingerprint
 from tocsin.app.accepting.accept import Accept, Problems, Taken
 from tocsin.app.callers import Principal
 from tocsin.domain.cloudevents import EventLimits, Incoming, read_events
@@ -103,15 +102,9 @@ class EventsApp:
         if content_type is None:
             raise Malformed("say with Content-Type how the events are written")
         incoming = read_events(content_type, headers, body, self._limits)
-        ids = None if key is None else _ids(caller, key, len(incoming.items))
+        ids = None if key is None else event_ids(caller, key, len(incoming.items))
         outcome = await self._accept.take(caller, incoming.items, id_of=ids)
         return _outcome(incoming, outcome)
-
-
-def _ids(caller: Principal, key: str, count: int) -> list[str]:
-    """Return ids for events without one, the same again for the same ``Idempotency-Key``."""
-    stem = hashlib.sha256(f"{caller.name}\0{key}".encode()).hexdigest()[:32]
-    return [f"{stem}-{index}" for index in range(count)]
 
 
 def _outcome(incoming: Incoming, outcome: Sequence[Taken | Problems]) -> tuple[int, bytes]:

@@ -71,6 +71,12 @@ def fingerprint(method: str, target: bytes, content_type: str, body: bytes) -> b
     return hashlib.sha256(head + body).digest()
 
 
+def event_ids(caller: Principal, key: str, count: int) -> list[str]:
+    """Return ids for events without one, the same again for the same ``Idempotency-Key``."""
+    stem = hashlib.sha256(f"{caller.name}\0{key}".encode()).hexdigest()[:32]
+    return [f"{stem}-{index}" for index in range(count)]
+
+
 def check_key(key: str) -> None:
     """Refuse a key that is empty, too long or holds what a header should not."""
     if not (0 < len(key) <= KEY_CHARACTERS_MAX and _VISIBLE.match(key)):

@@ -266,6 +266,20 @@ def _header_text(value: str, name: str, notes: Notes) -> str | None:
         return None
 
 
+def read_object(body: bytes) -> dict[str, object]:
+    """Read a body that is a JSON object, as strictly as an event; raises like `read_trigger`."""
+    return _read_object(body, Notes())[0]
+
+
+def _read_object(body: bytes, notes: Notes) -> tuple[dict[str, object], bytes]:
+    read = _read_item(body, notes)
+    if read is None:
+        problem = notes.problems[0]
+        refusal = Malformed if problem.code == "malformed" else RequestRefused
+        raise refusal(problem.detail, errors=tuple(notes.problems))
+    return read
+
+
 def read_trigger(body: bytes, workflow: str) -> IncomingEvent:
     """
     Read the body of a trigger call: an event of the shorthand whose type is the workflow's key.
@@ -273,11 +287,7 @@ def read_trigger(body: bytes, workflow: str) -> IncomingEvent:
     Raises `Malformed` for what cannot be parsed and `RequestRefused` with every problem.
     """
     notes = Notes()
-    read = _read_item(body, notes)
-    if read is None:
-        problem = notes.problems[0]
-        refusal = Malformed if problem.code == "malformed" else RequestRefused
-        raise refusal(problem.detail, errors=tuple(notes.problems))
+    read = _read_object(body, notes)
     event = read_event(Reader(read[0], "", notes, TRIGGER_FIELDS), workflow, read[1])
     notes.finish("the trigger cannot be read")
     return event

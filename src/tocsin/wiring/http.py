@@ -8,14 +8,19 @@ from typing import Any
 
 from tocsin.api.app import Api
 from tocsin.api.audit import AuditRoutes
+from tocsin.api.callbacks import CallbackRoutes
 from tocsin.api.endpoint import Endpoint
 from tocsin.api.events import EventsApp
 from tocsin.api.explain import ExplainRoutes
+from tocsin.api.fanouts import FanoutRoutes
 from tocsin.api.idempotency import Repeats
 from tocsin.api.inbox import InboxRoutes, ReadRate
 from tocsin.api.ledger import LedgerRoutes
 from tocsin.api.parts import ApiParts, HttpLimits
+from tocsin.api.sending import SendingRoutes
+from tocsin.app.cancelling import CancelDesk
 from tocsin.app.catalogue import Catalogue
+from tocsin.app.fanout_desk import FanoutDesk
 from tocsin.app.feed_watch import FeedWatch
 from tocsin.app.groups import Groups, Objects
 from tocsin.app.importing import Importing
@@ -23,6 +28,7 @@ from tocsin.app.inbox_versions import InboxVersions
 from tocsin.app.keys import KeyRing
 from tocsin.app.optouts import OptOuts
 from tocsin.app.people import People
+from tocsin.app.sending import Sending
 from tocsin.app.suppressing import SuppressionList
 from tocsin.app.token_desk import TokenDesk
 from tocsin.app.trail import Notes
@@ -31,7 +37,7 @@ from tocsin.domain.cloudevents import EventLimits
 from tocsin.gateway.people import Session
 from tocsin.gateway.server import Scheduler, SocketServer, SocketSettings
 from tocsin.gateway.sessions import Sessions
-from tocsin.wiring.services import Services, channel_facts
+from tocsin.wiring.services import Services
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +87,7 @@ def build_driving(
             services.registry,
             notes,
             clock,
-            configured=lambda: [n for n, c in channel_facts().items() if c.configured],
+            configured=lambda: [n for n, c in services.channels.items() if c.configured],
         ),
         tokens=TokenDesk(services.tokens, people, notes, token_ms=config.inbox.token_life_ms),
         keys=keys,
@@ -96,7 +102,9 @@ def build_driving(
         endpoints=(
             events.endpoint(),
             *_inbox(services, http_limits).endpoints(),
+            *_sending(services, notes),
             *_history(services, notes),
+            *CallbackRoutes(services.delivery.callbacks).endpoints(),
         ),
     )
     sessions = Sessions(
@@ -125,6 +133,28 @@ def _inbox(services: Services, limits: HttpLimits) -> InboxRoutes:
     stores.feed.subscribe(versions.receive)
     rate = ReadRate(limits.requests_per_s, limits.requests_burst)
     return InboxRoutes(desk, versions, stores.limiter, rate)
+
+
+def _sending(services: Services, notes: Notes) -> tuple[Endpoint, ...]:
+    log, stores, clock = services.storage.log, services.stores, services.clock
+    cancels = CancelDesk(
+        log,
+        stores.claims,
+        stores.timers,
+        stores.fanouts,
+        stores.recipients,
+        stores.blobs,
+        services.fanouts,
+        notes,
+        clock,
+        services.chance,
+        services.follow,
+    )
+    fanouts = FanoutDesk(log, stores.fanouts, services.fanouts, notes, clock)
+    return (
+        *SendingRoutes(Sending(services.accept, services.registry), cancels).endpoints(),
+        *FanoutRoutes(fanouts).endpoints(),
+    )
 
 
 def _history(services: Services, notes: Notes) -> tuple[Endpoint, ...]:

@@ -36,11 +36,10 @@ from tocsin.domain.case import ChannelFacts
 from tocsin.domain.lanes import Lane
 from tocsin.ports.log import Follow
 from tocsin.ports.system import Chance, Clock
+from tocsin.wiring.channels import Delivery, OpenChannels, build_delivery
 from tocsin.wiring.history import History, build_history
 from tocsin.wiring.storage import Storage
 from tocsin.wiring.stores import Stores
-
-INBOX_CHANNEL = ChannelFacts(configured=True, interrupts=False, needs_address=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,10 +59,14 @@ class Services:
     inbox: InboxDesk
     router: Router
     fanouts: FanoutRunner
+    follow: Follow | None
+    """What is written with a step that plans nothing, where one engine holds everything."""
     timers: TimerStep
     inbox_projection: InboxProjection
     ledger_projection: LedgerProjection
     book: AddressBook
+    channels: Mapping[str, ChannelFacts]
+    delivery: Delivery
     history: History
     metrics: CollectorRegistry
     stream_of: Callable[[str], int]
@@ -75,13 +78,9 @@ async def build(
     stores: Stores,
     clock: Clock,
     chance: Chance,
-    channels: Mapping[str, ChannelFacts] | None = None,
+    opened: OpenChannels,
 ) -> Services:
-    """
-    Put the use cases together and load what they keep in memory.
-
-    *channels* are those that can be used, by default what is configured.
-    """
+    """Put the use cases together and load what they keep in memory."""
     registry = WorkflowRegistry(stores.workflows)
     await registry.refresh()
     workflows = RunWorkflows(registry, stores.workflows)
@@ -97,7 +96,7 @@ async def build(
     def follow(lane: Lane) -> Follow | None:
         return following(log, lane, projections) if log.atomic_with_views else None
 
-    channels = channels or channel_facts()
+    channels = opened.facts()
     texts = BroadcastTexts(log, workflows, stores.recipients, stores.blobs)
     own = Follow(derive=_nothing, projections=projections) if log.atomic_with_views else None
     book = AddressBook(stores.sealer)
@@ -128,10 +127,24 @@ async def build(
             batch_events_max=config.route.batch_events_max,
         ),
         fanouts=_fanouts(config, storage, stores, workflows, clock, channels, own),
+        follow=own,
         timers=TimerStep(log, stores.timers, clock),
         inbox_projection=inbox_projection,
         ledger_projection=ledger_projection,
         book=book,
+        channels=channels,
+        delivery=build_delivery(
+            config,
+            log,
+            stores,
+            workflows,
+            book,
+            opened.fleet,
+            FactsStep(stores.suppressions, stores.claims, workflows, channels),
+            clock,
+            chance,
+            own,
+        ),
         history=build_history(
             storage, stores, registry, workflows, channels, clock, violations.set
         ),
@@ -163,11 +176,6 @@ def _accept(
         Keying(stores.hash_seed),
         ProducerRate(config.accept.events_per_second, config.accept.events_burst),
     )
-
-
-def channel_facts() -> Mapping[str, ChannelFacts]:
-    """Return what decide must know of each channel that can be used."""
-    return {"inbox": INBOX_CHANNEL}
 
 
 def _route_step(

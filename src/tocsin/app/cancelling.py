@@ -1,0 +1,271 @@
+"""Cancelling: what has not gone out yet does not, and what is still to come is caught."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+from pyroaring import BitMap
+
+from tocsin.app.callers import Principal
+from tocsin.app.fanouts import FanoutRunner, records_of
+from tocsin.app.routing.holding import CANCEL, FANOUT
+from tocsin.app.trail import Notes
+from tocsin.domain.delivery import OPEN, State
+from tocsin.domain.follow import INBOX
+from tocsin.domain.ids import NotificationKey, notification_parts
+from tocsin.domain.reasons import Reason
+from tocsin.domain.records import Settled
+from tocsin.errors import NotFound
+from tocsin.ports.cache import Blobs
+from tocsin.ports.log import Follow, Log, Output, Step
+from tocsin.ports.state import Claim, Claims, Fanout, Fanouts, Recipients, Timers, Tombstone
+from tocsin.ports.system import Chance, Clock
+
+OUTCOMES: Final = "outcomes"
+LISTED_MAX: Final = 1_000
+_SWAPS: Final = 500
+"""Rows that are raced for at once."""
+
+
+class CancelVerdict(StrEnum):
+    """What a cancel came to for one recipient."""
+
+    CANCELLED = "cancelled"
+    PARTLY_SENT = "partly_sent"
+    ALREADY_SENT = "already_sent"
+    IN_FLIGHT = "in_flight"
+    HELD = "held"
+
+
+class Cancel(msgspec.Struct, frozen=True, array_like=True):
+    """What was asked for; kept so that its status can be looked up."""
+
+    key: str
+    recipients: tuple[str, ...] | None
+    at_ms: int
+    until_ms: int
+
+
+class CancelOutcome(msgspec.Struct, frozen=True, kw_only=True):
+    """``recipients`` is None where they are more than are listed."""
+
+    id: str
+    held_until_ms: int
+    counts: dict[str, int]
+    recipients: dict[str, CancelVerdict] | None
+
+
+class CancelDesk:
+    """
+    Cancels by key.
+
+    The tombstone is durable before any row is looked for, and every row is taken by
+    compare-and-set, so ``cancelled`` is only said of what no provider was called for.
+    """
+
+    def __init__(
+        self,
+        log: Log,
+        claims: Claims,
+        timers: Timers,
+        fanouts: Fanouts,
+        recipients: Recipients,
+        blobs: Blobs,
+        runner: FanoutRunner,
+        notes: Notes,
+        clock: Clock,
+        chance: Chance,
+        follow: Follow | None,
+    ) -> None:
+        self._log = log
+        self._claims = claims
+        self._timers = timers
+        self._fanouts = fanouts
+        self._recipients = recipients
+        self._blobs = blobs
+        self._runner = runner
+        self._notes = notes
+        self._clock = clock
+        self._chance = chance
+        self._follow = follow
+
+    async def cancel(
+        self, by: Principal, key: str, recipients: Sequence[str] | None, hold_ms: int
+    ) -> CancelOutcome:
+        """Cancel, and return what it came to by now; what is in flight shows in the ledger."""
+        now_ms = self._clock.now_ms()
+        id = self._chance.bytes(16).hex()
+        named = None if recipients is None else tuple(dict.fromkeys(recipients))
+        cancel = Cancel(key, named, now_ms, now_ms + hold_ms)
+        await self._blobs.put(_blob(id), msgspec.msgpack.encode(cancel))
+        await self._claims.put_tombstone(Tombstone(key, named, now_ms, cancel.until_ms))
+        rows = await self._concerned(cancel)
+        await self._halt([row for row in rows if row.state == FANOUT])
+        standing: list[Claim] = []
+        for first in range(0, len(rows), _SWAPS):
+            some = rows[first : first + _SWAPS]
+            standing += await asyncio.gather(*(self._take(row, named) for row in some))
+        await self._settle([row for row in standing if row.holder == CANCEL])
+        await self._notes.add(by, "cancel", f"cancel/{id}", f"{len(rows)} rows")
+        return await self._outcome(id, cancel, standing)
+
+    async def status(self, id: str) -> CancelOutcome:
+        """Return how an earlier cancel stands now; raises `NotFound`."""
+        if len(id) != 32 or not id.isalnum():
+            raise NotFound("there is no such cancel")
+        cancel = msgspec.msgpack.decode(await self._blobs.get(_blob(id)), type=Cancel)
+        return await self._outcome(id, cancel, await self._concerned(cancel))
+
+    async def _concerned(self, cancel: Cancel) -> list[Claim]:
+        rows = await self._claims.by_cancellation_key(cancel.key)
+        if cancel.recipients is None:
+            return list(rows)
+        found = await self._recipients.by_id(cancel.recipients)
+        # The row of a fan-out, which is nobody's, concerns them all.
+        numbers = {0, *(one.number for one in found.values())}
+        return [row for row in rows if _number(row) in numbers]
+
+    async def _halt(self, rows: Sequence[Claim]) -> None:
+        """A chunk in hand may have been decided before the tombstone: let it end first."""
+        for row in rows:
+            fanout = await self._fanouts.get(row.delivery[:16])
+            if fanout is not None:
+                async with self._runner.halted(fanout):
+                    continue
+
+    async def _take(self, row: Claim, named: tuple[str, ...] | None) -> Claim:
+        """Take one row if it still waits; return what stands."""
+        while _waits(row) or (row.state == FANOUT and named is None):
+            new = msgspec.structs.replace(
+                row,
+                holder=CANCEL,
+                state=State.CANCELLED,
+                epoch=row.epoch + 1,
+                at_ms=self._clock.now_ms(),
+            )
+            row = await self._claims.swap(row, new)
+        return row
+
+    async def _settle(self, rows: Iterable[Claim]) -> None:
+        """
+        Say in the ledger what was cancelled, then let go of what would have released it.
+
+        Rows that an earlier cancel took are told of again, in case that one did not come so far;
+        of several records the first stands.
+        """
+        ended = [row for row in rows if _number(row)]
+        if not ended:
+            return
+        made: dict[int, list[Settled]] = {}
+        for row in ended:
+            partition = self._log.partition_of(OUTCOMES, _number(row))
+            made.setdefault(partition, []).append(_settled(row))
+        outputs = [Output(OUTCOMES, partition, records) for partition, records in made.items()]
+        await self._log.commit(Step((), outputs), self._follow)
+        waiting = await self._timers.waiting([row.delivery for row in ended])
+        if waiting:
+            await self._timers.disarm([timer.key for timer in waiting])
+
+    async def _outcome(self, id: str, cancel: Cancel, rows: Sequence[Claim]) -> CancelOutcome:
+        fanouts = [
+            found
+            for row in rows
+            if not _number(row)
+            and (found := await self._fanouts.get(row.delivery[:16])) is not None
+        ]
+        states: dict[int, set[str]] = {}
+        for row in rows:
+            states.setdefault(_number(row), set()).add(row.state)
+        states.pop(0, None)
+        if cancel.recipients is not None:
+            for fanout in fanouts:
+                await self._in_fanout(cancel.recipients, fanout, states)
+        verdicts = await self._verdicts(cancel, states)
+        counts = Counter(str(verdict) for verdict in verdicts.values())
+        many = len(verdicts) > LISTED_MAX
+        if cancel.recipients is None:
+            for fanout in fanouts:
+                many = True
+                counts.update(await self._of_fanout(fanout))
+        return CancelOutcome(
+            id=id,
+            held_until_ms=cancel.until_ms,
+            counts=dict(counts),
+            recipients=None if many else verdicts,
+        )
+
+    async def _verdicts(
+        self, cancel: Cancel, states: Mapping[int, set[str]]
+    ) -> dict[str, CancelVerdict]:
+        known = await self._recipients.by_number(list(states))
+        found = {known[n].id: _verdict(of) for n, of in states.items() if n in known}
+        for id in cancel.recipients or ():
+            found.setdefault(id, CancelVerdict.HELD)
+        return found
+
+    async def _in_fanout(
+        self, ids: Sequence[str], fanout: Fanout, states: dict[int, set[str]]
+    ) -> None:
+        """Note how the named stand in a fan-out: shown already, or caught by the tombstone."""
+        audience = BitMap.deserialize(await self._blobs.get(fanout.snapshot))
+        found = await self._recipients.by_id(ids)
+        named = audience & BitMap(one.number for one in found.values())
+        async for record in records_of(self._log, fanout):
+            sent = record.by_reason.get(Reason.SEND) if record.channel == INBOX else None
+            for number in named & BitMap.deserialize(sent) if sent is not None else ():
+                states.setdefault(number, set()).add(State.SENT)
+        for number in named:
+            states.setdefault(number, {State.CANCELLED})
+
+    async def _of_fanout(self, fanout: Fanout) -> Counter[str]:
+        """Count what is decided; whoever is left ends as cancelled when her chunk comes."""
+        counts: Counter[str] = Counter()
+        async for record in records_of(self._log, fanout):
+            for reason, members in record.by_reason.items():
+                number = len(BitMap.deserialize(members))
+                if reason == Reason.SEND:
+                    # What was handed over is caught where it is about to be sent, or not.
+                    shown = record.channel == INBOX
+                    verdict = CancelVerdict.ALREADY_SENT if shown else CancelVerdict.IN_FLIGHT
+                    counts[verdict] += number
+                elif reason == Reason.CANCELLED:
+                    counts[CancelVerdict.CANCELLED] += number
+        counts[CancelVerdict.CANCELLED] += fanout.audience * fanout.steps - fanout.decided
+        return counts
+
+
+def _waits(row: Claim) -> bool:
+    return row.state in OPEN and row.state != State.SENDING
+
+
+def _verdict(states: set[str]) -> CancelVerdict:
+    if State.SENDING in states:
+        return CancelVerdict.IN_FLIGHT
+    if State.CANCELLED not in states:
+        return CancelVerdict.ALREADY_SENT
+    return CancelVerdict.CANCELLED if len(states) == 1 else CancelVerdict.PARTLY_SENT
+
+
+def _settled(row: Claim) -> Settled:
+    return Settled(
+        delivery=row.delivery,
+        lane=row.lane,
+        channel=row.channel,
+        state=State.CANCELLED,
+        reason=Reason.CANCELLED,
+        at_ms=row.at_ms,
+    )
+
+
+def _number(row: Claim) -> int:
+    """Return the recipient's number; 0 for the row of a fan-out."""
+    return notification_parts(NotificationKey(row.delivery[:16])).recipient
+
+
+def _blob(id: str) -> str:
+    return f"cancel-{id}"
