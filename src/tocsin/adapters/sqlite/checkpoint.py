@@ -142,10 +142,13 @@ class Checkpointer:
 
 
 def _checkpoint(connection: apsw.Connection, mode: int, *, wait_ms: int) -> int | None:
-    """How many frames of the WAL are in the file now; None when somebody was in the way."""
+    """
+    How many frames of the WAL are in the file now; None when somebody was in the way, or the
+    file found no room to grow: nothing is lost by trying again later.
+    """
     connection.set_busy_timeout(wait_ms)
     try:
         _, copied = connection.wal_checkpoint(mode=mode)
-    except apsw.BusyError:
+    except (apsw.BusyError, apsw.FullError):
         return None
     return max(copied, 0)

@@ -11,12 +11,10 @@ from typing import Any, TypeVar
 import apsw
 
 from tocsin.adapters.sqlite.connection import Readers
-from tocsin.adapters.sqlite.writer import Writer
+from tocsin.adapters.sqlite.writer import Settled, Writer, tell
+from tocsin.errors import TocsinError
 
 T = TypeVar("T")
-
-Settled = Callable[[bool], None]
-"""Called on the loop with True when a write is durable, with False when it was not kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,19 +53,20 @@ class StateEngine:
         """
         Queue *operation* now, and return what must be waited for, if anything.
 
-        After that no log commit that is submitted becomes durable unless *operation* does.
+        After that no log commit that is submitted becomes durable unless *operation* does. When
+        this raises, *settled* has been called with False.
         """
-        if not self.ordered_with_log:
-            future = self.writer.submit(operation)
-            future.add_done_callback(partial(_tell, settled))
-            return future
-        # Nobody waits for it, so a failure stops the writer, and with it the log: were it only
-        # dropped, the commit behind it would stand without it.
-        self.writer.enqueue(operation)
-        if settled is not None:
-            behind = self.writer.submit(_nothing)
-            behind.add_done_callback(partial(_tell, settled))
-        return None
+        try:
+            if self.ordered_with_log:
+                self.writer.enqueue(operation, settled)
+                return None
+            future: asyncio.Future[object] = self.writer.submit(operation)
+        except TocsinError:
+            if settled is not None:
+                settled(False)
+            raise
+        future.add_done_callback(partial(tell, settled))
+        return future
 
     async def write_ahead(self, operation: Callable[[apsw.Connection], object]) -> None:
         """Queue *operation*, and wait as long as `queue_ahead` says."""
@@ -78,14 +77,3 @@ async def until_kept(waiting: asyncio.Future[object] | None) -> None:
     """Wait for what `StateEngine.queue_ahead` returned; being cancelled cancels no write."""
     if waiting is not None:
         await asyncio.shield(waiting)
-
-
-def _tell(settled: Settled | None, done: asyncio.Future[Any]) -> None:
-    # Looked at in any case: an error that nobody looks at is reported as forgotten.
-    kept = not done.cancelled() and done.exception() is None
-    if settled is not None:
-        settled(kept)
-
-
-def _nothing(_connection: apsw.Connection) -> None:
-    """Take the place behind the write, whose durability it tells of."""

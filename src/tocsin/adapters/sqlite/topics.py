@@ -37,16 +37,18 @@ class Topics:
         return self._numbers.get(name)
 
     def number(
-        self, name: str, enqueue: Callable[[Callable[[apsw.Connection], None]], None]
+        self, name: str, enqueue: Callable[[Callable[[apsw.Connection], None]], object]
     ) -> int:
         """Return the topic's number; a new topic's row is queued ahead of what uses it."""
         found = self._numbers.get(name)
         if found is None:
-            found = self._numbers[name] = len(self._numbers) + 1
+            found = len(self._numbers) + 1
             row = (found, name)
 
             def insert(connection: apsw.Connection) -> None:
                 connection.execute("INSERT INTO log_topic (number, name) VALUES (?, ?)", row)
 
             enqueue(insert)
+            # Only now: a number whose row was refused would be given to no topic in the file.
+            self._numbers[name] = found
         return found

@@ -9,14 +9,16 @@ waiting does bring more work.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 import apsw
 
@@ -34,7 +36,21 @@ from tocsin.errors import Stopping, StorageFailed, StorageFull, TocsinError, Una
 
 T = TypeVar("T")
 
-_Item = tuple[Operation, "asyncio.Future[Any] | None"]
+Settled = Callable[[bool], None]
+"""Called on the loop with True when a write is durable, with False when it was not kept."""
+
+# A full disk is tried again this often while something waits that must not be dropped.
+_FULL_RETRY_S: Final = 0.25
+
+_NO_ROOM: Final = "the disk is full; nothing of this was stored"
+
+
+class _Item(NamedTuple):
+    operation: Operation
+    future: asyncio.Future[Any]
+    kept: bool = False
+    """Whether those behind it count on it: it is tried again when the disk was full."""
+
 
 # Groups to commit without lingering after lingering brought nothing.
 _NO_LINGER_GROUPS: Final = 32
@@ -75,6 +91,9 @@ class Writer:
     (nothing of the group was kept, and the writer goes on); ``Unavailable`` when the file is
     locked (nothing was kept); ``StorageFailed`` on any other error of the disk (it is not known
     what was kept; the writer accepts nothing more and calls ``on_fatal`` once, on the loop).
+
+    What was given to `enqueue` is never dropped for a full disk or a lock: until it is stored,
+    everything behind it is refused, and so is what is submitted meanwhile.
     """
 
     def __init__(
@@ -102,6 +121,7 @@ class Writer:
         self._crash = crash
         self._queue: deque[_Item] = deque()
         self._urgent: deque[_Item] = deque()
+        self._held: list[_Item] = []
         self._wake: SimpleQueue[None] = SimpleQueue()
         self._asleep = False
         self._lingering = False
@@ -124,6 +144,11 @@ class Writer:
         return len(self._queue) + len(self._urgent)
 
     @property
+    def full(self) -> bool:
+        """Whether something that others count on waits for room on the disk."""
+        return bool(self._held)
+
+    @property
     def checkpointer(self) -> Checkpointer | None:
         """The checkpointer, for its counters."""
         return self._checkpointer
@@ -136,21 +161,24 @@ class Writer:
 
         Raises:
             StorageFailed: the disk has failed earlier.
+            StorageFull: the disk is full, and something waits for room that this could count on.
             Stopping: the writer is closed.
         """
         future: asyncio.Future[T] = self._loop.create_future()
-        self._put((operation, future), urgent=urgent)
+        self._put(_Item(operation, future), urgent=urgent)
         return future
 
-    def enqueue(self, operation: Operation) -> None:
+    def enqueue(self, operation: Operation, settled: Settled | None = None) -> None:
         """
-        Queue an operation that nobody waits for.
+        Queue an operation that those behind it count on, so that nobody has to wait for it.
 
-        If it fails for whatever reason, also for a full disk, the writer fails for good, since
-        there is nobody to tell; nothing that was submitted behind it is kept then. Raises as
-        :meth:`submit` does.
+        Nothing that is submitted behind it becomes durable unless it does. On a full disk it is
+        tried again until there is room; if it fails in another way the writer fails for good.
+        Raises as :meth:`submit` does; then it is not queued and *settled* is not called.
         """
-        self._put((essential(operation), None), urgent=False)
+        future: asyncio.Future[Any] = self._loop.create_future()
+        future.add_done_callback(partial(tell, settled))
+        self._put(_Item(essential(operation), future, kept=True), urgent=False)
 
     async def flush(self) -> None:
         """Return when everything submitted before is durable or has failed."""
@@ -170,6 +198,8 @@ class Writer:
             raise StorageFailed("the disk failed earlier") from self._failure
         if self._closing:
             raise Stopping("the store is closed")
+        if self._held:
+            raise StorageFull(_NO_ROOM)
         queue = self._urgent if urgent else self._queue
         queue.append(item)
         # The thread says that it sleeps *before* it looks at the queues a last time, so either
@@ -182,6 +212,9 @@ class Writer:
         committed_at = 0.0
         no_linger = 0
         while self._wait_for_work():
+            if self._held:
+                self._try_again()
+                continue
             if no_linger:
                 no_linger -= 1
             elif self._linger_s and not self._linger(committed_at):
@@ -196,7 +229,7 @@ class Writer:
 
     def _wait_for_work(self) -> bool:
         while self._failure is None:
-            if self.queue_length:
+            if self._held or self.queue_length:
                 return True
             if self._closing:
                 break
@@ -205,6 +238,20 @@ class Writer:
                 self._wake.get()
             self._asleep = False
         return False
+
+    def _try_again(self) -> None:
+        """Wait a little for room, then store what was held back, before anything else."""
+        if not self._closing:
+            with contextlib.suppress(Empty):
+                self._wake.get(timeout=_FULL_RETRY_S)
+        held = self._held
+        try:
+            self._run(held)
+            self._held = []
+        except Exception as error:  # noqa: BLE001  # sorted into full, busy and fatal
+            self._group_failed(held, error)
+            if self._closing and self._failure is None:
+                self._failure = StorageFailed("the disk was full to the end")
 
     def _linger(self, committed_at: float) -> bool:
         """Wait for more, at most until the linger after the last commit; False if in vain."""
@@ -231,7 +278,7 @@ class Writer:
 
     def _run(self, group: list[_Item]) -> None:
         started = time.perf_counter()
-        operations = [operation for operation, _ in group]
+        operations = [item.operation for item in group]
         outcomes = commit_group(self._connection, operations, self._crash)
         rejected = sum(error is not None for _, error in outcomes)
         self.stats.committed(len(group), rejected, time.perf_counter() - started)
@@ -244,18 +291,29 @@ class Writer:
 
     def _group_failed(self, group: list[_Item], error: Exception) -> None:
         failure: TocsinError
-        if isinstance(error, apsw.FullError):
-            failure = StorageFull("the disk is full; nothing of this was stored")
+        if is_full(error):
+            failure = StorageFull(_NO_ROOM)
         elif isinstance(error, apsw.BusyError):
             failure = Unavailable("the store is locked; nothing of this was stored")
         elif isinstance(error, EssentialFailed):
-            failure = self._fail(error, "an operation that nobody waits for failed")
+            failure = self._fail(error, "an operation that others count on failed")
         else:
             failure = self._fail(error, "the disk refused a write")
         failure.__cause__ = error
+        if self._failure is None and any(item.kept for item in group):
+            group = self._hold(group)
         self._on_loop(_resolve, group, [(None, failure)] * len(group))
-        if any(future is None for _, future in group):
-            self._fail(error, "an operation that nobody waits for failed")
+
+    def _hold(self, group: list[_Item]) -> list[_Item]:
+        """Keep what others count on; return what has to be refused: all that is behind it."""
+        self._held = [item for item in group if item.kept]
+        behind = [item for item in group if not item.kept]
+        # The loop refuses from here on, so little can follow; what does waits its turn.
+        for queue in (self._urgent, self._queue):
+            for _ in range(len(queue)):
+                item = queue.popleft()
+                (self._held if item.kept else behind).append(item)
+        return behind
 
     def _checkpoint_failed(self, error: BaseException) -> None:
         self._fail(error, "the disk refused a checkpoint")
@@ -274,7 +332,7 @@ class Writer:
 
     def _drop_queue(self) -> None:
         failure = self._failure or Stopping("the store is closed")
-        for queue in (self._urgent, self._queue):
+        for queue in (self._held, self._urgent, self._queue):
             group = list(queue)
             queue.clear()
             self._on_loop(_resolve, group, [(None, failure)] * len(group))
@@ -294,10 +352,26 @@ class Writer:
         return apsw.SQLITE_OK
 
 
+def is_full(error: BaseException) -> bool:
+    """Return whether the disk had no room, for the file or for the index of its WAL."""
+    if isinstance(error, apsw.FullError):
+        return True
+    # An error that a file system written in Python raised carries no such code.
+    extended = getattr(error, "extendedresult", None)
+    return isinstance(error, apsw.IOError) and extended == apsw.SQLITE_IOERR_SHMSIZE
+
+
 def _resolve(group: list[_Item], outcomes: list[Outcome]) -> None:
-    for (_, future), (result, error) in zip(group, outcomes, strict=True):
-        if future is not None:
-            settle(future, result, error)
+    for item, (result, error) in zip(group, outcomes, strict=True):
+        settle(item.future, result, error)
+
+
+def tell(settled: Settled | None, done: asyncio.Future[Any]) -> None:
+    """Call *settled*, if anybody wants to know, when a write is *done*."""
+    # Looked at in any case: an error that nobody looks at is reported as forgotten.
+    kept = not done.cancelled() and done.exception() is None
+    if settled is not None:
+        settled(kept)
 
 
 def _nothing(_connection: apsw.Connection) -> None:

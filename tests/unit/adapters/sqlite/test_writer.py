@@ -178,6 +178,62 @@ async def test_a_full_disk_keeps_nothing_of_the_group_and_the_writer_goes_on(
     writer.close()
 
 
+async def test_what_others_count_on_waits_for_room_and_nothing_overtakes_it(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "a.db"
+    fatal = Fatal()
+    room = threading.Event()
+    writer = await opened(path, fatal)
+
+    def claim(connection: apsw.Connection) -> None:
+        if not room.is_set():
+            raise apsw.FullError
+        insert(1)(connection)
+
+    gate, held = await hold(writer)
+    before = writer.submit(insert(0))
+    kept: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+    writer.enqueue(claim, kept.set_result)
+    behind = [writer.submit(insert(n)) for n in range(2, 300)]
+    gate.go_on.set()
+    await held
+    with pytest.raises(StorageFull):
+        await before
+    for future in behind:
+        with pytest.raises(StorageFull):
+            await future
+    with pytest.raises(StorageFull):
+        await writer.submit(insert(300))
+    with pytest.raises(StorageFull):
+        writer.enqueue(insert(301))
+    assert values(path) == []
+    room.set()
+    assert await kept
+    assert values(path) == [1]
+    await becomes(writer, full=False)
+    assert await writer.submit(insert(302)) == 302
+    assert fatal.errors == []
+    writer.close()
+
+
+async def test_what_found_no_room_to_the_end_is_refused(tmp_path: Path) -> None:
+    def claim(_: apsw.Connection) -> None:
+        raise apsw.FullError
+
+    writer = await opened(tmp_path / "a.db")
+    kept: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+    writer.enqueue(claim, kept.set_result)
+    await becomes(writer, full=True)
+    writer.close()
+    assert not await kept
+
+
+async def becomes(writer: Writer, *, full: bool) -> None:
+    while writer.full is not full:  # noqa: ASYNC110  # a property of the writer's thread
+        await asyncio.sleep(0)
+
+
 class BrokenDisk(apsw.VFS):
     """A disk whose syncs fail from a moment on."""
 
