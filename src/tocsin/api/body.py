@@ -10,6 +10,7 @@ import msgspec
 from starlette.datastructures import Headers
 from starlette.types import Receive
 
+from tocsin.api.endpoint import ANY_TYPE
 from tocsin.api.problems import UnsupportedMediaType
 from tocsin.app.misreadings import field_problem, refusal_of
 from tocsin.domain.reading import bad_characters
@@ -31,6 +32,8 @@ def media_type(headers: Mapping[str, str]) -> str:
 def check_media_type(headers: Headers, allowed: tuple[str, ...]) -> str:
     """Return the type of the body if it is one of *allowed*, and the encoding none."""
     found = media_type(headers)
+    if allowed == (ANY_TYPE,):
+        return found
     if headers.get("content-encoding", "identity").lower() != "identity":
         raise UnsupportedMediaType("send the body without Content-Encoding")
     charset = headers.get("content-type", "").lower().partition("charset=")[2].strip(' "')

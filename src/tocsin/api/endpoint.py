@@ -16,6 +16,8 @@ T = TypeVar("T")
 
 JSON: Final = "application/json"
 MERGE_PATCH: Final = "application/merge-patch+json"
+ANY_TYPE: Final = "*/*"
+"""A route whose caller says what it likes, or nothing: a provider's callback."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,8 @@ class Call:
     request_id: str
     content_type: str = ""
     query_value: object = None
+    query_text: str = ""
+    """The query as it came, for a route that takes any."""
     body_value: object = None
     raw: bytes = b""
     chunks: AsyncIterator[bytes] | None = None
@@ -97,6 +101,8 @@ class Endpoint:
     body_optional: bool = False
     streams: bool = False
     query: type[msgspec.Struct] | None = None
+    query_raw: bool = False
+    """The handler reads the query itself, whatever it holds."""
     secret_answer: bool = False
     """The answer holds a secret, so what is kept of it for a repeat is sealed."""
     answer_type: str = JSON

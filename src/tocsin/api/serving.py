@@ -49,8 +49,11 @@ class Serving:
             path=decode_path(parameters),
             headers=headers,
             request_id=scope["tocsin.request_id"],
-            query_value=decode_query(scope["query_string"], endpoint.query),
         )
+        if endpoint.query_raw:
+            call.query_text = scope["query_string"].decode("latin-1")
+        else:
+            call.query_value = decode_query(scope["query_string"], endpoint.query)
         if endpoint.streams:
             call.content_type = check_media_type(headers, endpoint.body_types)
             call.chunks = self._chunks(receive)

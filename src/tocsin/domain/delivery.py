@@ -25,6 +25,25 @@ class State(StrEnum):
     CANCELLED = "cancelled"
 
 
+class DeliveryReason(StrEnum):
+    """
+    Why a delivery stands as it does, where neither decide nor a provider said so.
+
+    Together with `tocsin.domain.reasons.Reason` and the providers' reasons the closed list of what
+    the ledger holds.
+    """
+
+    ACCEPTED = "accepted"
+    OUTCOME_UNKNOWN = "outcome_unknown"
+    """A call was made, and whether it was taken is not known."""
+    BEHIND_ANOTHER = "behind_another"
+    """It waits behind an earlier message to the same address, which is to be tried again."""
+    EVENT_GONE = "event_gone"
+    """The event that it is about is not kept any more."""
+    NOT_PREPARED = "not_prepared"
+    """Making its message failed in a way that nobody foresaw."""
+
+
 _ENDED_UNSENT: Final = (State.SUPPRESSED, State.EXPIRED, State.CANCELLED)
 
 MOVES: Final[dict[State, frozenset[State]]] = {

@@ -8,8 +8,14 @@ differs between the recipients of one text, so it is put in front of what they s
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 import msgspec
+
+TITLE_CHARACTERS_MAX: Final = 200
+BODY_CHARACTERS_MAX: Final = 4_000
+LINK_CHARACTERS_MAX: Final = 2_048
+"""A longer link is left out, since half of one leads astray."""
 
 
 class ItemAction(msgspec.Struct, frozen=True):
@@ -52,17 +58,32 @@ def content(
         ItemContent(
             workflow,
             category,
-            fields.get("title", ""),
-            fields.get("body", ""),
+            cut(fields.get("title", ""), TITLE_CHARACTERS_MAX),
+            cut(fields.get("body", ""), BODY_CHARACTERS_MAX),
             created_at,
-            fields.get("url") or None,
-            fields.get("image") or None,
+            link(fields.get("url")),
+            link(fields.get("image")),
             actor,
             tenant,
             actions,
         )
     )
     return b"," + text[1:]
+
+
+def cut(text: str, characters_max: int) -> str:
+    """
+    Return *text*, or its beginning with an ellipsis.
+
+    >>> cut("shipped today", 8)
+    'shipped…'
+    """
+    return text if len(text) <= characters_max else text[: characters_max - 1] + "…"
+
+
+def link(address: str | None) -> str | None:
+    """Return *address* if there is one that can be kept."""
+    return address if address and len(address) <= LINK_CHARACTERS_MAX else None
 
 
 def body(notification: bytes, shared: bytes) -> bytes:

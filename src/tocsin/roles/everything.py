@@ -17,11 +17,13 @@ import uvicorn
 from tocsin.adapters.system import SystemChance, SystemClock
 from tocsin.app.callers import LOCAL
 from tocsin.app.project import Expander, Projector
+from tocsin.channels.registry import Registry
 from tocsin.config import Config
 from tocsin.domain.lanes import LANES
 from tocsin.errors import StorageFailed
 from tocsin.gateway.server import socket_class
 from tocsin.gateway.upkeep import keep
+from tocsin.wiring.channels import open_channels
 from tocsin.wiring.folder import (
     ADDRESS_FILE,
     ADMIN_SOCKET,
@@ -70,8 +72,14 @@ class Running:
 
 
 @asynccontextmanager
-async def started(config: Config, *, crash: Crash | None = None) -> AsyncIterator[Running]:
-    """Take the folder, open everything, and run the background roles."""
+async def started(
+    config: Config, *, crash: Crash | None = None, registry: Registry | None = None
+) -> AsyncIterator[Running]:
+    """
+    Take the folder, open everything, and run the background roles.
+
+    *registry* holds the channels and providers; without, all that are installed.
+    """
     clock, chance = SystemClock(), SystemChance()
     failures: list[BaseException] = []
     with ExitStack() as locks:
@@ -88,7 +96,8 @@ async def started(config: Config, *, crash: Crash | None = None) -> AsyncIterato
                 config, folder, stack, now_ms=clock.now_ms(), on_fatal=fatal, crash=crash
             )
             stores = await open_stores(config, folder, storage, stack, clock, chance)
-            services = await build(config, storage, stores, clock, chance)
+            opened = await open_channels(config, stack, registry)
+            services = await build(config, storage, stores, clock, chance, opened=opened)
             running = Running(services, folder)
             tasks = [running.spawn(_guarded(running, work)) for work in background(services)]
             try:
@@ -106,6 +115,7 @@ def background(services: Services) -> Sequence[Coroutine[Any, Any, None]]:
     work: list[Coroutine[Any, Any, None]] = [services.router.run(lane) for lane in LANES]
     work += [services.fanouts.run(lane) for lane in LANES]
     work.append(services.timers.run())
+    work += services.delivery.loops()
     if not log.atomic_with_views:
         work += [Expander(log).run(lane) for lane in LANES]
         work.append(Projector(log, services.storage.inbox, services.inbox_projection).run())

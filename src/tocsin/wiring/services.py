@@ -36,7 +36,7 @@ from tocsin.domain.case import ChannelFacts
 from tocsin.domain.lanes import Lane
 from tocsin.ports.log import Follow
 from tocsin.ports.system import Chance, Clock
-from tocsin.wiring.channels import Delivery, OpenChannels, build_delivery
+from tocsin.wiring.channels import Delivery, OpenChannels, build_delivery, without_providers
 from tocsin.wiring.history import History, build_history
 from tocsin.wiring.storage import Storage
 from tocsin.wiring.stores import Stores
@@ -78,9 +78,15 @@ async def build(
     stores: Stores,
     clock: Clock,
     chance: Chance,
-    opened: OpenChannels,
+    channels: Mapping[str, ChannelFacts] | None = None,
+    opened: OpenChannels | None = None,
 ) -> Services:
-    """Put the use cases together and load what they keep in memory."""
+    """
+    Put the use cases together and load what they keep in memory.
+
+    *opened* are the channels with their providers, without: those that need none. *channels* is
+    what decide is told of them, when that is to differ.
+    """
     registry = WorkflowRegistry(stores.workflows)
     await registry.refresh()
     workflows = RunWorkflows(registry, stores.workflows)
@@ -96,7 +102,8 @@ async def build(
     def follow(lane: Lane) -> Follow | None:
         return following(log, lane, projections) if log.atomic_with_views else None
 
-    channels = opened.facts()
+    opened = opened or without_providers()
+    channels = channels or opened.facts()
     texts = BroadcastTexts(log, workflows, stores.recipients, stores.blobs)
     own = Follow(derive=_nothing, projections=projections) if log.atomic_with_views else None
     book = AddressBook(stores.sealer)

@@ -1,0 +1,44 @@
+"""``POST /v1/callbacks/{provider}``: what providers report, signed by them."""
+
+from __future__ import annotations
+
+from tocsin.api.endpoint import ANY_TYPE, Answer, Call, Endpoint
+from tocsin.app.callbacks import Callbacks
+from tocsin.ports.provider import Callback
+
+
+class CallbackRoutes:
+    """The route that has no key: its caller proves itself to the provider's folder."""
+
+    def __init__(self, callbacks: Callbacks) -> None:
+        self._callbacks = callbacks
+
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """Return the route."""
+        return (
+            Endpoint(
+                "POST",
+                "/v1/callbacks/{provider}",
+                "Receive a provider's callback, verified by the provider's own signature",
+                self.receive,
+                {204: None},
+                body=bytes,
+                body_types=(ANY_TYPE,),
+                body_raw=True,
+                query_raw=True,
+            ),
+        )
+
+    async def receive(self, call: Call) -> Answer:
+        """Hand the request to the provider's folder as it came."""
+        name = call.path["provider"]
+        callback = Callback(
+            method="POST",
+            path=f"/v1/callbacks/{name}",
+            query=call.query_text,
+            headers=call.headers,
+            body=call.raw,
+            received_ms=self._callbacks.now_ms(),
+        )
+        await self._callbacks.receive(name, callback)
+        return Answer(status=204)

@@ -1,0 +1,58 @@
+"""What the log says about deliveries: the truth, while views may lag behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from tocsin.domain.attempts import History
+from tocsin.domain.ids import NotificationKey, accepted_ms, notification_parts
+from tocsin.domain.records import Attempt, Settled
+from tocsin.ports.log import Batch, Follow, Log, Output, Step
+
+OUTCOMES: Final = "outcomes"
+
+
+class Histories:
+    """Reads and adds records of ``outcomes``."""
+
+    def __init__(self, log: Log, follow: Follow | None) -> None:
+        """*follow* is given where one engine holds log and views."""
+        self._log = log
+        self._follow = follow
+
+    def partition_of(self, delivery: bytes) -> int:
+        """Return where the records of *delivery* lie."""
+        recipient = notification_parts(NotificationKey(delivery[:16])).recipient
+        return self._log.partition_of(OUTCOMES, recipient)
+
+    async def of(self, deliveries: Iterable[bytes]) -> dict[bytes, History]:
+        """Return the history of each, in one look for those accepted in one ms."""
+        wanted: dict[tuple[int, int], set[bytes]] = {}
+        for delivery in deliveries:
+            where = (self.partition_of(delivery), accepted_ms(delivery))
+            wanted.setdefault(where, set()).add(delivery)
+        found = {delivery: History() for some in wanted.values() for delivery in some}
+        for (partition, at_ms), some in wanted.items():
+            for batch in await self._log.covering(OUTCOMES, partition, at_ms):
+                for record in batch.records:
+                    if isinstance(record, Attempt | Settled) and record.delivery in some:
+                        found[record.delivery].take(record)
+        return found
+
+    async def add(self, records: Sequence[Settled]) -> None:
+        """Make *records* durable; they belong to nobody's step, so nothing fences them."""
+        if records:
+            outputs = self.outputs(records)
+            await self._log.commit(Step((), outputs), self._follow)
+
+    def outputs(self, records: Sequence[Attempt | Settled]) -> list[Output]:
+        """Return *records*, each in the partition of its delivery."""
+        gathered: dict[int, list[Attempt | Settled]] = {}
+        for record in records:
+            gathered.setdefault(self.partition_of(record.delivery), []).append(record)
+        return [Output(OUTCOMES, partition, some) for partition, some in gathered.items()]
+
+    async def commit(self, step: Step) -> Sequence[Batch]:
+        """Commit a step whose outputs are such records, and let the views follow."""
+        return await self._log.commit(step, self._follow)

@@ -1,0 +1,58 @@
+"""The providers that are configured, and which of them gets a message."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from tocsin.domain.recipient import Address
+from tocsin.domain.retry import RetryPolicy
+from tocsin.ports.provider import Channel, Provider, ProviderSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Wired:
+    """A provider that was built, with what the pipeline must know of its table."""
+
+    provider: Provider
+    settings: ProviderSettings
+
+    @property
+    def name(self) -> str:
+        """The name of its table."""
+        return self.provider.name
+
+    @property
+    def retry(self) -> RetryPolicy:
+        """When it is tried again."""
+        settings = self.settings
+        return RetryPolicy(
+            base_ms=settings.retry_base_ms,
+            cap_ms=settings.retry_cap_ms,
+            attempts_max=settings.attempts_max,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """Channels with the providers of each, in the order of the configuration."""
+
+    channels: Mapping[str, Channel]
+    providers: Mapping[str, Sequence[Wired]]
+
+    def choose(self, address: Address, previous: str | None) -> Wired | None:
+        """
+        Return the provider for *address*: the one that it names, else the channel's first.
+
+        A delivery stays with the provider of its attempt before, *previous*: another one might
+        send what that one has sent.
+        """
+        wanted = previous or address.provider
+        for wired in self.providers.get(address.channel, ()):
+            if wanted in {None, wired.name}:
+                return wired
+        return None
+
+    def by_name(self) -> dict[str, Wired]:
+        """Return all by the names of their tables."""
+        return {wired.name: wired for some in self.providers.values() for wired in some}

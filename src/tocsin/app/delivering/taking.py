@@ -1,0 +1,74 @@
+"""Where a call and a cancel meet: one row, by compare-and-set, right before the call."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from tocsin.app.delivering.work import Ended, Work
+from tocsin.domain.delivery import State
+from tocsin.domain.reasons import Reason
+from tocsin.errors import NotFound
+from tocsin.ports.state import Claim, Claims
+
+WORKER: Final = "worker"
+_CANCEL: Final = "cancel"
+
+
+class Taking:
+    """
+    Takes the rows of cancellable deliveries before their calls, and gives them back.
+
+    A row in state ``pending`` or ``deferred`` may be cancelled; in ``sending`` it is too late, and
+    "cancelled" means that no provider was called. Deliveries of events without a cancellation key
+    have no row.
+    """
+
+    def __init__(self, claims: Claims) -> None:
+        self._claims = claims
+
+    async def take(self, works: Sequence[Work], now_ms: int) -> None:
+        """Move the rows of *works* that have a message to sending; end those a cancel came to."""
+        rows = [_row(work, now_ms) for work in works]
+        racing = [(w, row) for w, row in zip(works, rows, strict=True) if row is not None]
+        if not racing:
+            return
+        standing = await self._claims.claim([row for _, row in racing])
+        moved = await asyncio.gather(
+            *(self._send(row, now_ms) for row in standing),
+        )
+        for (work, _), row in zip(racing, moved, strict=True):
+            work.claim = row
+            if row.holder == _CANCEL:
+                work.message = None
+                work.ended = Ended(State.CANCELLED, Reason.CANCELLED, "cancel")
+
+    async def give_back(self, works: Sequence[Work], now_ms: int) -> None:
+        """Let a cancel have the rows of *works*, which wait for their next attempt."""
+        rows = [work.claim for work in works if work.claim is not None]
+        await asyncio.gather(*(self._swap(row, State.PENDING, now_ms) for row in rows))
+
+    async def _send(self, row: Claim, now_ms: int) -> Claim:
+        if row.holder == _CANCEL or row.state == State.SENDING:
+            return row
+        return await self._swap(row, State.SENDING, now_ms)
+
+    async def _swap(self, row: Claim, state: str, now_ms: int) -> Claim:
+        after = msgspec.structs.replace(
+            row, holder=WORKER, state=state, epoch=row.epoch + 1, at_ms=now_ms
+        )
+        try:
+            return await self._claims.swap(row, after)
+        except NotFound:
+            return after
+
+
+def _row(work: Work, now_ms: int) -> Claim | None:
+    event = work.event
+    if event is None or event.cancellation_key is None or work.message is None:
+        return None
+    key, event_ms = event.cancellation_key, event.time_ms
+    return Claim(work.delivery, WORKER, State.SENDING, 1, now_ms, key, event_ms)

@@ -1,0 +1,66 @@
+"""What a delivery says: rendered right before the call, identical inputs once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from tocsin.app.routing.audiences import AudienceStep
+from tocsin.app.routing.inputs import Input, Run
+from tocsin.app.routing.rendering import render_context
+from tocsin.domain.audience import RecipientTerm
+from tocsin.domain.recipient import Recipient
+from tocsin.domain.workflow import CompiledStep
+from tocsin.ports.provider import Channel, Content
+
+_decoder = msgspec.json.Decoder()
+
+
+class Texts:
+    """
+    The texts of one batch.
+
+    A text follows from the event's data and the workflow's version, both of which never change, so
+    every attempt says the same.
+    """
+
+    def __init__(self, channel: Channel, audiences: AudienceStep) -> None:
+        self._channel = channel
+        self._audiences = audiences
+        self._shared: dict[tuple[bytes, str, int], Content] = {}
+        self._own: dict[tuple[bytes, str], Mapping[str, bytes]] = {}
+
+    def content(self, entry: Input, run: Run, step: CompiledStep, recipient: Recipient) -> Content:
+        """Return what *step* says to *recipient*; raises `RenderFailed`."""
+        own = self._own_data(entry, run).get(recipient.id)
+        if own is not None or step.personal:
+            decoded = None if own is None else _decoder.decode(own)
+            return self._render(entry, step, recipient, decoded)
+        assert entry.event is not None
+        key = (entry.event.key, run.workflow.key, step.index)
+        found = self._shared.get(key)
+        if found is None:
+            found = self._shared[key] = self._render(entry, step, recipient, None)
+        return found
+
+    def _render(
+        self, entry: Input, step: CompiledStep, recipient: Recipient, own: object
+    ) -> Content:
+        context = render_context(entry, step, recipient, own)
+        fields = {name: template.render(context) for name, template in step.fields.items()}
+        return self._channel.shape(fields)
+
+    def _own_data(self, entry: Input, run: Run) -> Mapping[str, bytes]:
+        """Return the data that the call gave for single recipients, by id."""
+        assert entry.event is not None
+        key = (entry.event.key, run.workflow.key)
+        found = self._own.get(key)
+        if found is None:
+            terms = self._audiences.terms(entry, run)
+            found = self._own[key] = {
+                term.id: term.data
+                for term in terms
+                if isinstance(term, RecipientTerm) and term.data is not None
+            }
+        return found

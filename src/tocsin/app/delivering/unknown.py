@@ -1,0 +1,79 @@
+"""Attempts of which only the beginning is known: their maker died before it heard the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tocsin.app.delivering.providers import Fleet, Wired
+from tocsin.app.delivering.receipts import receipts_of
+from tocsin.app.delivering.work import Work
+from tocsin.domain.attempts import Standing
+from tocsin.domain.delivery import DeliveryReason, State
+from tocsin.domain.lanes import Lane
+from tocsin.domain.records import Attempt, Settled
+from tocsin.ports.state import Orphans
+
+
+class Unknown:
+    """
+    Ends such attempts as unknown, and says whether there is to be another.
+
+    Another goes to the same provider under the same reference, since only that one can tell that
+    it has the message already. A receipt that came meanwhile proves that it was taken.
+    """
+
+    def __init__(self, fleet: Fleet, orphans: Orphans, channel: str, lane: Lane) -> None:
+        self._providers = fleet.by_name()
+        self._orphans = orphans
+        self._channel = channel
+        self._lane = lane
+
+    async def resolve(self, works: Sequence[Work], now_ms: int) -> list[Settled]:
+        """Return the outcomes of open attempts; some of *works* end by it."""
+        open_ = {
+            (attempt.provider, attempt.reference): (work, attempt)
+            for work in works
+            if (attempt := work.history.open) is not None
+            and work.history.standing(work.attempts_before) is Standing.UNKNOWN
+        }
+        if not open_:
+            return []
+        kept = await self._orphans.take(list(open_))
+        records: list[Settled] = []
+        for call, (work, attempt) in open_.items():
+            if call in kept:
+                records.append(self._record(attempt, State.SENT, now_ms, DeliveryReason.ACCEPTED))
+                records += receipts_of(
+                    work.delivery, self._lane, self._channel, call[0], kept[call]
+                )
+                work.settled_before = True
+            elif self._again(attempt, self._providers.get(attempt.provider)):
+                records.append(self._record(attempt, State.PENDING, now_ms))
+            else:
+                records.append(self._record(attempt, State.FAILED, now_ms))
+                work.settled_before = True
+        return records
+
+    def _again(self, attempt: Attempt, wired: Wired | None) -> bool:
+        if wired is None or attempt.number >= wired.settings.attempts_max:
+            return False
+        return wired.settings.on_unknown == "resend"
+
+    def _record(
+        self,
+        attempt: Attempt,
+        state: State,
+        now_ms: int,
+        reason: DeliveryReason = DeliveryReason.OUTCOME_UNKNOWN,
+    ) -> Settled:
+        return Settled(
+            attempt.delivery,
+            self._lane,
+            self._channel,
+            state,
+            reason,
+            now_ms,
+            attempt=attempt.number,
+            provider=attempt.provider,
+            known=state is State.SENT,
+        )

@@ -1,0 +1,64 @@
+"""One delivery in hand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from tocsin.app.delivering.providers import Wired
+from tocsin.domain.attempts import History
+from tocsin.domain.recipient import Recipient
+from tocsin.domain.records import Event, Handoff
+from tocsin.ports.provider import Message
+from tocsin.ports.state import Claim
+
+
+@dataclass(slots=True)
+class Ended:
+    """A delivery goes no further now: it has settled, or waits until ``until_ms``."""
+
+    state: str
+    reason: str
+    detail: str = ""
+    until_ms: int | None = None
+
+
+@dataclass(slots=True)
+class Work:
+    """A hand-off on its way, from the record that was read to the outcome."""
+
+    partition: int
+    position: int
+    handoff: Handoff
+    attempts_before: int
+    history: History = field(default_factory=History)
+    event: Event | None = None
+    recipient: Recipient | None = None
+    message: Message | None = None
+    wired: Wired | None = None
+    claim: Claim | None = None
+    """The row where a cancel could meet it; only cancellable ones have one."""
+    ended: Ended | None = None
+    settled_before: bool = False
+    """Its outcome is on the log already, so there is nothing to do and nothing to write."""
+    from_timer: bool = False
+    """Whether a timer brought it back, so that what was tried is on the log."""
+
+    @property
+    def stopped(self) -> bool:
+        """Whether no call is to be made now."""
+        return self.settled_before or self.ended is not None
+
+    def forget(self) -> None:
+        """Begin anew, since something that was to be looked at was away."""
+        self.message = self.wired = self.claim = self.ended = None
+        self.settled_before = False
+
+    @property
+    def delivery(self) -> bytes:
+        """The delivery's key."""
+        return self.handoff.delivery
+
+    @property
+    def number(self) -> int:
+        """The number of the next attempt, or of the one that is being made."""
+        return self.history.attempts + 1

@@ -1,0 +1,78 @@
+"""What the attempts and outcomes of one delivery say about the next step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import Enum
+
+import msgspec
+
+from tocsin.domain.delivery import State, settled
+from tocsin.domain.records import Attempt, Settled
+
+
+class Standing(Enum):
+    """How a delivery stands when its hand-off, or a timer about it, is read."""
+
+    READY = "ready"
+    """No call is open: the next attempt may be made."""
+    UNKNOWN = "unknown"
+    """An attempt was written and nothing about how it ended."""
+    SUPERSEDED = "superseded"
+    """A later attempt has taken over from this input."""
+    ENDED = "ended"
+    """It has settled."""
+
+
+class History(msgspec.Struct):
+    """The attempts and outcomes of one delivery, folded; fed in the order of the log."""
+
+    attempts: int = 0
+    open: Attempt | None = None
+    state: str = ""
+    last: Attempt | None = None
+    receipts: frozenset[tuple[str, str, str]] = frozenset()
+    """(provider, state, reason) of each: a repeated callback says nothing new."""
+
+    def take(self, record: Attempt | Settled) -> None:
+        """Fold one record in; a repeat changes nothing."""
+        if isinstance(record, Attempt):
+            if record.number > self.attempts:
+                self.attempts, self.open = record.number, record
+                self.last = record
+            return
+        if record.receipt:
+            self.receipts |= {(record.provider, record.state, record.reason)}
+        elif self.open is not None and record.attempt >= self.open.number:
+            self.open = None
+        if record.state in _FINAL and self.state not in _FINAL:
+            self.state = record.state
+
+    @property
+    def provider(self) -> str | None:
+        """The provider of the last attempt."""
+        return None if self.last is None else self.last.provider
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has settled."""
+        return self.state in _FINAL
+
+    def standing(self, attempts_before: int) -> Standing:
+        """Judge an input that was written when *attempts_before* had been made."""
+        if self.ended:
+            return Standing.ENDED
+        if self.open is not None:
+            return Standing.UNKNOWN
+        return Standing.READY if self.attempts <= attempts_before else Standing.SUPERSEDED
+
+
+def history(records: Iterable[Attempt | Settled]) -> History:
+    """Fold the records of one delivery."""
+    found = History()
+    for record in records:
+        found.take(record)
+    return found
+
+
+_FINAL = frozenset(state for state in State if settled(state))

@@ -1,0 +1,92 @@
+"""
+Who waits behind whom: first hand-offs to one address keep their order past a message that fails.
+
+A message that is to be tried again is the *head* of its line, a recipient's address on one channel
+and lane; what comes after it is parked behind it, until it has settled, but no longer than the
+lane's patience. A message that waits for another reason (quiet hours) has left the line.
+
+Everything here follows from records of ``outcomes``, so whoever takes over a partition has the same
+lines after reading them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from tocsin.domain.delivery import DeliveryReason, State
+from tocsin.domain.records import Attempt, Settled
+
+PATIENCE_MS: Final = {"critical": 30_000, "transactional": 900_000, "bulk": 900_000}
+
+
+def line_of(delivery: bytes) -> bytes:
+    """Return what names a delivery's line: its recipient and the number of its address."""
+    return delivery[11:16] + delivery[17:19]
+
+
+@dataclass(slots=True)
+class _Line:
+    """Somebody waits here."""
+
+    head: bytes | None
+    until_ms: int
+    ends_ms: int
+    mark: int
+    parked: dict[bytes, None] = field(default_factory=dict)
+
+
+class HandoffOrder:
+    """The lines of one partition, channel and lane in which somebody waits."""
+
+    def __init__(self, patience_ms: int) -> None:
+        self._patience_ms = patience_ms
+        self._lines: dict[bytes, _Line] = {}
+
+    def park_until(self, delivery: bytes, now_ms: int) -> int | None:
+        """Return how long *delivery* has to wait for those before it, None: not at all."""
+        line = self._lines.get(line_of(delivery))
+        if line is None or line.ends_ms <= now_ms or delivery == line.head:
+            return None
+        if line.head is None and delivery in line.parked:
+            return None
+        # Each a millisecond after the one before, so that timers give them back in order.
+        place = list(line.parked).index(delivery) if delivery in line.parked else len(line.parked)
+        return min(max(line.until_ms, now_ms) + 1 + place, line.ends_ms)
+
+    def take(self, record: Attempt | Settled, position: int) -> None:
+        """Follow one record of ``outcomes``, at its *position*."""
+        line = self._lines.get(line_of(record.delivery))
+        if isinstance(record, Attempt):
+            if line is not None:
+                line.parked.pop(record.delivery, None)
+        elif record.state == State.DEFERRED and record.attempt:
+            self._fail(line, record, position)
+        elif line is not None and not record.receipt:
+            if record.reason == DeliveryReason.BEHIND_ANOTHER:
+                line.parked[record.delivery] = None
+            elif record.state != State.PENDING:
+                self._leave(line, record)
+
+    def lowest_mark(self, otherwise: int, now_ms: int) -> int:
+        """Return the position from which the lines can be known again."""
+        for name in [name for name, line in self._lines.items() if line.ends_ms <= now_ms]:
+            del self._lines[name]
+        return min((line.mark for line in self._lines.values()), default=otherwise)
+
+    def _fail(self, line: _Line | None, record: Settled, position: int) -> None:
+        until_ms = record.until_ms or record.at_ms
+        if line is None or line.ends_ms <= record.at_ms:
+            ends_ms = record.at_ms + self._patience_ms
+            name = line_of(record.delivery)
+            self._lines[name] = _Line(record.delivery, until_ms, ends_ms, position)
+        elif line.head in {None, record.delivery}:
+            line.head, line.until_ms = record.delivery, until_ms
+            line.parked.pop(record.delivery, None)
+
+    def _leave(self, line: _Line, record: Settled) -> None:
+        line.parked.pop(record.delivery, None)
+        if line.head == record.delivery:
+            line.head = None
+        if line.head is None and not line.parked:
+            del self._lines[line_of(record.delivery)]

@@ -1,0 +1,160 @@
+"""Channels and their providers, found by the registry, built from the configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import Any
+
+from tocsin.app.addresses import AddressBook
+from tocsin.app.callbacks import Callbacks
+from tocsin.app.delivering.address_health import AddressHealth
+from tocsin.app.delivering.concluding import Conclude, ConcludeParts
+from tocsin.app.delivering.histories import Histories
+from tocsin.app.delivering.lane import LaneDelivery, LaneParts
+from tocsin.app.delivering.preparing import PrepareParts, PrepareStep
+from tocsin.app.delivering.providers import Fleet, Wired
+from tocsin.app.delivering.taking import Taking
+from tocsin.app.delivering.unknown import Unknown
+from tocsin.app.routing.audiences import AudienceStep
+from tocsin.app.routing.facts import FactsStep
+from tocsin.app.routing.workflows import RunWorkflows
+from tocsin.channels.registry import Registry, folders, loaded
+from tocsin.config import Config, Misconfigured, RawTable, decode_table
+from tocsin.domain.case import ChannelFacts
+from tocsin.domain.lanes import LANES, Lane
+from tocsin.ports.log import Follow, Log
+from tocsin.ports.provider import Channel, Provider, ProviderSpec, ProviderTools
+from tocsin.ports.simulator import Simulator
+from tocsin.ports.system import Chance, Clock
+from tocsin.wiring.stores import Stores
+
+
+@dataclass(frozen=True, slots=True)
+class OpenChannels:
+    """What was found and built."""
+
+    fleet: Fleet
+    simulators: Mapping[str, Simulator] = field(default_factory=dict)
+    """By provider; in a sandbox every provider that is configured has one."""
+
+    def facts(self) -> dict[str, ChannelFacts]:
+        """Return what decide must know of each channel."""
+        return {
+            name: ChannelFacts(
+                configured=not channel.needs_provider or bool(self.fleet.providers.get(name)),
+                interrupts=channel.interrupts,
+                needs_address=channel.needs_address,
+            )
+            for name, channel in self.fleet.channels.items()
+        }
+
+
+def without_providers() -> OpenChannels:
+    """Return the channels alone."""
+    return OpenChannels(Fleet(Registry(folders()).channels, {}))
+
+
+def check_providers(config: Config, registry: Registry | None = None) -> None:
+    """Raise `Misconfigured` with everything that is wrong with the tables of providers."""
+    found = registry or Registry(folders())
+    problems: list[str] = []
+    for table in config.providers.values():
+        try:
+            decode_table(table, "providers", found.spec(table.name).settings)
+        except Misconfigured as refused:
+            problems += refused.problems
+    if problems:
+        raise Misconfigured(problems)
+
+
+async def open_channels(
+    config: Config, stack: AsyncExitStack, registry: Registry | None = None
+) -> OpenChannels:
+    """
+    Build the providers that are configured; in a sandbox each leads to its simulator.
+
+    Raises `Misconfigured` for a table that no provider is for, or that its folder cannot read.
+    """
+    found = registry or Registry(folders())
+    providers: dict[str, list[Wired]] = {}
+    simulators: dict[str, Simulator] = {}
+    for table in config.providers.values():
+        spec = found.spec(table.name)
+        if config.mode == "sandbox":
+            simulator: Simulator = loaded(spec.simulator)()
+            stack.push_async_callback(simulator.close)
+            simulators[spec.name] = simulator
+            table = table.with_values(await simulator.start(), "sandbox")  # noqa: PLW2901  # the same table, led to the simulator
+        wired = build_provider(spec, table)
+        stack.push_async_callback(wired.provider.close)
+        providers.setdefault(spec.channel, []).append(wired)
+    return OpenChannels(Fleet(found.channels, providers), simulators)
+
+
+def build_provider(spec: ProviderSpec, table: RawTable) -> Wired:
+    """Decode *table* by the folder's type and build the provider."""
+    settings = decode_table(table, "providers", spec.settings)
+    provider: Provider = loaded(spec.build)(settings, ProviderTools(spec.name))
+    return Wired(provider, settings)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """The deliver step of every channel that has a provider, and what receives callbacks."""
+
+    lanes: Sequence[LaneDelivery]
+    callbacks: Callbacks
+
+    def loops(self) -> list[Coroutine[Any, Any, None]]:
+        """Return what runs in the background: nothing when no provider is configured."""
+        return [lane.run() for lane in self.lanes]
+
+
+def build_delivery(
+    config: Config,
+    log: Log,
+    stores: Stores,
+    workflows: RunWorkflows,
+    book: AddressBook,
+    fleet: Fleet,
+    facts: FactsStep,
+    clock: Clock,
+    chance: Chance,
+    follow: Follow | None,
+) -> Delivery:
+    """Put the deliver step together."""
+    histories = Histories(log, follow)
+    health = AddressHealth(stores.recipients)
+    taking = Taking(stores.claims)
+    prepare = PrepareParts(
+        log=log,
+        blobs=stores.blobs,
+        recipients=stores.recipients,
+        audiences=AudienceStep(stores.audiences),
+        facts=facts,
+        workflows=workflows,
+        book=book,
+        fleet=fleet,
+        taking=taking,
+    )
+    conclude = ConcludeParts(stores.timers, stores.orphans, health, taking, chance)
+
+    def lane_of(channel: Channel, lane: Lane) -> LaneDelivery:
+        topic = f"deliver.{channel.name}.{lane}"
+        parts = LaneParts(
+            log=log,
+            clock=clock,
+            histories=histories,
+            prepare=PrepareStep(prepare, channel),
+            conclude=Conclude(conclude, channel.name, lane, topic),
+            unknown=Unknown(fleet, stores.orphans, channel.name, lane),
+            in_flight_max=config.deliver.in_flight_max,
+            calls_max=config.deliver.calls_max,
+        )
+        return LaneDelivery(channel.name, lane, parts)
+
+    lanes = [lane_of(fleet.channels[name], lane) for name in fleet.providers for lane in LANES]
+    callbacks = Callbacks(fleet.by_name(), histories, stores.orphans, health, clock)
+    return Delivery(lanes, callbacks)
