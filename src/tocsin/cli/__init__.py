@@ -21,7 +21,16 @@ from tocsin.errors import TocsinError
 COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "up": "tocsin.cli.up:up",
+        "send": "tocsin.cli.send:send",
+        "trigger": "tocsin.cli.trigger:trigger",
+        "watch": "tocsin.cli.watch:watch",
+        "explain": "tocsin.cli.explain:explain",
+        "audit": "tocsin.cli.audit:audit",
+        "recipients": "tocsin.cli.recipients:recipients",
+        "workflows": "tocsin.cli.workflows:workflows",
+        "keys": "tocsin.cli.keys:keys",
         "config": "tocsin.cli.config:config",
+        "migrate": "tocsin.cli.migrate:migrate",
     }
 )
 """Name of the command -> where it is defined."""

@@ -26,6 +26,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 Body = bytes | Iterable[bytes]
 
 ADMIN_SOCKET: Final = "admin.sock"
+ADDRESS_FILE: Final = "address"
 _TIMEOUT_S: Final = 60.0
 
 
@@ -85,6 +86,15 @@ class Client(msgspec.Struct, frozen=True, kw_only=True):
         if reply.status >= http.client.BAD_REQUEST:
             raise _refusal(reply)
         return reply
+
+    def address(self) -> str:
+        """Return the server's URL, for what HTTP over its socket cannot carry."""
+        if self.url is not None:
+            return self.url
+        try:
+            return (self.data / ADDRESS_FILE).read_text().strip()
+        except OSError as failed:
+            raise CannotReach(self._advice(failed)) from failed
 
     def _exchange(
         self, method: str, target: str, body: Body | None, headers: Mapping[str, str]

@@ -104,7 +104,7 @@ def differs(decision: Decision, gates: Sequence[GateResult]) -> bool:
 def why(reason: str, rule: str = "") -> str:
     """Return a reason code as a clause, with the rule that decided."""
     clause = _WHY.get(reason, reason.replace("_", " "))
-    return f"{clause} ({rule})" if rule else clause
+    return f"{clause} [{rule}]" if rule else clause
 
 
 def delivery_clause(delivery: Delivery) -> str:
@@ -143,7 +143,7 @@ def _arrived(delivery: Delivery, channel: str, at: str) -> str:
         ("archived", state.archived_ms),
     )
     done = [f"{verb} it at {show_time(ms)}" for verb, ms in steps if ms is not None]
-    return f"{clause} and {_list(done)}" if done else f"{clause} and has not seen it yet"
+    return f"{clause} ({_list(done) if done else 'not seen yet'})"
 
 
 def _because(delivery: Delivery) -> str:
@@ -168,7 +168,7 @@ def run_sentence(who: str, run: Run) -> str:
         case _:
             clauses = [delivery_clause(each) for each in run.deliveries]
             meant = _audience_clause(run)
-            return f"{who} {_list(clauses)} ({what}; {meant})"
+            return f"{who} {_list(clauses)}: {what}, {meant}"
 
 
 def _audience_clause(run: Run) -> str:

@@ -1,0 +1,59 @@
+"""``tocsin explain``: what happened to one recipient by one event, and why."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import click
+
+from tocsin.cli import exits
+from tocsin.cli.client import Client, client_option
+from tocsin.cli.output import json_option, print_json, print_table
+
+_NOTHING: Final = frozenset({"unknown_event", "unknown_recipient"})
+
+
+@click.command()
+@client_option
+@click.option("--source", help="EVENT is the id that this source gave, not an evt_ id.")
+@click.argument("event")
+@click.argument("recipient")
+@json_option
+def explain(client: Client, source: str | None, event: str, recipient: str, as_json: bool) -> int:
+    """Say what EVENT came to for RECIPIENT, and by which rules."""
+    named = {"event": event} if source is None else {"source": source, "id": event}
+    found = client.call("GET", "/v1/explain", query={"recipient": recipient, **named}).json()
+    if as_json:
+        print_json(found)
+    else:
+        click.echo(found["sentence"])
+        for run in found["runs"]:
+            _print_run(run)
+    return exits.NO if found["outcome"] in _NOTHING else exits.DONE
+
+
+def _print_run(run: dict[str, Any]) -> None:
+    click.echo(f"\n{run['workflow']} version {run['version']}, lane {run['lane']}")
+    for step in run["audience"]:
+        word = "excluded" if step["excluded"] else "in" if step["member"] else "out"
+        click.echo(f"  audience: {word} by {step['by']} {step['rule']} {step['detail']}".rstrip())
+    for delivery in run["deliveries"]:
+        click.echo(f"\n  {delivery['channel']}: {delivery['state']} ({delivery['reason']})")
+        print_table(
+            ("  gate", "says", "looked at", "rule"),
+            (
+                (f"  {gate['gate']}", _says(gate), _inputs(gate["inputs"]), gate["rule"])
+                for gate in delivery["gates"]
+            ),
+        )
+        for attempt in delivery["attempts"]:
+            words = (attempt["at"], attempt["kind"], attempt["provider"], attempt["state"])
+            click.echo("    " + " ".join(filter(None, words)))
+
+
+def _says(gate: dict[str, Any]) -> str:
+    return "pass" if gate["passed"] else str(gate["reason"])
+
+
+def _inputs(inputs: dict[str, Any]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in inputs.items() if value is not None)

@@ -1,0 +1,54 @@
+"""``tocsin trigger``: run one workflow."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+import click
+
+from tocsin.cli.client import Client, client_option
+from tocsin.cli.output import json_option, print_json
+from tocsin.cli.reading import json_value, recipient_terms
+
+
+@click.command()
+@client_option
+@click.option(
+    "--data", "event_data", callback=json_value, help="JSON, @FILE, or - for standard input."
+)
+@click.option("--actor", help="Who caused it.")
+@click.option("--tenant", help="For which of your customers.")
+@click.option("--cancellation-key", help="What `cancel` will name.")
+@click.option("--expires-in", help="How long it is worth sending, like 2d.")
+@click.argument("workflow")
+@click.argument("recipients", nargs=-1)
+@json_option
+def trigger(
+    client: Client,
+    event_data: Any,
+    actor: str | None,
+    tenant: str | None,
+    cancellation_key: str | None,
+    expires_in: str | None,
+    workflow: str,
+    recipients: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Run WORKFLOW for RECIPIENTS: ids, or terms like '{"group": "ops"}'."""
+    document = {
+        "recipients": recipient_terms(recipients) or None,
+        "data": event_data,
+        "actor": actor,
+        "tenant": tenant,
+        "cancellation_key": cancellation_key,
+        "expires_in": expires_in,
+    }
+    given = {name: value for name, value in document.items() if value is not None}
+    answer = client.call(
+        "POST", f"/v1/workflows/{quote(workflow, safe='')}/trigger", document=given
+    ).json()
+    if as_json:
+        print_json(answer)
+    else:
+        click.echo(answer["event"])
