@@ -47,9 +47,7 @@ class Town:
 
     async def send(self, *events: Mapping[str, object]) -> list[bytes]:
         """Accept events; return their keys."""
-        incoming = read_events(
-            "application/json", {}, msgspec.json.encode(events), EventLimits()
-        )
+        incoming = read_events("application/json", {}, msgspec.json.encode(events), EventLimits())
         taken = await self.services.accept.take(LOCAL, incoming.items)
         assert all(isinstance(each, Taken) for each in taken), taken
         return [each.key for each in taken if isinstance(each, Taken)]
@@ -86,7 +84,9 @@ class Town:
                 marks = await view.marks()
                 if all(
                     marks.get((f"{kind}.{lane}", p), 0) >= log.end(f"{kind}.{lane}", p)
-                    for kind in (("inbox",) if view is self.services.storage.inbox else ("plans", "inbox"))
+                    for kind in (
+                        ("inbox",) if view is self.services.storage.inbox else ("plans", "inbox")
+                    )
                     for lane in LANES
                     for p in range(log.partitions)
                 ):
@@ -119,12 +119,12 @@ async def opened(folder: Path, layout: str, **changes: Any) -> AsyncIterator[Tow
     """Open a town, with nothing running yet."""
     config = Config()
     store = msgspec.structs.replace(config.store, layout=layout)
-    config = msgspec.structs.replace(config, data=str(folder), mode="sandbox", store=store, **changes)
+    config = msgspec.structs.replace(
+        config, data=str(folder), mode="sandbox", store=store, **changes
+    )
     clock, chance = VirtualClock(BEGIN_MS), SystemChance()
     async with AsyncExitStack() as stack:
-        storage = await open_storage(
-            config, folder, stack, now_ms=clock.now_ms(), on_fatal=_fatal
-        )
+        storage = await open_storage(config, folder, stack, now_ms=clock.now_ms(), on_fatal=_fatal)
         stores = await open_stores(config, folder, storage, stack, clock, chance)
         services = await build(config, storage, stores, clock, chance)
         town = Town(folder, services, clock)

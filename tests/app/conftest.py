@@ -1,0 +1,18 @@
+"""A town in each layout."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from tests.app.town import LAYOUTS, Town, opened
+
+
+@pytest.fixture(params=LAYOUTS)
+async def town(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Town]:
+    """An open folder in which nothing runs yet."""
+    async with opened(tmp_path, cast(str, request.param)) as found:
+        yield found
