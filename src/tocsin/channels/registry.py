@@ -29,7 +29,7 @@ ENTRY_POINTS: Final = "tocsin.providers"
 class Registry:
     """Channels and specs of providers, by name."""
 
-    def __init__(self, folders: Iterable[ModuleType]) -> None:
+    def __init__(self, folders: Iterable[object]) -> None:
         """Take what *folders* export; raises `Misconfigured` where two claim one name."""
         self.channels: dict[str, Channel] = {}
         self.specs: dict[str, ProviderSpec] = {}
@@ -80,9 +80,9 @@ def _packages(parent: ModuleType) -> list[ModuleType]:
     ]
 
 
-def _add(known: dict[str, Any], name: str, value: object, folder: ModuleType) -> None:
+def _add(known: dict[str, Any], name: str, value: object, folder: object) -> None:
     if name in known:
-        raise Misconfigured([f"{folder.__name__} brings {name}, which is there already"])
+        raise Misconfigured([f"{name} is there already, and is brought once more"])
     known[name] = value
 
 

@@ -106,6 +106,8 @@ class Message:
     app: str | None = None
     trace: str | None = None
     expires_ms: int | None = None
+    supersedes: str | None = None
+    """The ``provider_id`` of an earlier message to edit or replace, for providers that can."""
 
     def __repr__(self) -> str:
         return f"Message({self.reference})"

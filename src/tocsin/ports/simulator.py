@@ -42,10 +42,16 @@ class Taken:
     address: str
     text: str
     trace: str | None
+    supersedes: str | None = None
 
 
 class Simulator(Protocol):
-    """One played vendor."""
+    """
+    One played vendor.
+
+    Its credentials and signing secrets are fixed texts that contain ``canary``, so that a search
+    finds every place to which one leaks.
+    """
 
     async def start(self) -> Mapping[str, object]:
         """Listen; returns the settings, as a configuration would say them, that lead here."""
@@ -59,6 +65,9 @@ class Simulator(Protocol):
     def release(self) -> None:
         """Answer what is stalled."""
 
+    async def until_called(self, count: int) -> None:
+        """Return when *count* calls have arrived."""
+
     @property
     def calls(self) -> Sequence[Sequence[str]]:
         """The references of every call that arrived whole, in order."""
@@ -71,3 +80,6 @@ class Simulator(Protocol):
         self, references: Sequence[str], state: ReceiptState, at_ms: int, *, genuine: bool = True
     ) -> Callback:
         """Return the request by which the vendor would report; a forged one when not *genuine*."""
+
+    def signed(self, body: bytes, at_ms: int) -> Callback:
+        """Return a genuine request with any body."""

@@ -167,7 +167,8 @@ class _Gathered:
         if isinstance(record, Settled) and record.state in _FINAL:
             kind = (record.lane, record.channel, record.state, record.reason)
             settled = Settlement(record.delivery, record.at_ms, kind)
-            contested = record.state == "cancelled"
+            # What the first attempt came to is the first word there is; any other may be late.
+            contested = record.state == "cancelled" or record.receipt or record.attempt != 1
             (self.contested if contested else self.settled).append(settled)
 
 

@@ -1,0 +1,228 @@
+"""What every provider keeps: those of the registry, and the toy."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import cast
+
+import msgspec
+import pytest
+
+from tests.support import toy
+from tocsin.app.delivering.providers import Wired
+from tocsin.channels.registry import Registry, folders, loaded
+from tocsin.config import Misconfigured, RawTable, decode_table
+from tocsin.errors import Malformed, Unauthenticated
+from tocsin.ports.provider import (
+    Accepted,
+    Content,
+    Message,
+    ProviderReason,
+    ProviderSpec,
+    ReceiptState,
+    Refused,
+    TryLater,
+)
+from tocsin.ports.simulator import Dial, Simulator
+from tocsin.wiring.channels import build_provider
+
+AT_MS = 1_900_000_000_000
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+CANARY = "canary"
+REGISTRY = Registry([*folders(), toy])
+UNKNOWN = (Dial.FAIL, Dial.TAKE_AND_DROP, Dial.DROP)
+
+
+def message(n: int = 1, supersedes: str | None = None) -> Message:
+    content = Content("Hello", f"body-{CANARY}")
+    return Message(
+        f"dlv_{n:040x}", f"address-{CANARY}-{n}", content, trace=TRACE, supersedes=supersedes
+    )
+
+
+class Vendor:
+    """One provider, led to its simulator."""
+
+    def __init__(self, spec: ProviderSpec, simulator: Simulator, wired: Wired) -> None:
+        self.spec = spec
+        self.simulator = simulator
+        self.wired = wired
+        self.provider = wired.provider
+
+
+@pytest.fixture(params=list(REGISTRY.specs))
+async def vendor(request: pytest.FixtureRequest) -> AsyncIterator[Vendor]:
+    spec = REGISTRY.specs[cast(str, request.param)]
+    simulator: Simulator = loaded(spec.simulator)()
+    table = RawTable(spec.name, {}, {}).with_values(await simulator.start(), "test")
+    wired = build_provider(spec, table)
+    yield Vendor(spec, simulator, wired)
+    await wired.provider.close()
+    await simulator.close()
+
+
+async def test_a_message_arrives_with_reference_and_trace(vendor: Vendor) -> None:
+    (outcome,) = await vendor.provider.send([message()])
+    assert isinstance(outcome, Accepted)
+    (taken,) = vendor.simulator.taken
+    assert (taken.reference, taken.trace) == (message().reference, TRACE)
+    assert taken.address == message().address
+    assert f"body-{CANARY}" in taken.text
+
+
+async def test_a_batch_has_one_outcome_for_each_message_in_order(vendor: Vendor) -> None:
+    count = vendor.provider.flags.batch_max
+    dials = [(Dial.ACCEPT, Dial.REFUSE)[n % 2] for n in range(count)]
+    vendor.simulator.dial(dials)
+    outcomes = await vendor.provider.send([message(n) for n in range(count)])
+    kinds = {Dial.ACCEPT: Accepted, Dial.REFUSE: Refused}
+    assert [type(each) for each in outcomes] == [kinds[dial] for dial in dials]
+    assert len(vendor.simulator.calls) == 1
+
+
+async def test_a_dead_address_is_told_from_another_refusal(vendor: Vendor) -> None:
+    vendor.simulator.dial([Dial.DEAD_ADDRESS])
+    assert (await vendor.provider.send([message()]))[0].reason is ProviderReason.DEAD_ADDRESS  # type: ignore[union-attr]  # an Accepted fails here, too
+    vendor.simulator.dial([Dial.REFUSE])
+    (outcome,) = await vendor.provider.send([message()])
+    assert isinstance(outcome, Refused)
+    assert outcome.reason is not ProviderReason.DEAD_ADDRESS
+
+
+@pytest.mark.parametrize("dial", UNKNOWN)
+async def test_an_answer_that_is_lost_is_unknown(vendor: Vendor, dial: Dial) -> None:
+    vendor.simulator.dial([dial])
+    (outcome,) = await vendor.provider.send([message()])
+    assert isinstance(outcome, TryLater)
+    assert not outcome.known
+
+
+async def test_being_throttled_is_known_and_says_when(vendor: Vendor) -> None:
+    vendor.simulator.dial([Dial.THROTTLE])
+    (outcome,) = await vendor.provider.send([message()])
+    assert isinstance(outcome, TryLater)
+    assert (outcome.known, outcome.reason) == (True, ProviderReason.THROTTLED)
+    assert outcome.after_ms is not None
+    assert not vendor.simulator.taken
+
+
+async def test_without_a_connection_it_is_known_that_nothing_was_sent(vendor: Vendor) -> None:
+    await vendor.simulator.close()
+    outcomes = await vendor.provider.send([message()])
+    assert outcomes == [TryLater(ProviderReason.UNREACHABLE, detail=outcomes[0].detail)]  # type: ignore[union-attr]  # as above
+
+
+async def test_a_cancelled_call_lets_go_at_once(vendor: Vendor) -> None:
+    vendor.simulator.dial([Dial.STALL])
+    sending = asyncio.get_running_loop().create_task(_send(vendor))
+    await vendor.simulator.until_called(1)
+    sending.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await sending
+
+
+async def _send(vendor: Vendor) -> None:
+    await vendor.provider.send([message()])
+
+
+async def test_every_attempt_carries_the_same_reference(vendor: Vendor) -> None:
+    vendor.simulator.dial([Dial.FAIL, Dial.TAKE_AND_DROP])
+    for _ in range(3):
+        await vendor.provider.send([message()])
+    assert set(map(tuple, vendor.simulator.calls)) == {(message().reference,)}
+    if vendor.provider.flags.idempotent:
+        assert len(vendor.simulator.taken) == 1
+
+
+async def test_an_edit_names_what_it_replaces(vendor: Vendor) -> None:
+    if not vendor.provider.flags.edits:
+        pytest.skip("it cannot edit")
+    (first,) = await vendor.provider.send([message()])
+    assert isinstance(first, Accepted)
+    assert first.provider_id is not None
+    await vendor.provider.send([message(2, supersedes=first.provider_id)])
+    assert vendor.simulator.taken[-1].supersedes == first.provider_id
+
+
+@pytest.mark.parametrize("dial", list(Dial))
+async def test_nothing_that_is_said_holds_a_secret(
+    vendor: Vendor, dial: Dial, capsys: pytest.CaptureFixture[str]
+) -> None:
+    vendor.simulator.dial([dial])
+    said = [vendor.provider, vendor.wired, message(), vendor.wired.settings]
+    if dial is not Dial.STALL:
+        said.append(await vendor.provider.send([message()]))
+    shown = capsys.readouterr()
+    assert CANARY not in repr(said) + str(said) + shown.out + shown.err
+
+
+async def test_a_setting_that_is_wrong_is_refused_without_its_value(vendor: Vendor) -> None:
+    values = {"attempts_mx": CANARY, "attempts_max": CANARY}
+    table = RawTable(vendor.spec.name, {}, {}).with_values(values, "test")
+    with pytest.raises(Misconfigured) as refused:
+        decode_table(table, "providers", vendor.spec.settings)
+    text = "\n".join(refused.value.problems)
+    assert f"providers.{vendor.spec.name}.attempts_mx" in text
+    assert "did you mean attempts_max?" in text
+    assert CANARY not in text
+
+
+@pytest.fixture
+def calling(vendor: Vendor) -> Vendor:
+    if not vendor.provider.flags.receipts:
+        pytest.skip("it does not call back")
+    return vendor
+
+
+@pytest.mark.parametrize("state", [ReceiptState.DELIVERED, ReceiptState.FAILED])
+async def test_a_callback_names_our_reference(calling: Vendor, state: ReceiptState) -> None:
+    references = [message(n).reference for n in (1, 2)]
+    callback = calling.simulator.callback(references, state, AT_MS)
+    receipts = calling.provider.read_callback(callback)
+    assert [(each.reference, each.state) for each in receipts] == [(r, state) for r in references]
+
+
+async def test_a_forged_callback_is_refused(calling: Vendor) -> None:
+    reference = message().reference
+    forged = calling.simulator.callback([reference], ReceiptState.DELIVERED, AT_MS, genuine=False)
+    genuine = calling.simulator.callback([reference], ReceiptState.DELIVERED, AT_MS)
+    changed = replace(genuine, body=genuine.body + b" ")
+    unsigned = replace(genuine, headers={})
+    odd = replace(genuine, headers=dict.fromkeys(genuine.headers, "\xff9"))
+    for callback in (forged, changed, unsigned, odd):
+        with pytest.raises(Unauthenticated):
+            calling.provider.read_callback(callback)
+
+
+async def test_an_old_callback_cannot_be_replayed(calling: Vendor) -> None:
+    callback = calling.simulator.callback([message().reference], ReceiptState.DELIVERED, AT_MS)
+    with pytest.raises(Unauthenticated):
+        calling.provider.read_callback(replace(callback, received_ms=AT_MS + 86_400_000))
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[1]", b"\xff\xfe", b"[" * 5_000])
+async def test_a_signed_callback_that_cannot_be_read_is_malformed(
+    calling: Vendor, body: bytes
+) -> None:
+    with pytest.raises(Malformed):
+        calling.provider.read_callback(calling.simulator.signed(body, AT_MS))
+
+
+def test_a_name_that_is_taken_is_refused() -> None:
+    with pytest.raises(Misconfigured, match="chat"):
+        Registry([*folders(), toy, toy])
+
+
+def test_an_unknown_provider_is_refused_with_a_suggestion() -> None:
+    with pytest.raises(Misconfigured, match="did you mean pager"):
+        REGISTRY.spec("pagr")
+
+
+def test_a_provider_of_no_channel_is_refused() -> None:
+    class Folder:
+        SPEC = msgspec.structs.replace(toy.SPEC, channel="pigeon")
+
+    with pytest.raises(Misconfigured, match="pigeon"):
+        Registry([Folder])
