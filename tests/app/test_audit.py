@@ -17,7 +17,13 @@ WORKFLOW = {
 
 
 def event(n: int, **more: object) -> dict[str, object]:
-    return {"type": "order.shipped", "id": f"o-{n}", "source": "shop", "data": {"to": f"u{n}"}, **more}
+    return {
+        "type": "order.shipped",
+        "id": f"o-{n}",
+        "source": "shop",
+        "data": {"to": f"u{n}"},
+        **more,
+    }
 
 
 async def sent(town: Town, count: int = 20) -> list[bytes]:

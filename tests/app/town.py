@@ -16,10 +16,13 @@ from tocsin.app.accepting.accept import Taken
 from tocsin.app.callers import LOCAL
 from tocsin.app.project import Expander, Projector
 from tocsin.config import Config
+from tocsin.domain.case import ChannelFacts
 from tocsin.domain.cloudevents import EventLimits, read_events
 from tocsin.domain.lanes import LANES
 from tocsin.domain.workflow import compile_workflow
 from tocsin.domain.workflow_read import read_document
+from tocsin.ports.state import Fanout
+from tocsin.ports.views import InboxView, LedgerView
 from tocsin.wiring.services import Services, build
 from tocsin.wiring.storage import JOINT, SPLIT, open_storage
 from tocsin.wiring.stores import open_stores
@@ -52,10 +55,13 @@ class Town:
         assert all(isinstance(each, Taken) for each in taken), taken
         return [each.key for each in taken if isinstance(each, Taken)]
 
-    def start(self) -> None:
+    def start(self, *, fanouts: bool = True) -> None:
         """Run the roles that follow the log."""
         log, services = self.services.storage.log, self.services
         work = [services.router.run(lane) for lane in LANES]
+        if fanouts:
+            work += [services.fanouts.run(lane) for lane in LANES]
+        work.append(services.timers.run())
         if not log.atomic_with_views:
             work += [Expander(log).run(lane) for lane in LANES]
             work.append(Projector(log, services.storage.inbox, services.inbox_projection).run())
@@ -79,19 +85,32 @@ class Town:
             return
         for lane in LANES:
             await self._reached("expand", f"plans.{lane}")
-        for view in (self.services.storage.inbox, self.services.storage.ledger):
-            while True:
-                marks = await view.marks()
-                if all(
-                    marks.get((f"{kind}.{lane}", p), 0) >= log.end(f"{kind}.{lane}", p)
-                    for kind in (
-                        ("inbox",) if view is self.services.storage.inbox else ("plans", "inbox")
-                    )
-                    for lane in LANES
-                    for p in range(log.partitions)
-                ):
-                    break
-                await asyncio.sleep(0)
+        inboxes = [f"inbox.{lane}" for lane in LANES]
+        await self._followed(self.services.storage.inbox, inboxes)
+        plans = [f"plans.{lane}" for lane in LANES]
+        await self._followed(self.services.storage.ledger, [*plans, *inboxes])
+
+    async def decided(self, event: bytes) -> None:
+        """Return when the event's fan-outs are done and in the views."""
+        await self.routed()
+        while not all(row.state == "done" for row in await self._fanouts(event)):  # noqa: ASYNC110  # a store tells nobody
+            await asyncio.sleep(0)
+        log = self.services.storage.log
+        if not log.atomic_with_views:
+            for view in (self.services.storage.inbox, self.services.storage.ledger):
+                await self._followed(view, ["inbox.broadcasts"])
+
+    async def _fanouts(self, event: bytes) -> Sequence[Fanout]:
+        return await self.services.stores.fanouts.of_event(event)
+
+    async def _followed(self, view: InboxView | LedgerView, topics: Sequence[str]) -> None:
+        log = self.services.storage.log
+        places = [(topic, p) for topic in topics for p in range(log.partitions)]
+        while True:
+            marks = await view.marks()
+            if all(marks.get(place, 0) >= log.end(*place) for place in places):
+                return
+            await asyncio.sleep(0)
 
     async def _reached(self, group: str, topic: str) -> None:
         log = self.services.storage.log
@@ -115,7 +134,12 @@ class Town:
 
 
 @asynccontextmanager
-async def opened(folder: Path, layout: str, **changes: Any) -> AsyncIterator[Town]:
+async def opened(
+    folder: Path,
+    layout: str,
+    channels: Mapping[str, ChannelFacts] | None = None,
+    **changes: Any,
+) -> AsyncIterator[Town]:
     """Open a town, with nothing running yet."""
     config = Config()
     store = msgspec.structs.replace(config.store, layout=layout)
@@ -126,7 +150,7 @@ async def opened(folder: Path, layout: str, **changes: Any) -> AsyncIterator[Tow
     async with AsyncExitStack() as stack:
         storage = await open_storage(config, folder, stack, now_ms=clock.now_ms(), on_fatal=_fatal)
         stores = await open_stores(config, folder, storage, stack, clock, chance)
-        services = await build(config, storage, stores, clock, chance)
+        services = await build(config, storage, stores, clock, chance, channels)
         town = Town(folder, services, clock)
         try:
             yield town

@@ -19,7 +19,7 @@ from tocsin.api.shown_history import (
 from tocsin.app.history.explain import Explainer, Explanation
 from tocsin.domain.decision import GateResult
 from tocsin.domain.explain import AudienceStep, Delivery, Run
-from tocsin.domain.ids import read_event, show_delivery, show_event, show_notification
+from tocsin.domain.ids import read_event, show_delivery, show_event, show_fanout, show_notification
 from tocsin.errors import RequestRefused
 
 
@@ -165,7 +165,7 @@ def _run(run: Run) -> ExplainedRun:
         detail=run.detail,
         notification=None if run.notification is None else show_notification(run.notification),
         profile_version=run.profile_version,
-        fanout=None if run.fanout is None else f"fan_{run.fanout.hex()}",
+        fanout=None if run.fanout is None else show_fanout(run.fanout),
         alias_of=None if run.alias_of is None else show_event(run.alias_of),
         audience=[_audience(step) for step in run.audience],
         audience_differs=run.audience_differs,

@@ -6,7 +6,7 @@ import msgspec
 
 from tocsin.api.shared import shown_time
 from tocsin.app.history.ledger import EventView, NoteView, ShownDelivery, ShownNote
-from tocsin.domain.ids import accepted_ms, show_delivery, show_event, show_notification
+from tocsin.domain.ids import accepted_ms, show_delivery, show_event, show_fanout, show_notification
 from tocsin.domain.inbox import ItemState
 from tocsin.domain.records import Attempt, PlannedRun, Settled
 
@@ -144,7 +144,7 @@ def show_event_view(view: EventView) -> EventAnswer:
         ],
         fanouts=[
             FanoutShown(
-                id=f"fan_{each.key.hex()}",
+                id=show_fanout(each.key),
                 workflow=each.workflow,
                 state=each.state,
                 audience=each.audience,
@@ -164,7 +164,7 @@ def _run(run: PlannedRun, lane: str) -> RunAnswer:
         lane=lane,
         outcome=run.outcome,
         notifications=len(run.notifications),
-        fanout=None if run.fanout is None else f"fan_{run.fanout.hex()}",
+        fanout=None if run.fanout is None else show_fanout(run.fanout),
         alias_of=None if run.owner is None else show_event(run.owner),
     )
 

@@ -146,6 +146,7 @@ class Planned:
         self.counts: dict[tuple[int, str, str], int] = {}
         """(bucket, lane, channel) → how many."""
         self.deferred: dict[bytes, tuple[str, Deferred]] = {}
+        self._chunks: set[tuple[bytes, int, int, int]] = set()
 
     def add(self, lane: str, channel: str, at_ms: int, number: int) -> None:
         """Count *number* deliveries of an event that was accepted at *at_ms*."""
@@ -172,8 +173,10 @@ class Planned:
                         self.deferred[delivery] = (lane, until)
 
     def take_chunk(self, chunk: Broadcast) -> None:
-        """Count a fan-out's chunk by all that its bitmaps name."""
-        if self._window.holds(chunk.stamp_ms):
+        """Count a fan-out's chunk by all that its bitmaps name; of two records the first counts."""
+        place = (chunk.fanout, chunk.step, chunk.block, chunk.part)
+        if self._window.holds(chunk.stamp_ms) and place not in self._chunks:
+            self._chunks.add(place)
             self.add(chunk.lane, chunk.channel, chunk.stamp_ms, len(members(chunk)))
 
     def channels(self) -> set[Channel]:

@@ -17,7 +17,7 @@ from tocsin.domain.audit import (
     Window,
     planned_deliveries,
 )
-from tocsin.domain.ids import accepted_ms, show_delivery, show_event
+from tocsin.domain.ids import accepted_ms, show_delivery, show_event, show_fanout
 from tocsin.domain.reasons import Outcome
 from tocsin.domain.records import Broadcast, Event, Plan
 from tocsin.domain.times import show_time
@@ -196,7 +196,7 @@ class Differences:
         rest = again.total(of, bucket, bucket + 1) - waiting - settled - len(lost)
         if rest > 0 and fanouts:
             detail = f"{rest} of its {lane}/{channel} deliveries have not settled"
-            found.name("fanout", fanouts[0].hex(), detail)
+            found.name("fanout", show_fanout(fanouts[0]), detail)
             found.violations += rest - 1
         elif rest < 0:
             detail = f"{-rest} of {lane}/{channel} settled and are planned nowhere"

@@ -94,12 +94,11 @@ class Finder:
 
     async def chunks(self, key: bytes) -> list[Broadcast]:
         """Return the chunks of the event's fan-outs; of two that say the same, the first."""
-        batches = await self._log.covering(BROADCASTS, 0, accepted_ms(key))
-        return [
-            record
-            for _, record in _records(batches)
-            if isinstance(record, Broadcast) and record.event == key
-        ]
+        found: dict[tuple[bytes, int, int, int], Broadcast] = {}
+        for _, chunk in _records(await self._log.covering(BROADCASTS, 0, accepted_ms(key))):
+            if isinstance(chunk, Broadcast) and chunk.event == key:
+                found.setdefault((chunk.fanout, chunk.step, chunk.block, chunk.part), chunk)
+        return list(found.values())
 
     async def key_of(self, source: str, id: str) -> bytes | None:
         """
