@@ -15,7 +15,7 @@ from tocsin.cli.reading import json_value, recipient_terms
 @click.command()
 @client_option
 @click.option(
-    "--data", "event_data", callback=json_value, help="JSON, @FILE, or - for standard input."
+    "--payload", callback=json_value, help="The data: JSON, @FILE, or - for standard input."
 )
 @click.option("--actor", help="Who caused it.")
 @click.option("--tenant", help="For which of your customers.")
@@ -26,7 +26,7 @@ from tocsin.cli.reading import json_value, recipient_terms
 @json_option
 def trigger(
     client: Client,
-    event_data: Any,
+    payload: Any,
     actor: str | None,
     tenant: str | None,
     cancellation_key: str | None,
@@ -38,7 +38,7 @@ def trigger(
     """Run WORKFLOW for RECIPIENTS: ids, or terms like '{"group": "ops"}'."""
     document = {
         "recipients": recipient_terms(recipients) or None,
-        "data": event_data,
+        "data": payload,
         "actor": actor,
         "tenant": tenant,
         "cancellation_key": cancellation_key,

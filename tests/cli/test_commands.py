@@ -1,0 +1,238 @@
+"""Commands against a real server: what they print, and what they end with."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.server import Done, Server, environment, run, serving, until
+
+pytestmark = [pytest.mark.slow, pytest.mark.faults, pytest.mark.timeout(180)]
+
+WORKFLOW = """
+key = "order.shipped"
+on = ["order.shipped"]
+category = "orders"
+audience = { path = "data.customer_id" }
+
+[[steps]]
+channel = "inbox"
+title = "Order {{ data.order }} is on its way"
+body = "It should reach you soon."
+"""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One sandbox for all commands of this file, with a workflow."""
+    folder = tmp_path_factory.mktemp("cli")
+    documents = folder / "workflows"
+    documents.mkdir()
+    (documents / "order.toml").write_text(WORKFLOW)
+    with serving(folder / "data") as started:
+        pushed = run(["workflows", "push", "--data", str(started.folder), str(documents)])
+        assert pushed.code == 0, pushed.err
+        yield started
+
+
+def tocsin(server: Server, *arguments: str, given: str = "") -> Done:
+    return run([*arguments, "--data", str(server.folder)], given=given)
+
+
+def test_workflows_are_pushed_once(server: Server) -> None:
+    folder = server.folder.parent / "workflows"
+
+    again = tocsin(server, "workflows", "push", str(folder), "--json")
+    listed = tocsin(server, "workflows", "list")
+    shown = tocsin(server, "workflows", "show", "order.shipped")
+
+    assert again.document == {"published": [], "unchanged": 1}
+    assert "order.shipped" in listed.out
+    assert shown.document["key"] == "order.shipped"
+
+
+def test_recipients_are_written_read_and_imported(server: Server, tmp_path: Path) -> None:
+    lines = tmp_path / "people.ndjson"
+    lines.write_text('{"id": "kim", "name": "Kim"}\n{"id": "lee", "timezone": "No/Where"}\n')
+
+    put = tocsin(server, "recipients", "put", "ana", "--name", "Ana")
+    again = tocsin(server, "recipients", "put", "ana", "--locale", "de")
+    got = tocsin(server, "recipients", "get", "ana")
+    loaded = tocsin(server, "recipients", "import", str(lines), "--json")
+
+    assert (put.out, again.out) == ("ana: version 1\n", "ana: version 2\n")
+    assert (got.document["name"], got.document["locale"]) == ("Ana", "de")
+    assert loaded.code == 1
+    assert (loaded.document["created"], loaded.document["problems"][0]["line"]) == (1, 2)
+    assert "kim" in tocsin(server, "recipients", "list").out
+
+
+def test_keys_are_made_listed_and_revoked(server: Server) -> None:
+    made = tocsin(server, "keys", "create", "reader", "--role", "viewer", "--json").document
+    listed = tocsin(server, "keys", "list")
+    remote = environment(TOCSIN_URL=server.address, TOCSIN_KEY=made["key"])
+    reached = run(["audit"], env=remote)
+    forbidden = run(["keys", "list"], env=remote)
+    tocsin(server, "keys", "revoke", made["id"])
+    refused = run(["audit"], env=remote)
+
+    assert made["key"] not in listed.out
+    assert made["id"] in listed.out
+    assert reached.code == 0
+    assert forbidden.code == 2
+    assert "scope admin" in forbidden.err
+    assert refused.code == 2
+
+
+def test_what_is_watched_is_printed_and_explained(server: Server) -> None:
+    with subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "tocsin",
+            "watch",
+            "bea",
+            "--json",
+            "--count",
+            "1",
+            "--data",
+            str(server.folder),
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(),
+    ) as watching:
+        sent: list[str] = []
+
+        def shown() -> bool:
+            # Sent until the watch is connected: it prints what comes while it looks.
+            done = post_event(server, "bea", len(sent))
+            sent.append(done)
+            return watching.poll() is not None
+
+        until("an item", shown)
+        out, _ = watching.communicate()
+        code = watching.returncode
+
+    item = json.loads(out.splitlines()[0])
+    explained = tocsin(server, "explain", sent[0], "bea")
+    by_source = tocsin(server, "explain", "bea-0", "bea", "--source", "shop", "--json")
+
+    assert code == 0
+    assert item["type"] == "item"
+    assert item["item"]["workflow"] == "order.shipped"
+    assert explained.code == 0
+    assert explained.out.startswith("bea got it by inbox at ")
+    assert by_source.document["event"] == sent[0]
+
+
+def test_ctrl_c_ends_a_watch_with_success(server: Server) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "tocsin", "watch", "cem", "--data", str(server.folder)],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(),
+    ) as watching:
+        assert watching.stderr is not None
+        greeting = watching.stderr.readline()
+        watching.send_signal(signal.SIGINT)
+        code = watching.wait(30)
+
+    assert greeting.startswith("Watching cem: 0 unread")
+    assert code == 0
+
+
+def test_what_is_unknown_ends_with_no(server: Server) -> None:
+    unknown = tocsin(server, "explain", "evt_" + "0" * 32, "ana")
+    wrong = tocsin(server, "explain", "nonsense", "ana")
+
+    assert unknown.code == 1
+    assert "is held here" in unknown.out
+    assert wrong.code == 2
+
+
+def test_an_audit_balances_and_says_so(server: Server) -> None:
+    post_event(server, "dan", 0)
+
+    table = tocsin(server, "audit")
+    document = tocsin(server, "audit", "--since", "30m", "--json").document
+
+    assert table.code == 0
+    assert table.out.startswith("Balanced: ")
+    assert document["balanced"] is True
+    line = document["deliveries"]["transactional"]["inbox"]
+    assert line["planned"] == line["sent"] + line["delivered"]
+
+
+def test_nobody_answers(tmp_path: Path) -> None:
+    done = run(["audit", "--data", str(tmp_path)])
+
+    assert done.code == 3
+    assert "Start a server" in done.err
+
+
+def test_the_first_key_of_a_real_installation(tmp_path: Path) -> None:
+    keyfile = tmp_path / "encryption.key"
+    keyfile.write_text(base64.b64encode(os.urandom(32)).decode())
+    env = environment(TOCSIN_MODE="real", TOCSIN_KEYS__ENCRYPTION_KEY_FILE=str(keyfile))
+    with serving(tmp_path / "data", env=env) as server:
+        made = run(["keys", "create", "ops", "--role", "admin", "--data", str(server.folder)])
+        remote = environment(TOCSIN_URL=server.address, TOCSIN_KEY=made.out.strip())
+        reached = run(["keys", "list"], env=remote)
+
+    assert not (server.folder / "sandbox.key").exists()
+    assert made.out.startswith("tcs_")
+    assert reached.code == 0
+
+
+def test_a_folder_that_is_served_is_not_migrated(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    nothing = run(["migrate", "--data", str(folder)])
+    with serving(folder) as server:
+        locked = run(["migrate", "--data", str(folder)])
+        code = server.stop()
+    migrated = run(["migrate", "--data", str(folder), "--json"])
+
+    assert (nothing.code, nothing.err.strip()) == (
+        1,
+        f"{folder} is no data folder: nothing was ever started in it",
+    )
+    assert locked.code == 1
+    assert str(server.process.pid) in locked.err
+    assert (code, migrated.document) == (0, {"applied": []})
+    assert not (folder / "address").exists()
+
+
+def test_a_trigger_runs_a_workflow_and_a_message_goes_by_hand(server: Server) -> None:
+    triggered = tocsin(
+        server, "trigger", "order.shipped", "fay", "--payload", '{"order": 7}', "--json"
+    )
+    by_hand = tocsin(server, "send", "--title", "Hello", "--body", "It works", "fay")
+
+    assert triggered.code == by_hand.code == 0, triggered.err + by_hand.err
+    assert by_hand.out.startswith("evt_")
+    explained = tocsin(server, "explain", triggered.document["event"], "fay")
+    assert "by recipient 'fay' named in the call" in explained.out
+
+
+def post_event(server: Server, recipient: str, n: int) -> str:
+    """Send an event over HTTP; return its id."""
+    from tocsin.cli.client import Client
+
+    document = {
+        "type": "order.shipped",
+        "source": "shop",
+        "id": f"{recipient}-{n}",
+        "data": {"customer_id": recipient, "order": n},
+    }
+    answer = Client(data=server.folder).call("POST", "/v1/events", document=document)
+    return str(answer.json()["events"][0]["id"])
