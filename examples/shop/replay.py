@@ -163,7 +163,7 @@ def show(total: Counter[str], audit: Any) -> None:
         for channel, line in channels.items():
             counts = " ".join(f"{name}={n}" for name, n in line.items())
             print(f"deliveries {lane} {channel}: {counts}")
-    print("balanced" if not audit["missing"] else f"missing: {audit['missing']}")
+    print(audit["sentence"])
 
 
 def main() -> int:
@@ -178,8 +178,9 @@ def main() -> int:
     key = os.environ.get("TOCSIN_KEY") or Path("data/sandbox.key").read_text("utf-8").strip()
     server = Server(url, key)
     total = replay(server, events, batch=arguments.batch, rate=arguments.rate)
-    show(total, server.settled())
-    return 1 if total["refused"] else 0
+    audit = server.settled()
+    show(total, audit)
+    return 1 if total["refused"] or not audit["balanced"] else 0
 
 
 if __name__ == "__main__":
