@@ -57,11 +57,11 @@ class TimerStep:
 
     async def _wait(self) -> None:
         due_ms = await self._timers.next_due_ms()
-        if due_ms is None or due_ms <= self._clock.now_ms():
-            # What is due already and was not found is not durable yet: that is told, too.
+        if due_ms is None:
             await self._armed.wait()
-        else:
+        elif due_ms > self._clock.now_ms():
             await _first_of(self._clock.sleep_until(due_ms), _until(self._armed))
+        # Else it came due just now, or will be durable in a moment: look again.
 
 
 def _outputs(due: Sequence[Timer]) -> list[Output]:

@@ -1,0 +1,113 @@
+"""Cancels: what is said of a delivery is what becomes of it, whoever comes first."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.app.sending_site import ALL_DAY_BUT_EVENING, HOUR_MS, SendingSite, inbox_and_push
+from tocsin.domain.preferences import Preferences
+
+
+@pytest.fixture(params=["joint", "split"])
+async def site(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[SendingSite]:
+    made = SendingSite(tmp_path, request.param, fanout_threshold=10)
+    await made.open()
+    await made.publish({**inbox_and_push("both"), "lane": "bulk"})
+    only_push = [{"channel": "push", "title": "Hello", "body": "you"}]
+    await made.publish({"key": "push", "on": ["push"], "lane": "bulk", "steps": only_push})
+    await made.people(3, Preferences(quiet_hours=(ALL_DAY_BUT_EVENING,)))
+    yield made
+    await made.close()
+
+
+async def test_verdicts_say_what_was_shown_and_what_was_stopped(site: SendingSite) -> None:
+    site.start()
+    await site.send(type="both", recipients=["q0"], cancellation_key="k")
+    await site.send(type="push", recipients=["q1"], cancellation_key="k")
+    await site.routed()
+    async with await site.client() as client:
+        answer = await client.post("/v1/cancel", json={"cancellation_key": "k"})
+        verdicts = {each["id"]: each["verdict"] for each in answer.json()["recipients"]}
+        assert verdicts == {"q0": "partly_sent", "q1": "cancelled"}
+        again = await client.post("/v1/cancel", json={"cancellation_key": "k"})
+        assert again.json()["recipients"] == answer.json()["recipients"]
+        status = await client.get(answer.json()["status"])
+        assert status.json()["counts"] == answer.json()["counts"]
+    assert await site.services.stores.timers.next_due_ms() is None
+    settled = await site.settled()
+    assert settled["bulk", "push", "cancelled"] == 2
+    assert settled["bulk", "inbox", "sent"] == 1
+
+
+async def test_a_cancel_before_the_event_catches_it(site: SendingSite) -> None:
+    site.start()
+    async with await site.client() as client:
+        body = {"cancellation_key": "k", "recipients": ["q0"], "hold_for": "10m"}
+        answer = await client.post("/v1/cancel", json=body)
+        assert answer.json()["recipients"] == [{"id": "q0", "verdict": "held"}]
+    await site.send(type="both", recipients=["q0", "q1"], cancellation_key="k")
+    await site.routed()
+    settled = await site.settled()
+    assert settled["bulk", "inbox", "cancelled"] == 1
+    assert settled["bulk", "push", "cancelled"] == 1
+    assert settled["bulk", "inbox", "sent"] == 1
+    site.clock.advance(site.clock.now_ms() + HOUR_MS)
+    await site.send(type="both", id="later", recipients=["q0"], cancellation_key="k")
+    await site.routed()
+    assert (await site.settled())["bulk", "inbox", "sent"] == 2
+
+
+async def test_a_fan_out_ends_where_the_cancel_finds_it(site: SendingSite) -> None:
+    await site.people(300)
+    site.follow()
+    event = await site.send(type="both", recipients={"everyone": True}, cancellation_key="k")
+    await site.routed()
+    row = (await site.services.stores.fanouts.of_event(event))[0]
+    async with await site.client() as client:
+        answer = await client.post("/v1/cancel", json={"cancellation_key": "k"})
+        assert answer.status_code == 202
+        assert answer.json()["counts"] == {"cancelled": 606}
+        site.start()
+        await site.fanned_out(event)
+        status = await client.get(answer.json()["status"])
+        assert status.json()["counts"] == {"cancelled": 606}
+        shown = await client.get(f"/v1/fanouts/fan_{row.key.hex()}")
+        assert shown.json()["by_reason"]["inbox"] == {"cancelled": 303}
+    assert not await site.handed(event)
+    assert (await site.settled())["bulk", "inbox", "cancelled"] == 303
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+async def test_races_between_cancel_and_release_settle_each_once(site: SendingSite) -> None:
+    dice = random.Random(8)
+    site.start()
+    sent = cancelled = 0
+    async with await site.client() as client:
+        for n in range(60):
+            key = f"k{n}"
+            event = await site.send(type="push", recipients=["q0", "q1"], cancellation_key=key)
+            if dice.random() < 0.8:
+                await site.routed()
+            due_ms = await site.services.stores.timers.next_due_ms()
+            if due_ms is not None:
+                site.clock.advance(due_ms)
+            for _ in range(dice.randrange(40)):
+                await asyncio.sleep(0)
+            answer = await client.post("/v1/cancel", json={"cancellation_key": key})
+            found = {e["id"]: e["verdict"] for e in answer.json()["recipients"]}
+            await site.routed()
+            handed = await site.handed(event)
+            mine = [number for number in handed]
+            for verdict in found.values():
+                assert verdict in {"cancelled", "already_sent"}
+            sent += len(mine)
+            cancelled += sum(verdict == "cancelled" for verdict in found.values())
+            site.clock.advance(site.clock.now_ms() + 16 * HOUR_MS)
+    assert cancelled
+    assert (await site.settled()).get(("bulk", "push", "cancelled"), 0) <= 120
