@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ from tests.docs.pages import ROOT, Block, Session, blocks, missing, pages
 from tocsin.domain.delivery import mermaid
 
 PAGES = list(pages())
+REFUSED = re.compile(r'"status":[45]\d\d')
+"""A problem document: `curl` succeeds all the same."""
 
 
 @pytest.mark.slow
@@ -21,6 +24,7 @@ def test_a_page_works_when_it_is_pasted(page: Path, tmp_path: Path) -> None:
             output = session.run(block)
             if block.kind != "sh live":
                 assert_promised(block, output)
+            assert REFUSED.search(output) is None, f"line {block.line}:\n{output}"
         for block, output in session.live_output():
             assert_promised(block, output)
 
