@@ -12,8 +12,10 @@ import hashlib
 import re
 from typing import Final
 
+import structlog
+
 from tocsin.app.callers import Principal
-from tocsin.errors import RequestRefused
+from tocsin.errors import RequestRefused, Unavailable
 from tocsin.ports.cache import Sealer
 from tocsin.ports.state import Idempotency, StoredAnswer
 from tocsin.ports.system import Clock
@@ -21,6 +23,8 @@ from tocsin.ports.system import Clock
 KEY_CHARACTERS_MAX: Final = 255
 _VISIBLE: Final = re.compile(r"[!-~]+\Z", re.ASCII)
 _PLACE: Final = "idempotency.answer"
+
+logger = structlog.get_logger(__name__)
 
 
 class Repeats:
@@ -53,16 +57,27 @@ class Repeats:
     async def finish(
         self, caller: Principal, key: str, answer: StoredAnswer, *, secret: bool = False
     ) -> None:
-        """Keep *answer* for the next request with *key*."""
+        """
+        Keep *answer* for the next request with *key*, if that can be.
+
+        What was done stands, so its answer is given also when it cannot be kept: to say that the
+        store was full would be to say that nothing happened.
+        """
         if secret:
             text = base64.b64encode(answer.body).decode()
             sealed = self._sealer.seal(text, place=_PLACE)
             answer = StoredAnswer(answer.status, sealed, answer.content_type)
-        await self._store.finish(caller.name, key, answer, self._clock.now_ms())
+        try:
+            await self._store.finish(caller.name, key, answer, self._clock.now_ms())
+        except Unavailable as error:
+            logger.warning("answer_not_kept", code=error.code)
 
     async def forget(self, caller: Principal, key: str) -> None:
-        """Give *key* back after a refusal."""
-        await self._store.forget(caller.name, key)
+        """Give *key* back after a refusal, if that can be: it ends by itself."""
+        try:
+            await self._store.forget(caller.name, key)
+        except Unavailable as error:
+            logger.warning("key_not_given_back", code=error.code)
 
 
 def fingerprint(method: str, target: bytes, content_type: str, body: bytes) -> bytes:
