@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from http import HTTPStatus
+from functools import cached_property
 from typing import Any, Final
 
 import msgspec
@@ -29,11 +30,14 @@ _IDEMPOTENCY_KEY: Final = {
 
 
 class Description:
-    """Writes the document once, and serves it."""
+    """Writes the document when it is first asked for (not at every start), and serves it."""
 
     def __init__(self, endpoints: Sequence[Endpoint]) -> None:
         self._endpoints = (*endpoints, self.endpoint())
-        self._body = msgspec.json.encode(describe(self._endpoints))
+
+    @cached_property
+    def _body(self) -> bytes:
+        return msgspec.json.encode(describe(self._endpoints))
 
     def endpoint(self) -> Endpoint:
         """Return the route of the document itself."""
