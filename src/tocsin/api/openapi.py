@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from http import HTTPStatus
 from functools import cached_property
+from http import HTTPStatus
 from typing import Any, Final
 
 import msgspec
