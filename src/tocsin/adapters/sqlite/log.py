@@ -14,11 +14,11 @@ from tocsin.adapters.sqlite.chunk import count, pack, slices, unpack
 from tocsin.adapters.sqlite.connection import Readers
 from tocsin.adapters.sqlite.log_rows import chunk as chunk_row
 from tocsin.adapters.sqlite.log_rows import chunk_at, time_span
+from tocsin.adapters.sqlite.log_write import ChunkRow, LogWrite, SpanRow
 from tocsin.adapters.sqlite.tail import Place, Tail, Waiters
 from tocsin.adapters.sqlite.topics import Topics, place, position_of
 from tocsin.adapters.sqlite.writer import Writer
 from tocsin.domain.records import Poison, Record, decode, encode
-from tocsin.errors import Fenced
 from tocsin.ports.log import Batch, Follow, Output, PreparedWrite, Projection, Step
 from tocsin.ports.log import Place as LogPlace
 
@@ -28,18 +28,6 @@ _CHUNK_BYTES: Final = 256 * 1024
 _INBOX_CHUNK_BYTES: Final = 48 * 1024
 
 _SINGLE: Final = frozenset({"inbox.broadcasts"})
-
-_INSERT_CHUNK = "INSERT INTO log_chunk (place, body) VALUES (?, ?)"
-_INSERT_SPAN = (
-    "INSERT INTO log_span (topic, partition, last_ms, position, first_ms, records)"
-    " VALUES (?, ?, ?, ?, ?, ?)"
-)
-_ADVANCE = (
-    "UPDATE log_position SET position = ?"
-    " WHERE reader = ? AND topic = ? AND partition = ? AND epoch = ? AND position = ?"
-)
-
-_Rows = tuple[list[tuple[int, bytes]], list[tuple[int, int, int, int, int, int]]]
 
 
 class SqliteLog:
@@ -267,30 +255,9 @@ class SqliteLog:
         writes: Sequence[PreparedWrite],
         step: Step | None,
     ) -> asyncio.Future[None]:
-        rows = self._rows(batches)
+        chunks, spans = self._rows(batches)
         sources = step.sources if step is not None else ()
-
-        def write(connection: apsw.Connection) -> None:
-            for source in sources:
-                connection.execute(
-                    _ADVANCE,
-                    (
-                        source.position,
-                        source.group,
-                        source.topic,
-                        source.partition,
-                        source.epoch,
-                        source.previous,
-                    ),
-                )
-                if connection.changes() != 1:
-                    raise Fenced(f"{source.group} lost {source.topic}/{source.partition}")
-            connection.executemany(_INSERT_CHUNK, rows[0])
-            connection.executemany(_INSERT_SPAN, rows[1])
-            for each in writes:
-                each(connection)
-
-        future = self._writer.submit(write)
+        future = self._writer.submit(LogWrite(sources, chunks, spans, writes))
         future.add_done_callback(partial(self._durable, batches))
         return future
 
@@ -305,9 +272,9 @@ class SqliteLog:
             tail.grow(batch)
             self._waiters.wake(where)
 
-    def _rows(self, batches: Sequence[Batch]) -> _Rows:
-        chunks: list[tuple[int, bytes]] = []
-        spans: list[tuple[int, int, int, int, int, int]] = []
+    def _rows(self, batches: Sequence[Batch]) -> tuple[list[ChunkRow], list[SpanRow]]:
+        chunks: list[ChunkRow] = []
+        spans: list[SpanRow] = []
         for batch in batches:
             number = self._topics.number(batch.topic, self._writer.enqueue)
             bytes_max = _INBOX_CHUNK_BYTES if batch.topic.startswith("inbox") else _CHUNK_BYTES
