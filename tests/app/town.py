@@ -100,6 +100,12 @@ class Town:
             for view in (self.services.storage.inbox, self.services.storage.ledger):
                 await self._followed(view, ["inbox.broadcasts"])
 
+    async def followed(self) -> None:
+        """Return when the views hold every change that a person made."""
+        if not self.services.storage.log.atomic_with_views:
+            for view in (self.services.storage.inbox, self.services.storage.ledger):
+                await self._followed(view, ["inbox.states"])
+
     async def _fanouts(self, event: bytes) -> Sequence[Fanout]:
         return await self.services.stores.fanouts.of_event(event)
 

@@ -14,7 +14,7 @@ import msgspec
 
 from tocsin.domain.decision import Decision, GateResult
 from tocsin.domain.inbox import ItemState
-from tocsin.domain.reasons import Reason, Verdict
+from tocsin.domain.reasons import Reason
 from tocsin.domain.records import Attempt, Settled
 from tocsin.domain.times import show_time
 
@@ -232,26 +232,3 @@ def summary_outcome(runs: Sequence[Run]) -> str:
         if outcome in outcomes:
             return outcome
     return "not_in_audience"
-
-
-def state_of(verdict: Verdict) -> str:
-    """Return the settled state of a verdict that a chunk recorded."""
-    return {
-        Verdict.SEND: "sent",
-        Verdict.SUPPRESS: "suppressed",
-        Verdict.EXPIRE: "expired",
-        Verdict.CANCEL: "cancelled",
-        Verdict.DEFER: "deferred",
-    }[verdict]
-
-
-_VERDICTS: Final[dict[str, Verdict]] = {
-    Reason.SEND: Verdict.SEND,
-    Reason.EXPIRED: Verdict.EXPIRE,
-    Reason.CANCELLED: Verdict.CANCEL,
-}
-
-
-def chunk_verdict(reason: str) -> Verdict:
-    """Return the verdict of a chunk's reason: a chunk never defers."""
-    return _VERDICTS.get(reason, Verdict.SUPPRESS)

@@ -6,11 +6,13 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 import msgspec
+from pyroaring import BitMap
 
 from tocsin.domain.decision import Decision
+from tocsin.domain.follow import INBOX
 from tocsin.domain.ids import EventKey, delivery_key, notification_key
-from tocsin.domain.reasons import Outcome, Verdict
-from tocsin.domain.records import Plan, PlannedRun
+from tocsin.domain.reasons import Outcome, Reason, Verdict
+from tocsin.domain.records import Broadcast, Plan, PlannedRun
 
 STATE_OF: Final = {
     Verdict.SEND: "pending",
@@ -31,6 +33,8 @@ class Planned(msgspec.Struct, frozen=True):
     decision: Decision
     decided_ms: int
     profile_version: int
+    stored: bool = False
+    """A fan-out's chunk holds it: it was stored, and settled, together with the decision."""
 
 
 class Note(msgspec.Struct, frozen=True):
@@ -103,12 +107,62 @@ def notes(
     return found
 
 
+def reason_in(chunk: Broadcast, number: int) -> str:
+    """Return what a chunk decided about a recipient, "" when it does not name them."""
+    if chunk.block == number >> 16:
+        for reason, numbers in chunk.by_reason.items():
+            if number in BitMap.deserialize(numbers):
+                return reason
+    return ""
+
+
+_VERDICTS: Final[dict[str, Verdict]] = {
+    Reason.SEND: Verdict.SEND,
+    Reason.EXPIRED: Verdict.EXPIRE,
+    Reason.CANCELLED: Verdict.CANCEL,
+}
+"""A chunk never defers: what is not in here is suppressed."""
+
+
+def chunk_notes(
+    chunks: Iterable[Broadcast], number: int, id: str, profile_version: int
+) -> dict[bytes, Note]:
+    """Return the notifications that fan-outs' chunks hold for one recipient, by key."""
+    found: dict[bytes, Note] = {}
+    for chunk in chunks:
+        reason = reason_in(chunk, number)
+        if not reason:
+            continue
+        key = notification_key(EventKey(chunk.event), chunk.index, number)
+        verdict = _VERDICTS.get(reason, Verdict.SUPPRESS)
+        decision = Decision(chunk.step, chunk.channel, 0, verdict, Reason(reason))
+        delivery = delivery_key(key, chunk.step, 0)
+        planned = Planned(delivery, decision, chunk.visible_ms, profile_version, stored=True)
+        before = found.get(key)
+        found[key] = Note(
+            key=key,
+            event=chunk.event,
+            lane=chunk.lane,
+            workflow=chunk.workflow,
+            version=chunk.version,
+            index=chunk.index,
+            recipient=number,
+            recipient_id=id,
+            category=chunk.category,
+            expires_ms=chunk.expires_ms,
+            deliveries=(*(before.deliveries if before is not None else ()), planned),
+        )
+    return found
+
+
 def standing(planned: Planned, settled: Mapping[bytes, Standing]) -> Standing:
     """Return where a delivery stands: as the ledger says, else as its decision does."""
     known = settled.get(planned.delivery)
     if known is not None:
         return known
     decision = planned.decision
+    if planned.stored and decision.channel == INBOX and decision.verdict is Verdict.SEND:
+        return Standing("sent", Reason.SEND, planned.decided_ms)
     return Standing(STATE_OF[decision.verdict], decision.reason, planned.decided_ms)
 
 

@@ -7,15 +7,12 @@ from collections.abc import Sequence
 from tocsin.app.history.gates import GatesAgain, gates_of
 from tocsin.app.routing.inputs import Input
 from tocsin.domain.case import Case
-from tocsin.domain.decision import Decision
-from tocsin.domain.explain import Delivery, chunk_verdict, differs
+from tocsin.domain.explain import Delivery, differs
 from tocsin.domain.follow import INBOX
 from tocsin.domain.history import Note, Planned, Standing, standing
-from tocsin.domain.ids import EventKey, delivery_key, notification_key
 from tocsin.domain.inbox import ItemState
-from tocsin.domain.reasons import Reason, Verdict
+from tocsin.domain.reasons import Verdict
 from tocsin.domain.recipient import Recipient
-from tocsin.domain.records import Broadcast
 from tocsin.domain.workflow import Workflow
 from tocsin.ports.state import Recipients, Timers
 from tocsin.ports.views import InboxView, LedgerView
@@ -39,7 +36,7 @@ class DeliveriesStep:
         self._gates = gates
 
     async def of_note(self, entry: Input, workflow: Workflow, note: Note) -> list[Delivery]:
-        """Tell of the deliveries that plans name."""
+        """Tell of the deliveries that plans or chunks name."""
         cases: dict[int, Case] = {}
         for planned in note.deliveries:
             if planned.decided_ms not in cases:
@@ -53,40 +50,11 @@ class DeliveriesStep:
             [(planned, cases[planned.decided_ms]) for planned in note.deliveries],
         )
 
-    async def of_chunks(
-        self,
-        entry: Input,
-        workflow: Workflow,
-        chunks: Sequence[tuple[Broadcast, str]],
-        number: int,
-    ) -> tuple[int | None, list[Delivery], bytes]:
-        """
-        Tell of the deliveries that a fan-out's chunks name, each with its reason.
-
-        Returns the version of the profile that held then, the deliveries, and the notification.
-        """
-        first = chunks[0][0]
-        key = notification_key(EventKey(first.event), first.index, number)
-        profile = await self._recipients.version_at(number, first.visible_ms)
-        told = []
-        for chunk, reason in chunks:
-            decision = Decision(chunk.step, chunk.channel, 0, chunk_verdict(reason), Reason(reason))
-            case = await self._gates.case(
-                entry, workflow, profile, chunk.visible_ms, chunk.expires_ms
-            )
-            version = profile.version if profile is not None else 0
-            delivery = delivery_key(key, chunk.step, 0)
-            told.append((Planned(delivery, decision, chunk.visible_ms, version), case))
-        deliveries = await self._told(number, key, told, stored=True)
-        return (profile.version if profile is not None else None), deliveries, key
-
     async def _told(
         self,
         recipient: int,
         notification: bytes,
         planned: Sequence[tuple[Planned, Case]],
-        *,
-        stored: bool = False,
     ) -> list[Delivery]:
         keys = [each.delivery for each, _ in planned]
         settled = {
@@ -95,10 +63,7 @@ class DeliveriesStep:
         }
         waits = {timer.about: timer.due_ms for timer in await self._timers.waiting(keys)}
         engaged = await self._engagement(recipient, notification, planned)
-        return [
-            await self._one(each, case, settled, waits, engaged, stored=stored)
-            for each, case in planned
-        ]
+        return [await self._one(each, case, settled, waits, engaged) for each, case in planned]
 
     async def _one(
         self,
@@ -107,15 +72,10 @@ class DeliveriesStep:
         settled: dict[bytes, Standing],
         waits: dict[bytes, int],
         engaged: ItemState | None,
-        *,
-        stored: bool,
     ) -> Delivery:
         decision = planned.decision
         now = standing(planned, settled)
         sent = decision.verdict is Verdict.SEND
-        if stored and sent and planned.delivery not in settled and decision.channel == INBOX:
-            # A broadcast's items are stored with the chunk, and settle with it.
-            now = Standing("sent", Reason.SEND, planned.decided_ms)
         gates = gates_of(case, decision)
         return Delivery(
             delivery=planned.delivery,

@@ -14,11 +14,11 @@ from tocsin.app.history.meaning import MeaningStep
 from tocsin.app.routing.inputs import Input
 from tocsin.app.routing.workflows import RunWorkflows
 from tocsin.domain.explain import Run, sentence, summary_outcome
-from tocsin.domain.history import notes, outcome
+from tocsin.domain.history import chunk_notes, notes, outcome, reason_in
 from tocsin.domain.ids import show_event
 from tocsin.domain.reasons import Outcome
 from tocsin.domain.recipient import Recipient
-from tocsin.domain.records import Broadcast, Plan, PlannedRun
+from tocsin.domain.records import Plan, PlannedRun
 from tocsin.domain.times import show_time
 from tocsin.domain.workflow import Workflow
 from tocsin.errors import NotFound
@@ -190,14 +190,16 @@ class Explainer:
         if profile is None:
             return None
         chunks = await self._finder.chunks(entry.event.key)
-        mine = [each for each in chunks if each.index == run.index and _reason(each, profile)]
-        if mine:
-            pairs = [(each, _reason(each, profile)) for each in mine]
-            version, deliveries, key = await self._deliveries.of_chunks(
-                entry, workflow, pairs, profile.number
-            )
+        mine = [each for each in chunks if each.index == run.index]
+        if any(reason_in(each, profile.number) for each in mine):
+            then = await self._recipients.version_at(profile.number, mine[0].visible_ms)
+            version = then.version if then is not None else 0
+            (note,) = chunk_notes(mine, profile.number, profile.id, version).values()
             return msgspec.structs.replace(
-                base, notification=key, profile_version=version, deliveries=deliveries
+                base,
+                notification=note.key,
+                profile_version=version,
+                deliveries=await self._deliveries.of_note(entry, workflow, note),
             )
         row = await self._fanouts.get(run.fanout)
         if row is None or profile.number not in await self._snapshot(row.snapshot):
@@ -214,16 +216,6 @@ class Explainer:
             return BitMap.deserialize(await self._blobs.get(name))
         except NotFound:
             return BitMap()
-
-
-def _reason(chunk: Broadcast, profile: Recipient) -> str:
-    """Return what a chunk decided about a recipient, "" when it does not name them."""
-    if chunk.block != profile.number >> 16:
-        return ""
-    for reason, numbers in chunk.by_reason.items():
-        if profile.number in BitMap.deserialize(numbers):
-            return reason
-    return ""
 
 
 def _without_runs(what: str, key: bytes, lanes: Sequence[LaneEvent]) -> str | None:

@@ -8,12 +8,21 @@ from typing import Final, NamedTuple
 import msgspec
 
 from tocsin.app.history.finding import PREFIX_BYTES, Finder, LaneEvent
-from tocsin.domain.history import PENDING, Note, Planned, Standing, notes, outcome, standing
+from tocsin.domain.history import (
+    PENDING,
+    Note,
+    Planned,
+    Standing,
+    chunk_notes,
+    notes,
+    outcome,
+    standing,
+)
 from tocsin.domain.ids import NotificationKey, notification_parts
 from tocsin.domain.inbox import ItemState
 from tocsin.domain.lanes import LANES
 from tocsin.domain.reasons import Outcome
-from tocsin.domain.records import Attempt, Plan, PlannedRun, Settled
+from tocsin.domain.records import Attempt, Broadcast, Plan, PlannedRun, Settled
 from tocsin.errors import NotFound, RequestRefused
 from tocsin.ports.log import Log
 from tocsin.ports.state import Fanout, Fanouts, Recipients
@@ -21,6 +30,10 @@ from tocsin.ports.views import InboxView, LedgerView
 
 SCANNED_MAX: Final = 20_000
 """Plans that one page of a workflow's list looks at; the cursor goes on from there."""
+
+_FIRST_PART_MS: Final = 10_000
+_SHOWN_LOOKED_AT_MAX: Final = 500
+"""A fan-out's notifications have no index by recipient: the newest items of the inbox show them."""
 
 STATES_SERVED: Final = ("failed", "expired", "pending")
 
@@ -96,39 +109,73 @@ class Ledger:
         return EventView(lanes, outcome(each.own for each in lanes), fanouts)
 
     async def notification(self, key: bytes) -> NoteView:
-        """Return one notification; raises `NotFound`, also for a broadcast's, which has none."""
-        parts = notification_parts(NotificationKey(key))
+        """Return one notification, out of a plan or of a fan-out's chunks; raises `NotFound`."""
+        number = notification_parts(NotificationKey(key)).recipient
         for lane in await self._finder.event(key[:PREFIX_BYTES]):
-            note = notes(lane.lane, lane.runs(), recipient=parts.recipient).get(key)
+            note = notes(lane.lane, lane.runs(), recipient=number).get(key)
+            if note is None:
+                chunks = await self._finder.chunks(lane.event.key)
+                note = (await self._chunked(chunks, number)).get(key)
             if note is not None:
                 return await self._whole(note)
-        raise NotFound("no plan holds a notification with this id")
+        raise NotFound("nothing holds a notification with this id")
 
     async def of_recipient(self, id: str, *, before_ms: int | None, limit: int) -> NotePage:
         """Return a recipient's notifications, newest first; raises `NotFound` for an unknown one."""
         recipient = (await self._recipients.by_id([id])).get(id)
         if recipient is None:
             raise NotFound("there is no such recipient")
-        places = await self._view.notifications_of(
-            recipient.number, before_ms=before_ms, limit=limit + 1
-        )
+        found, more = await self._planned(recipient.number, before_ms, limit)
+        last_ms = min(map(_ms, found.values()), default=0) if more else 0
+        for key, note in (await self._shown_to(recipient.number)).items():
+            if last_ms <= _ms(note) and (before_ms is None or _ms(note) < before_ms):
+                found.setdefault(key, note)
+        ordered = sorted(found.values(), key=_key, reverse=True)
+        return NotePage(await self.shown(ordered), last_ms if more else None)
+
+    async def _planned(
+        self, number: int, before_ms: int | None, limit: int
+    ) -> tuple[dict[bytes, Note], bool]:
+        """
+        Return about *limit* notifications that plans name, and whether older ones follow.
+
+        A page ends between two times, so that the next can begin at one.
+        """
+        while True:
+            places = await self._view.notifications_of(number, before_ms=before_ms, limit=limit + 1)
+            found = await self._notes_at(places, number)
+            if len(places) <= limit:
+                return found, False
+            oldest_ms = min(map(_ms, found.values()), default=0)
+            kept = {key: note for key, note in found.items() if _ms(note) > oldest_ms}
+            if kept or limit >= SCANNED_MAX:
+                return kept or found, True
+            limit *= 4
+
+    async def _notes_at(
+        self, places: Sequence[tuple[str, int, int]], number: int
+    ) -> dict[bytes, Note]:
         plans = await self._log.pick([(f"plans.{lane}", p, at) for lane, p, at in places])
         found: dict[bytes, Note] = {}
         for lane, partition, position in reversed(places):
             plan = plans.get((f"plans.{lane}", partition, position))
             if isinstance(plan, Plan):
                 runs = [(plan, run) for run in plan.runs]
-                for key, note in notes(lane, runs, recipient=recipient.number).items():
+                for key, note in notes(lane, runs, recipient=number).items():
                     found[key] = _newer(found.get(key), note)
-        ordered = sorted(found.values(), key=_key, reverse=True)
-        last_ms = min((_ms(note) for note in ordered), default=0)
-        more = len(places) > limit
-        if more:
-            # The oldest ms may go on beyond this page, so the next one begins with it anew.
-            kept = [note for note in ordered if _ms(note) > last_ms] or ordered
-            last_ms = min(_ms(note) for note in kept)
-            ordered = kept
-        return NotePage(await self.shown(ordered), last_ms if more else None)
+        return found
+
+    async def _shown_to(self, number: int) -> dict[bytes, Note]:
+        """Return the fan-outs' notifications among the newest items of a recipient's inbox."""
+        items = await self._inbox.items(number, before=None, limit=_SHOWN_LOOKED_AT_MAX)
+        chunks = [each.broadcast for each in items if each.broadcast is not None]
+        return await self._chunked(chunks, number)
+
+    async def _chunked(self, chunks: Sequence[Broadcast], number: int) -> dict[bytes, Note]:
+        if not chunks:
+            return {}
+        profile = (await self._recipients.by_number([number])).get(number)
+        return chunk_notes(chunks, number, profile.id, 0) if profile is not None else {}
 
     async def of_event(self, key: bytes, *, after: int, limit: int) -> NotePage:
         """Return an event's notifications that plans name; fan-outs have theirs in chunks."""
@@ -212,9 +259,6 @@ class Ledger:
             yield begin_ms, found
             before_ms = begin_ms
             size_ms = size_ms * 2 if len(found) < SCANNED_MAX // 4 else _FIRST_PART_MS
-
-
-_FIRST_PART_MS: Final = 10_000
 
 
 def _runs_by_lane(
