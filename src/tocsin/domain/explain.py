@@ -122,7 +122,9 @@ def delivery_clause(delivery: Delivery) -> str:
         case "failed":
             return f"did not get it by {channel}: it failed at {at} ({_plain(delivery.reason)})"
         case "expired":
-            return f"did not get it by {channel}: it expired at {at} because {_because(delivery)}"
+            late = f"did not get it by {channel}: it had expired at {at}"
+            own = delivery.reason == Reason.EXPIRED
+            return late if own else f"{late} because {_because(delivery)}"
         case "cancelled":
             return f"did not get it by {channel}: it was cancelled at {at}"
         case _:
