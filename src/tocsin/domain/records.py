@@ -24,9 +24,8 @@ class Event(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag=
 
     Topic ``events.<lane>``. ``data`` is the JSON text as it came. ``audience`` and ``exclude`` are
     the JSON text of the call's terms, None when the workflow's rule names the audience.
-    ``workflows`` are the (key, version) pairs of this lane that take the event; ``first_index`` is
-    the place of the first of them in the event's whole list, over all lanes. ``content`` is the
-    inline workflow document of a message sent by hand.
+    ``workflows`` are those of this lane that take the event. ``content`` is the inline workflow
+    document of a message sent by hand.
     """
 
     key: bytes
