@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 
 from tests.cli.server import Done, Server, environment, run, serving, until
+from tocsin.cli.client import Client
+from tocsin.cli.exits import ServerRefused
 
 pytestmark = [pytest.mark.slow, pytest.mark.faults, pytest.mark.timeout(180)]
 
@@ -224,10 +226,52 @@ def test_a_trigger_runs_a_workflow_and_a_message_goes_by_hand(server: Server) ->
     assert "by recipient 'fay' named in the call" in explained.out
 
 
+@pytest.mark.parametrize(
+    ("path", "query", "code"),
+    [
+        ("/v1/notifications", {}, "filter_not_served"),
+        ("/v1/notifications", {"recipient": "ana", "event": "evt_1"}, "filter_not_served"),
+        ("/v1/notifications", {"workflow": "w"}, "filter_not_served"),
+        ("/v1/notifications", {"workflow": "w", "state": "sent"}, "filter_not_served"),
+        ("/v1/notifications", {"recipient": "ana", "state": "failed"}, "filter_not_served"),
+        ("/v1/notifications", {"event": "evt_" + "0" * 32, "cursor": "!"}, "invalid_cursor"),
+        ("/v1/notifications/ntf_1", {}, "invalid_id"),
+        ("/v1/events/evt_1", {}, "invalid_id"),
+        ("/v1/events/evt_" + "0" * 32, {}, "not_found"),
+        ("/v1/explain", {"recipient": "ana"}, "invalid"),
+        ("/v1/explain", {"recipient": "ana", "source": "shop"}, "invalid"),
+        ("/v1/audit", {"since": "yesterday"}, "invalid"),
+        ("/v1/audit", {"since": "2999-01-01T00:00:00Z"}, "invalid"),
+    ],
+)
+def test_what_cannot_be_asked(
+    server: Server, path: str, query: dict[str, object], code: str
+) -> None:
+    with pytest.raises(ServerRefused) as refused:
+        Client(data=server.folder).call("GET", path, query=query)
+
+    assert refused.value.answered_code == code
+
+
+def test_what_happened_is_served(server: Server) -> None:
+    client = Client(data=server.folder)
+    event = post_event(server, "gus", 0)
+    until("routing", lambda: client.call("GET", f"/v1/events/{event}").json()["runs"])
+
+    shown = client.call("GET", f"/v1/events/{event}").json()
+    (of_event,) = client.call("GET", "/v1/notifications", query={"event": event}).json()["items"]
+    (of_gus,) = client.call("GET", "/v1/notifications", query={"recipient": "gus"}).json()["items"]
+    one = client.call("GET", f"/v1/notifications/{of_gus['id']}").json()
+    metrics = client.call("GET", "/metrics").body.decode()
+
+    assert (shown["outcome"], shown["event_id"]) == ("routed", "gus-0")
+    assert of_event == of_gus
+    assert {name: one[name] for name in of_gus} == of_gus
+    assert "tocsin_audit_violations 0.0" in metrics
+
+
 def post_event(server: Server, recipient: str, n: int) -> str:
     """Send an event over HTTP; return its id."""
-    from tocsin.cli.client import Client
-
     document = {
         "type": "order.shipped",
         "source": "shop",
