@@ -150,6 +150,7 @@ class Site:
             chance=self.chance,
             registry=CollectorRegistry(),
             checks={"store": _fine},
+            look=_look,
             limits=self._limits,
             stopping=lambda: self.stopping,
             endpoints=self._endpoints,
@@ -158,3 +159,7 @@ class Site:
 
 async def _fine() -> str | None:
     return None
+
+
+async def _look() -> None:
+    """There is no backlog here."""

@@ -9,6 +9,22 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from tocsin.api.exchange import Exchange
+from tocsin.app.metrics.families import Family
+
+REQUEST_FAMILIES: Final = (
+    Family(
+        "tocsin_http_requests",
+        "counter",
+        "Requests answered, by route, method and status.",
+        ("route", "method", "status"),
+    ),
+    Family(
+        "tocsin_http_request_seconds",
+        "histogram",
+        "Time from the request's head to the end of its answer.",
+        ("route",),
+    ),
+)
 
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _BUCKETS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
@@ -27,18 +43,10 @@ class Measures:
     ) -> None:
         self.now_s = now_s
         self._hot = frozenset(hot)
-        self._requests = Counter(
-            "tocsin_http_requests",
-            "Requests answered, by route, method and status.",
-            ("route", "method", "status"),
-            registry=registry,
-        )
+        requests, seconds = REQUEST_FAMILIES
+        self._requests = Counter(requests.name, requests.help, requests.labels, registry=registry)
         self._seconds = Histogram(
-            "tocsin_http_request_seconds",
-            "Time from the request's head to the end of its answer.",
-            ("route",),
-            registry=registry,
-            buckets=_BUCKETS_S,
+            seconds.name, seconds.help, seconds.labels, registry=registry, buckets=_BUCKETS_S
         )
         self._counters: dict[tuple[str, str, int], Counter] = {}
         self._timers: dict[str, Histogram] = {}

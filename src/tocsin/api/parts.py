@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry
@@ -60,6 +60,8 @@ class ApiParts:
     chance: Chance
     registry: CollectorRegistry
     checks: Mapping[str, Check]
+    look: Callable[[], Awaitable[None]]
+    """Awaited before metrics are shown."""
     limits: HttpLimits
     stopping: Callable[[], bool]
     endpoints: Sequence[Endpoint] = ()

@@ -34,10 +34,13 @@ class SystemRoutes:
         self,
         checks: Mapping[str, Check],
         registry: CollectorRegistry,
+        look: Callable[[], Awaitable[None]],
         stopping: Callable[[], bool],
     ) -> None:
+        """*look* is awaited before metrics are shown: for those that have to be read."""
         self._checks = checks
         self._registry = registry
+        self._look = look
         self._stopping = stopping
 
     def endpoints(self) -> Sequence[Endpoint]:
@@ -75,4 +78,5 @@ class SystemRoutes:
 
     async def metrics(self, call: Call) -> Answer:
         """Answer the metrics as text."""
+        await self._look()
         return Answer(generate_latest(self._registry), content_type=CONTENT_TYPE_LATEST)

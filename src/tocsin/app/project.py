@@ -8,7 +8,7 @@ Both ways end in the same rows: they call the same functions on the same records
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Protocol
 
 from tocsin.domain.follow import follow
@@ -55,8 +55,10 @@ class InboxProjection:
 class LedgerProjection:
     """The ledger follows plans, items, broadcasts and outcomes."""
 
-    def __init__(self, view: LedgerView) -> None:
+    def __init__(self, view: LedgerView, tell: Callable[[Sequence[Batch]], None]) -> None:
+        """*tell* hears of what has been taken, for metrics."""
         self._view = view
+        self._tell = tell
 
     def follows(self, topic: str) -> bool:
         """Return whether the ledger settles or counts records of *topic*."""
@@ -67,7 +69,8 @@ class LedgerProjection:
         return self._view.prepare(batches)
 
     def applied(self, batches: Sequence[Batch]) -> None:
-        """Nobody waits for the ledger."""
+        """Count them; nobody waits for the ledger."""
+        self._tell(batches)
 
 
 def derive(log: Log, lane: Lane, batch: Batch) -> list[Output]:

@@ -79,6 +79,10 @@ class Store(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             " files that share none, as on several machines."
         ),
     ] = "joint"
+    free_bytes_min: Annotated[
+        int,
+        Meta(ge=0, le=1_024 * 1_024 * _MIB, description="Free disk below which it is not ready."),
+    ] = 64 * _MIB
     checkpoint_bytes: Annotated[
         int,
         Meta(

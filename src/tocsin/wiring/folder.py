@@ -11,8 +11,8 @@ from typing import Final
 import msgspec
 
 from tocsin.adapters.sqlite.folder import FolderLock
-from tocsin.config import Config
-from tocsin.errors import Conflict, RequestRefused
+from tocsin.config import Config, Misconfigured
+from tocsin.errors import Conflict
 from tocsin.ports.system import Chance
 
 BIRTH_FILE: Final = "birth.json"
@@ -68,20 +68,39 @@ def encryption_key(config: Config, folder: Path, chance: Chance) -> bytes:
     A real installation brings the key from outside the folder. A sandbox, where nothing is worth
     protecting, makes one beside the data, so that the first minute needs no setting.
     """
-    keys = config.keys
-    if keys.encryption_key is not None:
-        return _decoded(keys.encryption_key.reveal())
-    if keys.encryption_key_file is not None:
-        return _decoded(Path(keys.encryption_key_file).read_text().strip())
-    if config.mode == "real":
-        raise RequestRefused(
-            "a real installation needs keys.encryption_key_file, a file outside the data folder"
-            " with 32 random bytes in base64: head -c 32 /dev/urandom | base64 > KEYFILE"
-        )
+    brought = brought_key(config)
+    if brought is not None:
+        return brought
     path = folder / SANDBOX_ENCRYPTION_FILE
     if not path.exists():
         _write_private(path, base64.b64encode(chance.bytes(KEY_BYTES)))
     return _decoded(path.read_text().strip())
+
+
+def brought_key(config: Config) -> bytes | None:
+    """
+    Return the key that the configuration names, None when a sandbox is to make its own.
+
+    Raises `Misconfigured` when it cannot be read, is no key, or is missing although it is needed.
+    """
+    keys = config.keys
+    if keys.encryption_key is not None:
+        return _decoded(keys.encryption_key.reveal())
+    if keys.encryption_key_file is not None:
+        try:
+            return _decoded(Path(keys.encryption_key_file).read_text().strip())
+        except (OSError, UnicodeDecodeError):
+            raise Misconfigured(
+                [f"keys.encryption_key_file: {keys.encryption_key_file} cannot be read"]
+            ) from None
+    if config.mode == "real":
+        need = (
+            "keys.encryption_key_file: a real installation needs it, a file outside the data folder"
+        )
+        raise Misconfigured(
+            [f"{need} with 32 random bytes in base64: head -c 32 /dev/urandom | base64 > KEYFILE"]
+        )
+    return None
 
 
 def write_address(folder: Path, host: str, port: int) -> None:
@@ -104,7 +123,7 @@ def _decoded(text: str) -> bytes:
     except ValueError:
         key = b""
     if len(key) != KEY_BYTES:
-        raise RequestRefused(f"the encryption key must be {KEY_BYTES} bytes in base64")
+        raise Misconfigured([f"the encryption key must be {KEY_BYTES} bytes in base64"])
     return key
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from tocsin.api.app import Api
@@ -18,6 +19,7 @@ from tocsin.api.inbox import InboxRoutes, ReadRate
 from tocsin.api.ledger import LedgerRoutes
 from tocsin.api.parts import ApiParts, HttpLimits
 from tocsin.api.sending import SendingRoutes
+from tocsin.api.system import Check
 from tocsin.app.cancelling import CancelDesk
 from tocsin.app.catalogue import Catalogue
 from tocsin.app.fanout_desk import FanoutDesk
@@ -26,6 +28,7 @@ from tocsin.app.groups import Groups, Objects
 from tocsin.app.importing import Importing
 from tocsin.app.inbox_versions import InboxVersions
 from tocsin.app.keys import KeyRing
+from tocsin.app.metrics.loop_lag import LoopLag
 from tocsin.app.optouts import OptOuts
 from tocsin.app.people import People
 from tocsin.app.sending import Sending
@@ -34,10 +37,14 @@ from tocsin.app.token_desk import TokenDesk
 from tocsin.app.trail import Notes
 from tocsin.app.workflows import WorkflowDesk
 from tocsin.domain.cloudevents import EventLimits
+from tocsin.domain.follow import INBOX
 from tocsin.gateway.people import Session
 from tocsin.gateway.server import Scheduler, SocketServer, SocketSettings
 from tocsin.gateway.sessions import Sessions
+from tocsin.wiring.checks import build_checks
+from tocsin.wiring.metrics import build_backlog, show_metrics
 from tocsin.wiring.services import Services
+from tocsin.wiring.storage import JOINT, SPLIT
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +56,7 @@ class Driving:
     sessions: Sessions
     keys: KeyRing
     optouts: OptOuts
+    loop_lag: LoopLag
 
 
 def build_driving(
@@ -56,16 +64,20 @@ def build_driving(
     scheduler: Scheduler,
     spawn: Callable[[Coroutine[Any, Any, None]], object],
     stopping: Callable[[], bool],
+    *,
+    failure: Callable[[], str | None] = lambda: None,
 ) -> Driving:
-    """Put routes and sockets together."""
+    """Put routes and sockets together; *failure* says which role has failed, if any."""
     stores, clock, config = services.stores, services.clock, services.config
     notes = Notes(stores.trail, clock)
     optouts = OptOuts(stores.journal, stores.sealer)
     people = People(stores.recipients, optouts, notes, services.book, clock)
     repeats = Repeats(stores.idempotency, stores.sealer, clock)
     keys = KeyRing(
-        stores.keys, services.access, stores.trail, services.chance, wall_ms=clock.now_ms
+        stores.keys, services.access, stores.trail, services.chance, wall_ms=services.wall_ms
     )
+    others = [name for name in services.channels if name != INBOX]
+    backlog, lag = build_backlog(services.storage, clock, others), LoopLag()
     limits = EventLimits(event_bytes_max=config.http.event_bytes_max)
     events = EventsApp(services.accept, repeats, limits, config.http.request_bytes_max)
     http_limits = HttpLimits(
@@ -96,7 +108,8 @@ def build_driving(
         clock=clock,
         chance=services.chance,
         registry=services.metrics,
-        checks={},
+        checks=_checks(services, failure),
+        look=backlog.look,
         limits=http_limits,
         stopping=stopping,
         endpoints=(
@@ -113,13 +126,37 @@ def build_driving(
         stores.presence,
         node="local",
         spawn=spawn,
-        wall_ms=clock.now_ms,
+        wall_ms=services.wall_ms,
         sockets_per_recipient_max=config.gateway.sockets_per_recipient_max,
         stream_of=services.stream_of,
     )
     stores.feed.subscribe(sessions.receive)
     sockets = SocketServer(sessions, _socket_settings(services), scheduler)
-    return Driving(Api(parts), sockets, sessions, keys, optouts)
+    show_metrics(
+        services.metrics,
+        services.storage,
+        Path(config.data),
+        services.event_meter,
+        services.message_meter,
+        backlog,
+        sockets,
+        sessions,
+        lag,
+    )
+    return Driving(Api(parts), sockets, sessions, keys, optouts, lag)
+
+
+def _checks(services: Services, failure: Callable[[], str | None]) -> dict[str, Check]:
+    config, writers = services.config, services.storage.writers
+    return build_checks(
+        writers,
+        JOINT if JOINT in writers else SPLIT["log"],
+        services.registry,
+        Path(config.data),
+        free_bytes_min=config.store.free_bytes_min,
+        failure=failure,
+        now_s=services.clock.monotonic,
+    )
 
 
 def _inbox(services: Services, limits: HttpLimits) -> InboxRoutes:

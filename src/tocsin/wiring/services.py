@@ -17,6 +17,8 @@ from tocsin.app.fanout_chunks import ChunkStep
 from tocsin.app.fanouts import FanoutRunner
 from tocsin.app.inbox import InboxDesk
 from tocsin.app.lookup import EventLookup
+from tocsin.app.metrics.families import AUDIT_FAMILY
+from tocsin.app.metrics.meters import EventMeter, MessageMeter
 from tocsin.app.project import InboxProjection, LedgerProjection, following
 from tocsin.app.routing.again import AgainStep
 from tocsin.app.routing.audiences import AudienceStep
@@ -69,6 +71,10 @@ class Services:
     delivery: Delivery
     history: History
     metrics: CollectorRegistry
+    event_meter: EventMeter
+    message_meter: MessageMeter
+    wall_ms: Callable[[], int]
+    """Real time: what credentials end by, whatever clock decides about messages."""
     stream_of: Callable[[str], int]
 
 
@@ -80,23 +86,28 @@ async def build(
     chance: Chance,
     channels: Mapping[str, ChannelFacts] | None = None,
     opened: OpenChannels | None = None,
+    wall_ms: Callable[[], int] | None = None,
 ) -> Services:
     """
     Put the use cases together and load what they keep in memory.
 
     *opened* are the channels with their providers, without: those that need none. *channels* is
-    what decide is told of them, when that is to differ.
+    what decide is told of them, when that is to differ. *wall_ms* is real time, by default the
+    clock's.
     """
+    wall_ms = wall_ms or clock.now_ms
     registry = WorkflowRegistry(stores.workflows)
     await registry.refresh()
     workflows = RunWorkflows(registry, stores.workflows)
     await workflows.refresh()
-    tokens = Tokens({1: stores.token_key}, 1, wall_ms=clock.now_ms)
-    access = Access(stores.keys, tokens, stores.limiter, wall_ms=clock.now_ms)
+    tokens = Tokens({1: stores.token_key}, 1, wall_ms=wall_ms)
+    access = Access(stores.keys, tokens, stores.limiter, wall_ms=wall_ms)
     await access.refresh()
     log = storage.log
     inbox_projection = InboxProjection(storage.inbox, stores.feed)
-    ledger_projection = LedgerProjection(storage.ledger)
+    event_meter, message_meter = EventMeter(), MessageMeter(clock.now_ms)
+    stores.feed.subscribe(message_meter.shown)
+    ledger_projection = LedgerProjection(storage.ledger, message_meter.ledger)
     projections = (inbox_projection, ledger_projection)
 
     def follow(lane: Lane) -> Follow | None:
@@ -108,11 +119,7 @@ async def build(
     own = Follow(derive=_nothing, projections=projections) if log.atomic_with_views else None
     book = AddressBook(stores.sealer)
     metrics = CollectorRegistry()
-    violations = Gauge(
-        "tocsin_audit_violations",
-        "Events and deliveries of the last hour that the audit cannot account for.",
-        registry=metrics,
-    )
+    violations = Gauge(AUDIT_FAMILY.name, AUDIT_FAMILY.help, registry=metrics)
     return Services(
         config=config,
         storage=storage,
@@ -123,7 +130,7 @@ async def build(
         workflows=workflows,
         tokens=tokens,
         access=access,
-        accept=_accept(config, storage, stores, registry, clock, chance),
+        accept=_accept(config, storage, stores, registry, clock, chance, event_meter),
         inbox=InboxDesk(log, storage.inbox, texts, clock, own),
         router=Router(
             log,
@@ -156,6 +163,9 @@ async def build(
             storage, stores, registry, workflows, channels, clock, violations.set
         ),
         metrics=metrics,
+        event_meter=event_meter,
+        message_meter=message_meter,
+        wall_ms=wall_ms,
         stream_of=stream_of,
     )
 
@@ -171,6 +181,7 @@ def _accept(
     registry: WorkflowRegistry,
     clock: Clock,
     chance: Chance,
+    meter: EventMeter,
 ) -> Accept:
     return Accept(
         storage.log,
@@ -182,6 +193,7 @@ def _accept(
         chance,
         Keying(stores.hash_seed),
         ProducerRate(config.accept.events_per_second, config.accept.events_burst),
+        meter,
     )
 
 

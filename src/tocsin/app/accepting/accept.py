@@ -9,6 +9,7 @@ import msgspec
 
 from tocsin.app.accepting.keying import Keying
 from tocsin.app.callers import Limits, Principal, Scope
+from tocsin.app.metrics.meters import EventMeter
 from tocsin.app.routing.inputs import dedup_key
 from tocsin.app.workflows import WorkflowRegistry
 from tocsin.domain.cloudevents import IncomingEvent
@@ -69,6 +70,7 @@ class Accept:
         chance: Chance,
         keying: Keying,
         rate: ProducerRate,
+        meter: EventMeter,
     ) -> None:
         self._log = log
         self._deduplication = deduplication
@@ -79,6 +81,7 @@ class Accept:
         self._chance = chance
         self._keying = keying
         self._rate = rate
+        self._meter = meter
 
     async def take(
         self,
@@ -115,6 +118,8 @@ class Accept:
             drafts.append((place, draft))
         fresh = self._without_repeats(drafts, outcome, now_ms)
         await self._write(caller, fresh, outcome, now_ms)
+        self._meter.refused += len(events) - len(drafts)
+        self._meter.duplicates += len(drafts) - len(fresh)
         return outcome
 
     def _check_rate(self, caller: Principal, events: int) -> None:
@@ -195,6 +200,8 @@ class Accept:
             await self._log.append(
                 [Output(topic, partition, made) for (topic, partition), made in gathered.items()]
             )
+        for (topic, _), made in gathered.items():
+            self._meter.accepted[topic.removeprefix("events.")] += len(made)
 
     async def _put_large(self, key: bytes, data: bytes) -> str | None:
         if len(data) <= INLINE_DATA_BYTES_MAX:

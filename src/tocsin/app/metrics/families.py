@@ -1,0 +1,115 @@
+"""Every metric of the engine: its name, kind, labels and meaning, once."""
+
+from __future__ import annotations
+
+from typing import Final, Literal, NamedTuple
+
+
+class Family(NamedTuple):
+    """One metric. Counters are shown with the ending ``_total``."""
+
+    name: str
+    kind: Literal["counter", "gauge", "histogram"]
+    help: str
+    labels: tuple[str, ...] = ()
+
+
+AUDIT_FAMILY: Final = Family(
+    "tocsin_audit_violations",
+    "gauge",
+    "Events and deliveries of the last hour that the audit cannot account for.",
+)
+
+FAMILIES: Final = (
+    Family(
+        "tocsin_events_accepted",
+        "counter",
+        "Events accepted: durable and answered, once for each lane that takes them.",
+        ("lane",),
+    ),
+    Family("tocsin_events_refused", "counter", "Events refused because of what they hold."),
+    Family(
+        "tocsin_events_duplicate",
+        "counter",
+        "Events answered as duplicates at once; later ones are plans with the outcome alias.",
+    ),
+    Family(
+        "tocsin_plans",
+        "counter",
+        "Input records that were decided, by what they came to.",
+        ("lane", "outcome"),
+    ),
+    Family(
+        "tocsin_deliveries_settled",
+        "counter",
+        "Deliveries that came to an end, also those that were never sent (suppressed).",
+        ("channel", "lane", "state"),
+    ),
+    Family(
+        "tocsin_delivery_seconds",
+        "histogram",
+        "Time from accepting an event until its message is visible in the inbox, or a provider"
+        " has taken it.",
+        ("channel", "lane"),
+    ),
+    Family(
+        "tocsin_backlog_records",
+        "gauge",
+        "Records that a reader of the log has not yet handled.",
+        ("reader", "lane"),
+    ),
+    Family(
+        "tocsin_backlog_age_seconds",
+        "gauge",
+        "Age of the oldest record that a reader of the log has not yet handled; 0 without any.",
+        ("reader", "lane"),
+    ),
+    Family(
+        "tocsin_dead_letters",
+        "counter",
+        "Records that could not be read or decided (poison); the audit names them.",
+        ("lane",),
+    ),
+    Family(
+        "tocsin_store_commit_seconds",
+        "histogram",
+        "Time of a group's transaction, its sync to the disk included.",
+        ("file",),
+    ),
+    Family(
+        "tocsin_store_operations",
+        "counter",
+        "Operations in committed groups; divided by the commits, the size of a group.",
+        ("file",),
+    ),
+    Family(
+        "tocsin_store_operations_rejected",
+        "counter",
+        "Operations that were undone alone.",
+        ("file",),
+    ),
+    Family("tocsin_store_queue", "gauge", "Operations that wait for their group.", ("file",)),
+    Family(
+        "tocsin_store_full",
+        "gauge",
+        "1 while writes are refused because the disk has no room.",
+        ("file",),
+    ),
+    Family(
+        "tocsin_store_wal_frames", "gauge", "Pages in the write-ahead log of a file.", ("file",)
+    ),
+    Family(
+        "tocsin_store_checkpoints",
+        "counter",
+        "Checkpoints, by how they ended: passive, restart, truncation or refused.",
+        ("file", "how"),
+    ),
+    Family("tocsin_disk_free_bytes", "gauge", "Room on the disk of the data folder."),
+    Family("tocsin_sockets_open", "gauge", "Open sockets of recipients' clients."),
+    Family("tocsin_socket_messages", "counter", "Messages sent over sockets."),
+    Family(
+        "tocsin_loop_lag_seconds",
+        "histogram",
+        "How late the event loop comes to what is due: what every request waits.",
+    ),
+)

@@ -1,0 +1,63 @@
+"""What runs in the background: router, fan-outs, timers, delivery, projections, upkeep."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
+from typing import Any, Final
+
+import structlog
+
+from tocsin.app.project import Expander, Projector
+from tocsin.domain.lanes import LANES
+from tocsin.errors import Stopping, Unavailable
+from tocsin.ports.system import Clock
+from tocsin.wiring.services import Services
+
+_MERGE_EVERY_S: Final = 0.5
+_AGAIN_MS: Final = 500
+
+Work = Coroutine[Any, Any, None]
+
+logger = structlog.get_logger(__name__)
+
+
+def background(services: Services) -> Sequence[Work]:
+    """Return the loops; each runs until it is cancelled."""
+    log, storage = services.storage.log, services.storage
+    persistent = partial(_persistent, services.clock)
+    work: list[Work] = [services.router.run(lane) for lane in LANES]
+    work += [services.fanouts.run(lane) for lane in LANES]
+    work.append(services.timers.run())
+    work += services.delivery.loops()
+    if not log.atomic_with_views:
+        work += [persistent("expander", partial(Expander(log).run, lane)) for lane in LANES]
+        inbox = Projector(log, storage.inbox, services.inbox_projection)
+        ledger = Projector(log, storage.ledger, services.ledger_projection)
+        work += [persistent("inbox", inbox.run), persistent("ledger", ledger.run)]
+    work += [services.registry.follow(), services.workflows.follow(), services.access.follow()]
+    work.append(services.history.watch.run())
+    work.append(persistent("upkeep", partial(_upkeep, services)))
+    return work
+
+
+async def _persistent(clock: Clock, role: str, run: Callable[[], Work]) -> None:
+    """Begin *run* anew when the store was away: it goes on where it had committed."""
+    while True:
+        try:
+            await run()
+        except Stopping:
+            return
+        except Unavailable as error:
+            logger.warning("role_waits", role=role, code=error.code)
+            await clock.sleep_until(clock.now_ms() + _AGAIN_MS)
+
+
+async def _upkeep(services: Services) -> None:
+    while True:
+        await asyncio.sleep(_MERGE_EVERY_S)
+        for index in services.storage.indexes:
+            await index.merge_if_needed()
+        await services.stores.deduplication.maintain(services.clock.now_ms())
+        await services.stores.addresses.maintain()
