@@ -81,6 +81,7 @@ class CatchUp:
         if session.resume_from is not None:
             session.cursor, session.resume_from = session.resume_from, None
             known = self._inbox.vector(session.cursor)
+        ends = self._inbox.ends(person.number)
         missed = None if known is None else await self._inbox.missed(person.number, known)
         if known is None or missed is None:
             session.cursor = self._inbox.cursor(person.vector)
@@ -88,7 +89,9 @@ class CatchUp:
             return tuple(person.vector)
         counts = await self._inbox.counts(person.number)
         bodies = await self._bodies(missed, person)
-        return self._send(socket, known, bodies, counts)
+        told = self._send(socket, known, bodies, counts)
+        # Up to here she has it all: what lies between, in her partitions, is other people's.
+        return tuple(map(max, told, ends))
 
     async def _bodies(
         self, missed: Missed, person: Person
@@ -130,6 +133,9 @@ class CatchUp:
                 payload = messages.state(session.cursor, cursor, what, until, counts)
             self._outbox.put(socket, payload)
             session.cursor = cursor
+        if session.outbox is None:
+            # So the client knows that it has missed nothing, and which counts hold.
+            self._outbox.put(socket, messages.counted(session.cursor, counts))
         self._outbox.flush()
         return reached
 
