@@ -114,22 +114,22 @@ class SendingSite:
         """Run route and what follows from it."""
         log, services = self.services.storage.log, self.services
         for lane in LANES:
-            self.spawn(services.router.run(lane))
+            _ = self.spawn(services.router.run(lane))
         if not log.atomic_with_views:
             for lane in LANES:
-                self.spawn(Expander(log).run(lane))
+                _ = self.spawn(Expander(log).run(lane))
             for view, of in (
                 (services.storage.inbox, services.inbox_projection),
                 (services.storage.ledger, services.ledger_projection),
             ):
-                self.spawn(Projector(log, view, of).run())
+                _ = self.spawn(Projector(log, view, of).run())
 
     def start(self) -> None:
         """Run everything."""
         self.follow()
         for lane in LANES:
-            self.spawn(self.services.fanouts.run(lane))
-        self.spawn(self.services.timers.run())
+            _ = self.spawn(self.services.fanouts.run(lane))
+        _ = self.spawn(self.services.timers.run())
 
     async def publish(self, document: dict[str, object]) -> None:
         key = str(document["key"])

@@ -215,7 +215,7 @@ class CancelDesk:
         audience = BitMap.deserialize(await self._blobs.get(fanout.snapshot))
         found = await self._recipients.by_id(ids)
         named = audience & BitMap(one.number for one in found.values())
-        async for record in records_of(self._log, fanout):
+        for record in await records_of(self._log, fanout):
             sent = record.by_reason.get(Reason.SEND) if record.channel == INBOX else None
             for number in named & BitMap.deserialize(sent) if sent is not None else ():
                 states.setdefault(number, set()).add(State.SENT)
@@ -225,7 +225,7 @@ class CancelDesk:
     async def _of_fanout(self, fanout: Fanout) -> Counter[str]:
         """Count what is decided; whoever is left ends as cancelled when her chunk comes."""
         counts: Counter[str] = Counter()
-        async for record in records_of(self._log, fanout):
+        for record in await records_of(self._log, fanout):
             for reason, members in record.by_reason.items():
                 number = len(BitMap.deserialize(members))
                 if reason == Reason.SEND:

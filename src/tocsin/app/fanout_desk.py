@@ -55,7 +55,7 @@ class FanoutDesk:
         row = await self._get(key)
         by_reason: dict[str, dict[str, int]] = {}
         counted = 0
-        async for record in records_of(self._log, row):
+        for record in await records_of(self._log, row):
             found = by_reason.setdefault(record.channel, {})
             for reason, members in record.by_reason.items():
                 number = len(BitMap.deserialize(members))

@@ -183,7 +183,7 @@ class FanoutRunner:
             valid=_valid(workflow, event),
             cancelled=await self._cancelled(row, event),
         )
-        async for record in records_of(self._log, row):
+        for record in await records_of(self._log, row):
             work.written.add((record.step, record.block, record.part))
         before = [chunk.members for chunk in work.chunks if chunk.place in work.written]
         work.decided = work.began_with = sum(before)
@@ -210,18 +210,16 @@ class FanoutRunner:
         return (await self._claims.claim([claim]))[0].holder == CANCEL
 
 
-async def records_of(log: Log, row: Fanout) -> AsyncIterator[Broadcast]:
-    """Yield the records of *row*'s chunks that are on the log, each chunk once."""
-    seen = set()
+async def records_of(log: Log, row: Fanout) -> list[Broadcast]:
+    """Return the records of *row*'s chunks that are on the log, the first of each chunk."""
+    found: dict[tuple[int, int, int], Broadcast] = {}
     for batch in await log.covering(BROADCASTS, 0, accepted_ms(row.event)):
         for record in batch.records:
             if isinstance(record, Broadcast) and record.fanout == row.key:
-                place = (record.step, record.block, record.part)
-                if place not in seen:
-                    seen.add(place)
-                    yield record
+                found.setdefault((record.step, record.block, record.part), record)
         # What was read may be megabytes: others get their turn in between.
         await asyncio.sleep(0)
+    return list(found.values())
 
 
 def _together(workflow: Workflow, first: Chunk, other: Chunk) -> bool:

@@ -1,0 +1,67 @@
+"""The other ways to send, over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.app.sending_site import SendingSite, inbox_and_push
+
+HELLO = {"title": "Hello", "body": "You"}
+
+
+@pytest.fixture(params=["joint", "split"])
+async def site(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[SendingSite]:
+    made = SendingSite(tmp_path, request.param, fanout_threshold=10)
+    await made.open()
+    await made.publish(inbox_and_push("note"))
+    yield made
+    await made.close()
+
+
+async def test_a_trigger_runs_its_workflow_alone_and_a_repeat_is_told(site: SendingSite) -> None:
+    site.start()
+    async with await site.client("producer") as client:
+        body = {"recipients": ["ana"], "data": {"what": "it"}}
+        path, guard = "/v1/workflows/note/trigger", {"Idempotency-Key": "once"}
+        first = await client.post(path, json=body, headers=guard)
+        again = await client.post(path, json=body, headers=guard)
+        assert first.status_code == again.status_code == 202
+        assert first.json() == again.json()
+        other = await client.post(path, json={**body, "actor": "bob"}, headers=guard)
+        assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
+    await site.routed()
+    assert (await site.settled())["bulk", "inbox", "sent"] == 1
+
+
+async def test_what_cannot_be_triggered_is_refused(site: SendingSite) -> None:
+    async with await site.client("producer") as client:
+        unknown = await client.post("/v1/workflows/nothing/trigger", json={"recipients": ["ana"]})
+        assert unknown.status_code == 404
+        later = {"recipients": ["ana"], "send_at": "2040-01-01T00:00:00Z"}
+        for path, body in (
+            ("/v1/workflows/note/trigger", later),
+            ("/v1/send", {**later, "content": HELLO}),
+        ):
+            refused = await client.post(path, json=body)
+            assert refused.status_code == 422
+            assert [each["code"] for each in refused.json()["errors"]] == ["not_built"]
+
+
+async def test_a_message_by_hand_reaches_its_recipients(site: SendingSite) -> None:
+    site.start()
+    async with await site.client("operator") as client:
+        nobody = await client.post("/v1/send", json={"content": HELLO})
+        assert nobody.json()["errors"][0]["pointer"] == "/recipients"
+        sent = await client.post(
+            "/v1/send", json={"recipients": ["ana", "bob"], "content": HELLO, "lane": "bulk"}
+        )
+        assert sent.status_code == 202, sent.text
+        many = [f"r{n}" for n in range(40)]
+        large = await client.post(
+            "/v1/send", json={"recipients": many, "content": HELLO, "lane": "bulk"}
+        )
+    await site.fanned_out(bytes.fromhex(large.json()["event"].removeprefix("evt_")))
+    assert (await site.settled())["bulk", "inbox", "sent"] == 42
