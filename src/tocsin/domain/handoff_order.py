@@ -66,7 +66,18 @@ class HandoffOrder:
             if record.reason == DeliveryReason.BEHIND_ANOTHER:
                 line.parked[record.delivery] = None
             elif record.state != State.PENDING:
-                self._leave(line, record)
+                self.leave(record.delivery)
+
+    def leave(self, delivery: bytes) -> None:
+        """Let *delivery* out of its line: it has settled, or waits for something else."""
+        line = self._lines.get(line_of(delivery))
+        if line is None:
+            return
+        line.parked.pop(delivery, None)
+        if line.head == delivery:
+            line.head = None
+        if line.head is None and not line.parked:
+            del self._lines[line_of(delivery)]
 
     def lowest_mark(self, otherwise: int, now_ms: int) -> int:
         """Return the position from which the lines can be known again."""
@@ -83,10 +94,3 @@ class HandoffOrder:
         elif line.head in {None, record.delivery}:
             line.head, line.until_ms = record.delivery, until_ms
             line.parked.pop(record.delivery, None)
-
-    def _leave(self, line: _Line, record: Settled) -> None:
-        line.parked.pop(record.delivery, None)
-        if line.head == record.delivery:
-            line.head = None
-        if line.head is None and not line.parked:
-            del self._lines[line_of(record.delivery)]

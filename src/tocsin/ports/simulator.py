@@ -31,7 +31,7 @@ class Dial(StrEnum):
     DROP = "drop"
     """Close the connection before the message was taken."""
     STALL = "stall"
-    """Take the message and say nothing more until `Simulator.release`."""
+    """Take the message, and answer no earlier than `Simulator.release`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,11 +133,12 @@ class PagerSimulator:
         if whole is None:
             await _write(writer, 200, msgspec.json.encode(self._take(pages, dials)))
             return
-        self._take(pages, [Dial.ACCEPT] * len(pages))
+        results = self._take(pages, [Dial.ACCEPT] * len(pages))
         if whole is Dial.FAIL:
             await _write(writer, 503, b"[]")
         elif whole is Dial.STALL:
             await self._released.wait()
+            await _write(writer, 200, msgspec.json.encode(results))
 
     def _take(self, pages: Sequence[Page], dials: Sequence[Dial]) -> list[dict[str, str]]:
         results = []

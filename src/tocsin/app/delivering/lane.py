@@ -153,6 +153,9 @@ class LaneDelivery:
         now_ms = parts.clock.now_ms()
         records: Records = [*await parts.unknown.resolve(works, now_ms)]
         for work in works:
+            if work.history.ended:
+                # A receipt has settled it, past this lane.
+                owned[work.partition].order.leave(work.delivery)
             self._park(work, owned, now_ms)
         await parts.prepare([work for work in works if not work.stopped], now_ms)
         records += await parts.conclude.ended([w for w in works if w.ended is not None], now_ms)

@@ -1,0 +1,161 @@
+"""A whole process with the toy provider, on real files, a real socket and virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any, cast
+
+import msgspec
+
+from tests.support import toy
+from tests.support.toy.simulator import PagerSimulator
+from tocsin.adapters.system import SystemChance, VirtualClock
+from tocsin.app.accepting.accept import Taken
+from tocsin.app.callers import LOCAL
+from tocsin.channels.registry import Registry, folders
+from tocsin.config import Config, RawTable
+from tocsin.domain.cloudevents import EventLimits, read_events
+from tocsin.domain.ids import EventKey, delivery_key, notification_key
+from tocsin.domain.recipient import Recipient
+from tocsin.domain.records import Attempt, Settled
+from tocsin.roles.background import background
+from tocsin.wiring.channels import OpenChannels, open_channels
+from tocsin.wiring.services import Services, build
+from tocsin.wiring.storage import open_storage
+from tocsin.wiring.stores import open_stores
+
+BEGIN_MS = 1_900_000_000_000
+LAYOUTS = ("joint", "split")
+REGISTRY = Registry([*folders(), toy])
+WORKFLOW: Mapping[str, object] = {
+    "key": "alarm",
+    "steps": [{"channel": "chat", "title": "Alarm", "body": "{{ data.n }}"}],
+}
+
+
+class Vendor:
+    """The toy's service: it goes on while processes come and go."""
+
+    def __init__(self) -> None:
+        self.simulator = PagerSimulator()
+        self.settings: Mapping[str, object] = {}
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[Vendor]:
+        self.settings = await self.simulator.start()
+        try:
+            yield self
+        finally:
+            await self.simulator.close()
+
+
+class Site:
+    """One process: what it holds dies with it, but for the folder."""
+
+    def __init__(self, services: Services, clock: VirtualClock, vendor: Vendor) -> None:
+        self.services = services
+        self.clock = clock
+        self.vendor = vendor
+        self.simulator = vendor.simulator
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Run every background role."""
+        loop = asyncio.get_running_loop()
+        self._tasks = [loop.create_task(work) for work in background(self.services)]
+
+    async def stop(self) -> None:
+        """Drop everything in hand."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
+
+    async def person(self, name: str, *pagers: str) -> Recipient:
+        """Store a recipient with pagers."""
+        book, store = self.services.book, self.services.stores.recipients
+        addresses = tuple(book.make(name, n, "chat", each) for n, each in enumerate(pagers, 1))
+        one = Recipient(0, name, addresses=addresses, addresses_made=len(addresses))
+        (stored,) = await store.put([one])
+        return stored
+
+    async def publish(self, document: Mapping[str, object] = WORKFLOW) -> None:
+        """Publish a workflow."""
+        body = msgspec.json.encode(document)
+        workflows = self.services.stores.workflows
+        await workflows.publish(str(document["key"]), body, "test", self.clock.now_ms())
+        await self.services.registry.refresh()
+
+    async def send(self, to: str, n: int, **more: object) -> bytes:
+        """Accept an event of type ``alarm``; return its key."""
+        event = {"type": "alarm", "id": f"{to}-{n}", "recipients": [to], "data": {"n": n}, **more}
+        body = msgspec.json.encode([event])
+        incoming = read_events("application/json", {}, body, EventLimits())
+        (taken,) = await self.services.accept.take(LOCAL, incoming.items)
+        assert isinstance(taken, Taken), taken
+        return taken.key
+
+    async def history(self, event: bytes, recipient: Recipient) -> list[Attempt | Settled]:
+        """Return what the ledger holds about the delivery to the first pager."""
+        return list(await self.services.storage.ledger.attempts(delivery_of(event, recipient)))
+
+    async def until_settled(
+        self, event: bytes, recipient: Recipient, *states: str
+    ) -> list[Attempt | Settled]:
+        """Return the history as soon as it ends in one of *states*."""
+        found: list[Attempt | Settled] = []
+
+        async def ended() -> bool:
+            found[:] = await self.history(event, recipient)
+            return bool(found) and getattr(found[-1], "state", None) in states
+
+        await self.until(ended)
+        return found
+
+    async def until(self, condition: Callable[[], Awaitable[bool]]) -> None:
+        """Return when *condition* holds, looking again whenever something was written."""
+        async with asyncio.timeout(20):
+            while not await condition():
+                for task in self._tasks:
+                    if task.done():
+                        task.result()
+                await asyncio.sleep(0)  # house: allow sleep, one turn of the loop
+
+    async def pass_time(self, ms: int) -> None:
+        """Move the clock on; what is due then fires."""
+        self.clock.advance(self.clock.now_ms() + ms)
+
+
+def delivery_of(event: bytes, recipient: Recipient, address: int = 1) -> bytes:
+    """Return the key of the first step's delivery to one address."""
+    return delivery_key(notification_key(EventKey(event), 0, recipient.number), 0, address)
+
+
+@asynccontextmanager
+async def process(
+    folder: Path, layout: str, vendor: Vendor, now_ms: int = BEGIN_MS, **settings: object
+) -> AsyncIterator[Site]:
+    """Open the folder as a process of its own, with nothing running yet."""
+    table = RawTable("pager", {}, {}).with_values({**vendor.settings, **settings}, "test")
+    config = Config(mode="real", data=str(folder), providers={"pager": table})
+    store = msgspec.structs.replace(config.store, layout=cast(Any, layout))
+    config = msgspec.structs.replace(config, store=store)
+    sealed = msgspec.structs.replace(config, mode="sandbox")
+    clock, chance = VirtualClock(now_ms), SystemChance()
+    async with AsyncExitStack() as stack:
+        storage = await open_storage(config, folder, stack, now_ms=now_ms, on_fatal=_fatal)
+        stores = await open_stores(sealed, folder, storage, stack, clock, chance)
+        opened: OpenChannels = await open_channels(config, stack, REGISTRY)
+        services = await build(config, storage, stores, clock, chance, opened=opened)
+        site = Site(services, clock, vendor)
+        try:
+            yield site
+        finally:
+            await site.stop()
+
+
+def _fatal(error: BaseException) -> None:
+    raise AssertionError("storage failed") from error

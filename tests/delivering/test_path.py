@@ -1,0 +1,211 @@
+"""From an event to a provider and back, in both layouts."""
+
+from __future__ import annotations
+
+from tests.delivering.site import Site, delivery_of
+from tocsin.domain.recipient import Recipient
+from tocsin.domain.records import Attempt, Settled
+from tocsin.ports.provider import ReceiptState
+from tocsin.ports.simulator import Dial
+from tocsin.ports.state import Claim, Suppression
+
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+def told(records: list[Attempt | Settled]) -> list[tuple[str, str]]:
+    return [(each.state, each.reason) for each in records if isinstance(each, Settled)]
+
+
+async def test_an_event_becomes_a_page_with_the_callers_trace(site: Site) -> None:
+    ana = await site.person("ana", "ana-pager")
+    event = await site.send("ana", 7, traceparent=TRACE)
+    records = await site.until_settled(event, ana, "sent")
+    (taken,) = site.simulator.taken
+    assert (taken.address, taken.text, taken.trace) == ("ana-pager", "Alarm 7", TRACE)
+    attempt, outcome = records
+    assert isinstance(attempt, Attempt)
+    assert isinstance(outcome, Settled)
+    assert attempt.reference == taken.reference == "dlv_" + delivery_of(event, ana).hex()
+    assert (attempt.number, attempt.provider) == (1, "pager")
+    assert (outcome.attempt, outcome.provider_id, outcome.known) == (1, "page-1", True)
+
+
+async def test_messages_to_one_address_keep_their_order(site: Site) -> None:
+    ana = await site.person("ana", "ana-pager")
+    events = [await site.send("ana", n) for n in range(30)]
+    await site.until_settled(events[-1], ana, "sent")
+    assert [each.text for each in site.simulator.taken] == [f"Alarm {n}" for n in range(30)]
+
+
+async def test_a_message_that_is_tried_again_keeps_its_followers_behind_it(site: Site) -> None:
+    ana = await site.person("ana", "ana-pager")
+    site.simulator.dial([Dial.THROTTLE])
+    events = [await site.send("ana", n) for n in range(4)]
+    await site.until_settled(events[3], ana, "deferred")
+    assert told(await site.history(events[1], ana)) == [("deferred", "behind_another")]
+    assert not site.simulator.taken
+    await site.pass_time(60_000)
+    await site.until_settled(events[3], ana, "sent")
+    assert [each.text for each in site.simulator.taken] == [f"Alarm {n}" for n in range(4)]
+
+
+async def test_a_refusal_ends_it_and_a_dead_address_leaves_the_registry(site: Site) -> None:
+    ana = await site.person("ana", "ana-pager")
+    site.simulator.dial([Dial.REFUSE, Dial.DEAD_ADDRESS])
+    first, second = await site.send("ana", 1), await site.send("ana", 2)
+    assert told(await site.until_settled(first, ana, "failed")) == [("failed", "blocked")]
+    assert told(await site.until_settled(second, ana, "failed")) == [("failed", "dead_address")]
+    (now,) = (await site.services.stores.recipients.by_id(["ana"])).values()
+    assert now.addresses[0].dead_ms is not None
+    third = await site.send("ana", 3)
+    await _settles(site, delivery_of(third, ana), "suppressed", "address_dead")
+
+
+async def test_what_is_tried_too_often_fails(site: Site) -> None:
+    ana = await site.person("ana", "ana-pager")
+    site.simulator.dial([Dial.THROTTLE] * 8)
+    event = await site.send("ana", 1)
+    for made in range(1, 8):
+        await site.until_settled(event, ana, "deferred")
+        await site.pass_time(7_200_000)
+        await site.simulator.until_called(made + 1)
+    records = await site.until_settled(event, ana, "failed")
+    assert told(records)[-1] == ("failed", "throttled")
+    assert len(site.simulator.calls) == 8
+
+
+async def test_who_opts_out_between_plan_and_call_is_not_called(site: Site) -> None:
+    ana = await site.person("ana", "ana-pager")
+    site.simulator.dial([Dial.THROTTLE])
+    event = await site.send("ana", 1)
+    await site.until_settled(event, ana, "deferred")
+    entry = Suppression("s1", ana.number, None, None, "asked", "test", site.clock.now_ms())
+    await site.services.stores.suppressions.add([entry])
+    await site.pass_time(60_000)
+    records = await site.until_settled(event, ana, "suppressed")
+    assert told(records)[-1] == ("suppressed", "suppression_list")
+    assert len(site.simulator.calls) == 1
+
+
+async def test_a_cancel_before_the_call_prevents_it(site: Site) -> None:
+    ana = await site.person("ana", "ana-pager")
+    site.simulator.dial([Dial.THROTTLE])
+    event = await site.send("ana", 1, cancellation_key="k")
+    await site.until_settled(event, ana, "deferred")
+    claims = site.services.stores.claims
+    (row,) = await claims.by_cancellation_key("k")
+    assert row.state == "pending"
+    cancel = Claim(row.delivery, "cancel", "cancelled", row.epoch + 1, site.clock.now_ms(), "k")
+    assert (await claims.swap(row, cancel)).holder == "cancel"
+    await site.pass_time(60_000)
+    assert told(await site.until_settled(event, ana, "cancelled"))[-1][0] == "cancelled"
+    assert len(site.simulator.calls) == 1
+
+
+async def test_a_row_in_the_midst_of_a_call_is_too_late_to_cancel(site: Site) -> None:
+    ana = await site.person("ana", "ana-pager")
+    site.simulator.dial([Dial.STALL])
+    event = await site.send("ana", 1, cancellation_key="k")
+    await site.simulator.until_called(1)
+    (row,) = await site.services.stores.claims.by_cancellation_key("k")
+    assert (row.holder, row.state) == ("worker", "sending")
+    site.simulator.release()
+    await site.until_settled(event, ana, "sent")
+
+
+async def test_an_answer_that_is_lost_is_tried_again_under_the_same_reference(site: Site) -> None:
+    ana = await site.person("ana", "ana-pager")
+    site.simulator.dial([Dial.TAKE_AND_DROP])
+    event = await site.send("ana", 1)
+    records = await site.until_settled(event, ana, "deferred")
+    assert isinstance(records[-1], Settled)
+    assert not records[-1].known
+    await site.pass_time(60_000)
+    await site.until_settled(event, ana, "sent")
+    assert len({each.reference for each in site.simulator.taken}) == 1
+    assert len(site.simulator.taken) == 2
+
+
+async def test_a_receipt_after_the_outcome_refines_it_once(site: Site) -> None:
+    ana = await site.person("ana", "ana-pager")
+    event = await site.send("ana", 1)
+    await site.until_settled(event, ana, "sent")
+    for _ in range(3):
+        await _call_back(site, event, ana)
+    records = await site.until_settled(event, ana, "delivered")
+    assert [each[0] for each in told(records)] == ["sent", "delivered"]
+    await _settles(site, delivery_of(event, ana), "delivered", "pager_delivered")
+    await _counts(site, {("transactional", "chat", "delivered"): 1})
+
+
+async def test_a_receipt_before_the_answer_waits_for_it(site: Site) -> None:
+    ana = await site.person("ana", "ana-pager")
+    site.simulator.dial([Dial.STALL])
+    event = await site.send("ana", 1)
+    await site.simulator.until_called(1)
+    await _call_back(site, event, ana)
+    await _call_back(site, event, ana)
+    assert not told(await site.history(event, ana))
+    site.simulator.release()
+    records = await site.until_settled(event, ana, "delivered")
+    assert told(records) == [("sent", "accepted"), ("delivered", "pager_delivered")]
+    await _counts(site, {("transactional", "chat", "delivered"): 1})
+
+
+async def test_a_receipt_before_the_attempt_waits_for_it(site: Site) -> None:
+    ana = await site.person("ana", "ana-pager")
+    event = await site.send("ana", 1)
+    await _call_back(site, event, ana)
+    records = await site.until_settled(event, ana, "delivered")
+    assert [each[0] for each in told(records)] == ["sent", "delivered"]
+    await _counts(site, {("transactional", "chat", "delivered"): 1})
+
+
+async def test_a_message_that_bounces_counts_as_failed_and_no_longer_as_sent(site: Site) -> None:
+    ana = await site.person("ana", "ana-pager")
+    event = await site.send("ana", 1)
+    await site.until_settled(event, ana, "sent")
+    await _call_back(site, event, ana, ReceiptState.FAILED)
+    await _counts(site, {("transactional", "chat", "failed"): 1})
+
+
+async def test_a_receipt_proves_that_a_lost_answer_was_a_yes(site: Site) -> None:
+    ana = await site.person("ana", "ana-pager")
+    site.simulator.dial([Dial.TAKE_AND_DROP])
+    event = await site.send("ana", 1)
+    await site.until_settled(event, ana, "deferred")
+    await _call_back(site, event, ana)
+    await site.pass_time(60_000)
+    after = await site.send("ana", 2)
+    records = await site.until_settled(after, ana, "sent", "deferred")
+    if told(records)[-1][0] == "deferred":
+        await site.pass_time(60_000)
+        await site.until_settled(after, ana, "sent")
+    assert [each.text for each in site.simulator.taken] == ["Alarm 1", "Alarm 2"]
+    await _settles(site, delivery_of(event, ana), "delivered", "pager_delivered")
+
+
+async def _call_back(
+    site: Site, event: bytes, person: Recipient, state: ReceiptState = ReceiptState.DELIVERED
+) -> None:
+    reference = "dlv_" + delivery_of(event, person).hex()
+    now_ms = site.clock.now_ms()
+    callback = site.simulator.callback([reference], state, now_ms)
+    await site.services.delivery.callbacks.receive("pager", callback)
+
+
+async def _settles(site: Site, delivery: bytes, state: str, reason: str) -> None:
+    async def done() -> bool:
+        found = (await site.services.storage.ledger.settled([delivery])).get(delivery)
+        return found is not None and (found.state, found.reason) == (state, reason)
+
+    await site.until(done)
+
+
+async def _counts(site: Site, wanted: dict[tuple[str, str, str], int]) -> None:
+    async def done() -> bool:
+        counts = await site.services.storage.ledger.settled_counts(0, 2**47)
+        found = {key: n for key, n in counts.items() if n}
+        return found == wanted
+
+    await site.until(done)

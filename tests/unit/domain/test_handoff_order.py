@@ -1,0 +1,101 @@
+"""Who waits behind whom, from records alone."""
+
+from __future__ import annotations
+
+import pytest
+
+from tocsin.domain.attempts import Standing, history
+from tocsin.domain.handoff_order import HandoffOrder
+from tocsin.domain.ids import EventKey, delivery_key, notification_key
+from tocsin.domain.records import Attempt, Settled
+
+AT_MS = 1_000_000
+
+
+def delivery(n: int, address: int = 1) -> bytes:
+    return delivery_key(notification_key(EventKey(bytes([n]) * 16), 0, 7), 0, address)
+
+
+def attempt(n: int, number: int = 1) -> Attempt:
+    return Attempt(delivery(n), number, 1, "pager", "r", AT_MS, "chat", "bulk")
+
+
+def settled(n: int, state: str, number: int = 1, reason: str = "", **more: object) -> Settled:
+    return Settled(delivery(n), "bulk", "chat", state, reason, AT_MS, number, **more)  # type: ignore[arg-type]  # named by each test
+
+
+def failing(patience_ms: int = 10_000) -> HandoffOrder:
+    order = HandoffOrder(patience_ms)
+    order.take(settled(1, "deferred", until_ms=AT_MS + 500), 40)
+    return order
+
+
+def park(order: HandoffOrder, n: int) -> int | None:
+    until_ms = order.park_until(delivery(n), AT_MS)
+    order.take(settled(n, "deferred", 0, "behind_another", until_ms=until_ms), 41)
+    return until_ms
+
+
+def test_followers_wait_one_after_the_other_behind_the_head() -> None:
+    order = failing()
+    assert order.park_until(delivery(1), AT_MS) is None
+    assert order.park_until(delivery(9, address=2), AT_MS) is None
+    assert [park(order, n) for n in (2, 3)] == [AT_MS + 501, AT_MS + 502]
+    assert order.lowest_mark(99, AT_MS) == 40
+
+
+def test_when_the_head_has_settled_the_parked_go_before_who_comes_later() -> None:
+    order = failing()
+    park(order, 2)
+    order.take(settled(1, "sent", 2), 50)
+    assert order.park_until(delivery(2), AT_MS) is None
+    assert order.park_until(delivery(3), AT_MS) is not None
+    order.take(attempt(2), 51)
+    order.take(settled(2, "sent"), 52)
+    assert order.park_until(delivery(3), AT_MS) is None
+    assert order.lowest_mark(99, AT_MS) == 99
+
+
+def test_nobody_waits_longer_than_the_lanes_patience() -> None:
+    order = failing(patience_ms=300)
+    assert order.park_until(delivery(2), AT_MS) == AT_MS + 300
+    assert order.park_until(delivery(2), AT_MS + 300) is None
+    assert order.lowest_mark(99, AT_MS + 300) == 99
+
+
+def test_a_receipt_that_settles_the_head_frees_its_line() -> None:
+    order = failing()
+    order.leave(delivery(1))
+    assert order.park_until(delivery(2), AT_MS) is None
+
+
+def test_who_waits_for_the_morning_holds_nobody_up() -> None:
+    order = HandoffOrder(10_000)
+    order.take(settled(1, "deferred", 0, "in_quiet_hours", until_ms=AT_MS + 500), 40)
+    assert order.park_until(delivery(2), AT_MS) is None
+
+
+@pytest.mark.parametrize(
+    ("records", "before", "standing"),
+    [
+        ([], 0, Standing.READY),
+        ([attempt(1)], 0, Standing.UNKNOWN),
+        ([attempt(1), settled(1, "deferred")], 1, Standing.READY),
+        ([attempt(1), settled(1, "deferred")], 0, Standing.SUPERSEDED),
+        ([attempt(1), settled(1, "pending"), attempt(1, 2)], 0, Standing.UNKNOWN),
+        ([attempt(1), settled(1, "sent")], 0, Standing.ENDED),
+        (
+            [attempt(1), settled(1, "deferred"), settled(1, "sent", 0, receipt=True)],
+            1,
+            Standing.ENDED,
+        ),
+        ([attempt(1), settled(1, "opened", 0, receipt=True)], 0, Standing.UNKNOWN),
+        ([settled(1, "deferred", 0)], 0, Standing.READY),
+    ],
+)
+def test_the_next_step_follows_from_the_records(
+    records: list[Attempt | Settled], before: int, standing: Standing
+) -> None:
+    found = history(records)
+    assert found.standing(before) is standing
+    assert history([*records, *records]).standing(before) is standing
