@@ -108,14 +108,16 @@ def metrics_page() -> str:
     lines = [
         "# Metrics",
         "",
-        "`GET /metrics` answers in the Prometheus text format. Counters end in `_total` there.",
+        "What `GET /metrics` shows, in the Prometheus text format. Beside these there are the usual",
+        "`process_*` metrics of the operating system.",
         "",
         "| metric | kind | labels | meaning |",
         "|---|---|---|---|",
     ]
     for metric in sorted(metrics(SOURCE)):
         labels = ", ".join(f"`{label}`" for label in metric.labels)
-        lines.append(f"| `{metric.name}` | {metric.kind} | {labels} | {metric.help} |")
+        name = metric.name + ("_total" if metric.kind == "counter" else "")
+        lines.append(f"| `{name}` | {metric.kind} | {labels} | {metric.help} |")
     return "\n".join(lines) + "\n"
 
 
@@ -137,12 +139,19 @@ def metrics(folder: Path) -> set[Metric]:
 def _metric(call: ast.Call) -> Metric | None:
     name = getattr(call.func, "id", getattr(call.func, "attr", ""))
     texts = [_literal(argument) for argument in call.args]
-    if name not in _METRIC_CALLS or len(texts) < 2 or not isinstance(texts[0], str):
+    if name == "Family":
+        # The engine's table of metrics names the kind beside the name.
+        kind = str(texts.pop(1))
+    elif name in _METRIC_CALLS:
+        kind = _METRIC_CALLS[name]
+    else:
+        return None
+    if len(texts) < 2 or not isinstance(texts[0], str):
         return None
     given = {word.arg: _literal(word.value) for word in call.keywords}
     labels = texts[2] if len(texts) > 2 else given.get("labels", given.get("labelnames", ()))
     names = tuple(map(str, labels)) if isinstance(labels, tuple | list) else ()
-    return Metric(texts[0], _METRIC_CALLS[name], str(texts[1]), names)
+    return Metric(texts[0], kind, str(texts[1]), names)
 
 
 def _literal(node: ast.expr) -> object:
@@ -174,7 +183,7 @@ def _fields(kind: type[msgspec.Struct], notes: Mapping[tuple[str, str], str]) ->
     for field in msgspec.structs.fields(kind):
         written = str(kind.__annotations__[field.name]).replace("|", "\\|")
         default = "" if field.required else f"`{field.default!r}`"
-        note = notes.get((kind.__name__, field.name), "")
+        note = notes.get((kind.__name__, field.name), "").replace("``", "`")
         yield f"| `{field.name}` | `{written}` | {default} | {note} |"
 
 

@@ -99,10 +99,12 @@ def test_a_metric_is_found_where_it_is_defined(tmp_path: Path) -> None:
     (tmp_path / "one.py").write_text(
         'a = Counter("x_y", "Says.", ("lane",), registry=r)\n'
         'b = GaugeMetricFamily("z", "Shows.", labels=["lane", "channel"])\n'
-        "c = collections.Counter(words)\n",
+        'c = Family("w", "histogram", "Times.", ("file",))\n'
+        "d = collections.Counter(words)\n",
         "utf-8",
     )
     assert metrics(tmp_path) == {
         Metric("x_y", "counter", "Says.", ("lane",)),
         Metric("z", "gauge", "Shows.", ("lane", "channel")),
+        Metric("w", "histogram", "Times.", ("file",)),
     }
