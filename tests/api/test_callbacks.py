@@ -1,0 +1,94 @@
+"""``POST /v1/callbacks/{provider}`` over the HTTP side: who is heard, and what is refused."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from tests.delivering.site import BEGIN_MS, Site, Vendor, delivery_of, process
+from tocsin.api.app import Api
+from tocsin.ports.provider import Callback, ReceiptState
+from tocsin.wiring.http import build_driving
+
+
+class Front:
+    """A process with its HTTP side, and who calls back."""
+
+    def __init__(self, site: Site, api: Api) -> None:
+        self.site = site
+        self._client = httpx2.AsyncClient(
+            transport=httpx2.ASGITransport(app=api.network(), client=("192.0.2.9", 5000)),
+            base_url="http://tocsin.test",
+        )
+
+    async def post(self, callback: Callback, provider: str = "pager") -> httpx2.Response:
+        return await self._client.post(
+            f"/v1/callbacks/{provider}?from=x&from=y",
+            content=callback.body,
+            headers=dict(callback.headers),
+        )
+
+    def callback(self, *references: str, genuine: bool = True) -> Callback:
+        simulator = self.site.simulator
+        return simulator.callback(references, ReceiptState.DELIVERED, BEGIN_MS, genuine=genuine)
+
+
+@pytest.fixture(params=["joint", "split"])
+async def front(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Front]:
+    async with (
+        Vendor().serving() as vendor,
+        process(tmp_path, str(request.param), vendor) as site,
+    ):
+        await site.publish()
+        site.start()
+        driving = build_driving(
+            site.services, asyncio.get_running_loop(), _spawns_nothing, lambda: False
+        )
+        yield Front(site, driving.api)
+
+
+def _spawns_nothing(_work: object) -> None:
+    raise AssertionError("no socket is opened here")
+
+
+async def test_a_genuine_callback_is_told(front: Front) -> None:
+    ana = await front.site.person("ana", "ana-pager")
+    event = await front.site.send("ana", 1)
+    await front.site.until_settled(event, ana, "sent")
+    answer = await front.post(front.callback("dlv_" + delivery_of(event, ana).hex()))
+    assert (answer.status_code, answer.content) == (204, b"")
+    await front.site.until_settled(event, ana, "delivered")
+
+
+async def test_a_forged_callback_is_401(front: Front) -> None:
+    answer = await front.post(front.callback("dlv_" + "0" * 40, genuine=False))
+    assert answer.status_code == 401
+    assert answer.json()["code"] == "unauthenticated"
+
+
+async def test_an_unknown_provider_is_404(front: Front) -> None:
+    answer = await front.post(front.callback("dlv_" + "0" * 40), provider="pigeon")
+    assert answer.status_code == 404
+
+
+async def test_a_body_above_the_limit_is_413(front: Front) -> None:
+    size = front.site.services.config.http.request_bytes_max + 1
+    answer = await front.post(front.site.simulator.signed(b"x" * size, BEGIN_MS))
+    assert answer.status_code == 413
+
+
+async def test_a_body_that_cannot_be_read_is_400(front: Front) -> None:
+    answer = await front.post(front.site.simulator.signed(b"{", BEGIN_MS))
+    assert answer.status_code == 400
+
+
+@pytest.mark.parametrize("reference", ["dlv_" + "f" * 40, "somebody-elses", "dlv_", ""])
+async def test_a_reference_that_nobody_knows_is_taken_and_tells_nothing(
+    front: Front, reference: str
+) -> None:
+    assert (await front.post(front.callback(reference))).status_code == 204
+    assert not await front.site.services.storage.ledger.settled_counts(0, 2**47)
