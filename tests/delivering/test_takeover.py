@@ -77,6 +77,30 @@ async def test_a_receipt_that_came_meanwhile_spares_the_repeat(
     assert len(vendor.simulator.taken) == 1
 
 
+async def test_a_process_that_stops_in_good_order_leaves_nothing_unknown(
+    tmp_path: Path, layout: str, vendor: Vendor
+) -> None:
+    async with process(tmp_path, layout, vendor) as site:
+        await site.publish()
+        ana = await site.person("ana", "ana-pager")
+        vendor.simulator.dial([Dial.STALL])
+        site.start()
+        first = await site.send("ana", 1)
+        await vendor.simulator.until_called(1)
+        second = await site.send("ana", 2)
+        async with asyncio.TaskGroup() as tasks:
+            drained = tasks.create_task(site.services.delivery.drain(20_000))
+            assert not drained.done()
+            vendor.simulator.release()
+        await site.stop()
+    async with process(tmp_path, layout, vendor) as site:
+        site.start()
+        records = [*await site.until_settled(second, ana, "sent")]
+        records += await site.history(first, ana)
+    assert all(each.known for each in records if isinstance(each, Settled))
+    assert [each.text for each in vendor.simulator.taken] == ["Alarm 1", "Alarm 2"]
+
+
 async def test_the_line_behind_a_failing_message_outlives_its_process(
     tmp_path: Path, layout: str, vendor: Vendor
 ) -> None:
@@ -167,8 +191,8 @@ async def _stop_anywhere(
                 return sum(log.end(OUTCOMES, p) for p in range(log.partitions)) >= stop_after
 
             await site.until(far_enough)
-            await site.stop()
-            await _check_committed(site)
+        async with process(folder, layout, vendor) as next_site:
+            await _check_committed(next_site)
 
 
 async def _check_committed(site: Site) -> None:

@@ -86,6 +86,8 @@ async def started(
         tasks = [running.spawn(running.guarded(work)) for work in background(process.services)]
         try:
             yield running
+            if running.failure is None:
+                await process.services.delivery.drain(config.http.stop_grace_ms)
         finally:
             for task in tasks:
                 task.cancel()

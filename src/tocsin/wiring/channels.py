@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -110,6 +112,16 @@ class Delivery:
     def loops(self) -> list[Coroutine[Any, Any, None]]:
         """Return what runs in the background: nothing when no provider is configured."""
         return [lane.run() for lane in self.lanes]
+
+    async def drain(self, grace_ms: int) -> None:
+        """
+        Begin no call any more and wait for those under way, for *grace_ms* at most.
+
+        What is not answered by then is unknown to whoever starts next.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(grace_ms / 1000):
+                await asyncio.gather(*(lane.drain() for lane in self.lanes))
 
 
 def build_delivery(

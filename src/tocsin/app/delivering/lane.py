@@ -6,6 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, TypeVar
 
 import structlog
@@ -68,6 +69,7 @@ class LaneDelivery:
         self._work = asyncio.Event()
         self._room = asyncio.Event()
         self._calls = asyncio.Semaphore(parts.calls_max)
+        self._draining = False
 
     async def run(self) -> None:
         """Deliver until cancelled; raises `Fenced` when another has taken a partition over."""
@@ -81,10 +83,20 @@ class LaneDelivery:
             tasks.create_task(self._read(over, owned))
             tasks.create_task(self._dispatch(journal, owned, tasks))
 
+    async def drain(self) -> None:
+        """Take nothing more in hand; return when all that is has an outcome that is durable."""
+        self._draining = True
+        while self._lines:
+            self._room.clear()
+            await self._room.wait()
+
+    def _reading(self) -> bool:
+        return not self._draining
+
     async def _read(self, over: Sequence[TakenOver], owned: Sequence[Owned]) -> None:
         """Take hand-offs in hand while there is room."""
         log = self._parts.log
-        while True:
+        while self._reading():
             room = self._parts.in_flight_max - sum(len(each.window) for each in owned)
             if room <= 0:
                 self._room.clear()
@@ -94,7 +106,12 @@ class LaneDelivery:
             share = -(-room // len(owned))
             for each in over:
                 at = each.owned.read
-                batch = await log.read(self._topic, each.owned.partition, at, records_max=share)
+                partition = each.owned.partition
+                batch = await self._patiently(
+                    partial(log.read, self._topic, partition, at, records_max=share)
+                )
+                if not self._reading():
+                    return
                 for position, record in enumerate(batch.records, batch.position):
                     self._admit(each, position, record)
                 if batch.records:
