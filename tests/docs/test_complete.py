@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
+import textwrap
 from pathlib import Path
 
 import pytest
 
 from tests.docs.pages import ROOT
+from tocsin.config import load
+from tocsin.domain.preferences_read import read_preferences
 from tocsin.domain.reasons import Outcome, Reason
 from tocsin.domain.template_filters import FILTERS
 from tools.pages import Metric, metrics, reasons_page, records_page, routes_page, templates_page
@@ -108,3 +112,24 @@ def test_a_metric_is_found_where_it_is_defined(tmp_path: Path) -> None:
         Metric("z", "gauge", "Shows.", ("lane", "channel")),
         Metric("w", "histogram", "Times.", ("file",)),
     }
+
+
+def fenced(name: str, language: str) -> str:
+    """The first fence of that language on a page, also one inside a list."""
+    found = re.search(rf"(?ms)^( *)```{language}\n(.*?)^\1```$", text(name))
+    assert found is not None
+    return textwrap.dedent(found.group(2))
+
+
+def test_the_configuration_for_running_for_real_can_be_used(tmp_path: Path) -> None:
+    path = tmp_path / "tocsin.toml"
+    path.write_text(fenced("docs/howto/real-mode.md", "toml"), "utf-8")
+    config = load(path, {}).config
+    assert (config.mode, config.http.trusted_proxies) == ("real", ("127.0.0.1",))
+
+
+def test_the_preferences_that_are_shown_are_taken_as_they_are() -> None:
+    shown = json.loads(fenced("docs/howto/preferences.md", "json"))
+    read = read_preferences(shown)
+    assert read.channels == {"sms": False}
+    assert read.quiet_hours[0].days == (0, 1, 2, 3, 4)
