@@ -39,9 +39,12 @@ class RunText:
         assert event is not None
         context = render_context(self._entry, step, recipient, own)
         fields = {name: template.render(context) for name, template in step.fields.items()}
-        actions = tuple(
-            ItemAction(label.render(context), url.render(context)) for label, url in step.actions
-        )
+        actions: tuple[ItemAction, ...] = ()
+        if step.actions:
+            actions = tuple(
+                ItemAction(label.render(context), url.render(context))
+                for label, url in step.actions
+            )
         workflow = self._run.workflow
         self.contents.append(
             content(
