@@ -18,8 +18,14 @@ from tocsin.adapters.sqlite.log import SqliteLog
 from tocsin.adapters.sqlite.runs import IndexRuns, RunPolicy
 from tocsin.adapters.sqlite.view_marks import ViewMarks, own_chunk
 from tocsin.adapters.sqlite.writer import Writer
-from tocsin.app.project import InboxProjection, LedgerProjection, followed_topics, partitions_of
-from tocsin.ports.log import Batch, Follow, Output, PreparedWrite, Step
+from tocsin.app.project import (
+    InboxProjection,
+    LedgerProjection,
+    View,
+    followed_topics,
+    partitions_of,
+)
+from tocsin.ports.log import Batch, Follow, Output, Projection, Step
 
 LAYOUTS = ("joint", "split")
 _SOON = RunPolicy(tail_entries=6, tail_rows=4, fan_in=2, slice_entries=4)
@@ -107,7 +113,9 @@ class ViewStores:
             await self._catch_up()
 
     async def _catch_up(self) -> None:
-        for view, projection in zip((self.inbox, self.ledger), self.projections, strict=True):
+        inbox, ledger = self.projections
+        views: list[tuple[View, Projection]] = [(self.inbox, inbox), (self.ledger, ledger)]
+        for view, projection in views:
             marks: Mapping[tuple[str, int], int] = await view.marks()
             batches = []
             for topic in followed_topics():
@@ -125,10 +133,7 @@ class ViewStores:
         for projection in self.projections:
             some = [each for each in batches if projection.follows(each.topic)]
             if some:
-                await self._write(projection.prepare(some))
-
-    async def _write(self, write: PreparedWrite) -> None:
-        await self.view_writer.submit(lambda connection: write(connection))
+                await self.view_writer.submit(projection.prepare(some).__call__)
 
     async def merge(self) -> int:
         """Let the indexes do what is due; return how many runs they wrote."""
@@ -155,9 +160,7 @@ class ViewStores:
 
 
 class _File:
-    def __init__(
-        self, path: Path, dbs: Sequence[str], stack: ExitStack, *, full: bool
-    ) -> None:
+    def __init__(self, path: Path, dbs: Sequence[str], stack: ExitStack, *, full: bool) -> None:
         connection = open_writer(path)
         for db in dbs:
             migrations.apply(connection, db, 0)

@@ -68,7 +68,7 @@ def state(prev: str, cursor: str, change: StateChange, until: str, counts: Count
 
 
 def counted(cursor: str, counts: Counts) -> bytes:
-    """Return the message of counts that changed by themselves: something has expired."""
+    """Return the message of counts alone: something has expired, or nothing was missed."""
     return (
         f'{{"type":"counts","prev":"{cursor}","cursor":"{cursor}","counts":{counts_json(counts)}}}'
     ).encode()

@@ -69,7 +69,6 @@ class Telling:
     def make_good(self, person: Person) -> None:
         """Let every device catch up from what it was last sent: the feed lost something."""
         person.vector = list(self._inbox.ends(person.number))
-        person.counts = None
         for socket in person.sockets:
             session = socket.session
             if session.stage is Stage.LIVE:

@@ -22,6 +22,8 @@ _MARK = (
     " WHERE excluded.position > view_mark.position"
 )
 
+_MARK_OF = "SELECT position FROM view_mark WHERE reader = ? AND topic = ? AND partition = ?"
+
 _CHUNK = "INSERT INTO inbox_chunk (place, body) VALUES (?, ?) ON CONFLICT DO NOTHING"
 _CHUNK_BYTES: Final = 48 * 1024
 _NUMBERS: Final = {f"inbox.{lane}": number for lane, number in LANE_NUMBER.items()}
@@ -52,20 +54,34 @@ class ViewMarks:
         return await self._readers.run(select)
 
     async def write(self, batches: Sequence[Batch], write: PreparedWrite) -> None:
-        """Run *write* and move the marks past *batches*, in one transaction."""
+        """
+        Run *write* and move the marks past *batches*, in one transaction.
+
+        Batches that are all below their marks were written before, and nothing is done.
+        """
         rows = [(self._reader, each.topic, each.partition, each.end) for each in batches]
         chunks = [row for each in batches for row in _chunks(each)] if self._keeps_bodies else []
 
-        def operation(connection: apsw.Connection) -> None:
+        def operation(connection: apsw.Connection) -> bool:
+            if all(self._is_below(connection, each) for each in batches):
+                return False
             write(connection)
             connection.executemany(_CHUNK, chunks)
             connection.executemany(_MARK, rows)
+            return True
 
         try:
-            await self._writer.submit(operation)
+            written = await self._writer.submit(operation)
         except TocsinError:
             write.undo()
             raise
+        if not written:
+            write.undo()
+
+    def _is_below(self, connection: apsw.Connection, batch: Batch) -> bool:
+        place = (self._reader, batch.topic, batch.partition)
+        row = connection.execute(_MARK_OF, place).fetchone()
+        return row is not None and int(row[0]) >= batch.end
 
 
 def own_chunk(
