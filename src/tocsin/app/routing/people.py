@@ -62,10 +62,10 @@ class PeopleStep:
             try:
                 stored = await self._recipients.put(list(changed.values()))
             except Conflict:
-                # Someone changed one of them by API meanwhile: look again and apply anew.
-                profiles = await self._recipients.by_id(list(changed))
+                # Another lane, or someone by API, was first: look again and apply anew.
+                profiles = {**profiles, **await self._recipients.by_id(list(changed))}
                 continue
-            return {one.id: one for one in stored}
+            return {**profiles, **{one.id: one for one in stored}}
         raise Conflict("a recipient keeps changing while its event is routed")
 
     def _changes(
