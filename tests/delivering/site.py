@@ -98,6 +98,14 @@ class Site:
         assert isinstance(taken, Taken), taken
         return taken.key
 
+    async def others_go_on(self) -> None:
+        """Deliver to somebody in every partition, twice, so that all that is saved moves on."""
+        for person in range(2 * self.services.storage.log.partitions):
+            one = await self.person(f"other-{person}", f"other-pager-{person}")
+            for n in range(2):
+                event = await self.send(one.id, n)
+                await self.until_settled(event, one, "sent")
+
     async def history(self, event: bytes, recipient: Recipient) -> list[Attempt | Settled]:
         """Return what the ledger holds about the delivery to the first pager."""
         return list(await self.services.storage.ledger.attempts(delivery_of(event, recipient)))

@@ -36,8 +36,11 @@ def doc(form: str) -> None:
 @json_option
 def check(config_file: Path | None, data: str | None, port: int | None, as_json: bool) -> int:
     """Say whether the configuration can be used; name everything that is wrong with it."""
+    # Imported here, so that other commands start without the folders of channels.
+    from tocsin.wiring.channels import check_providers
+
     try:
-        load_config(config_file, data, port)
+        check_providers(load_config(config_file, data, port).config)
         problems: tuple[str, ...] = ()
     except Misconfigured as refused:
         problems = refused.problems

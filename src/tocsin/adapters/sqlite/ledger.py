@@ -168,7 +168,7 @@ class _Gathered:
             kind = (record.lane, record.channel, record.state, record.reason)
             settled = Settlement(record.delivery, record.at_ms, kind)
             # What the first attempt came to is the first word there is; any other may be late.
-            contested = record.state == "cancelled" or record.receipt or record.attempt != 1
+            contested = record.attempt != 1
             (self.contested if contested else self.settled).append(settled)
 
 
