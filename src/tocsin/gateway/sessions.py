@@ -148,9 +148,14 @@ class Sessions:
 
     def _item(self, person: Person, stream: int, position: int, item: Item) -> None:
         counts = person.counts
-        if person.busy or counts is None or not self._inbox.alive(counts.next_expiry_ms):
+        late = (
+            counts is not None
+            and counts.next_expiry_ms is not None
+            and not self._inbox.alive(counts.next_expiry_ms)
+        )
+        if counts is None or late or person.busy:
             self._telling.note(person, (stream, position, item))
-        elif not self._inbox.alive(item.expires_ms):
+        elif item.expires_ms is not None and not self._inbox.alive(item.expires_ms):
             person.vector[stream] = max(position + 1, person.vector[stream])
         elif position >= person.vector[stream]:
             person.counts = counts = one_more(counts, item.expires_ms)
