@@ -23,7 +23,10 @@ class EventLookup:
 
     async def __call__(self, places: Iterable[EventPlace]) -> dict[EventPlace, Event]:
         """Return the events at those places that are still kept, in one go."""
-        wanted = {(f"events.{lane}", *rest): (lane, *rest) for lane, *rest in set(places)}
+        wanted = {
+            (f"events.{lane}", partition, position): (lane, partition, position)
+            for lane, partition, position in set(places)
+        }
         found = await self._log.pick(list(wanted)) if wanted else {}
         return {
             wanted[where]: await self._with_payload(record)

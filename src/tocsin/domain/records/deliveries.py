@@ -1,0 +1,106 @@
+"""What a channel's workers are given, and what became of it."""
+
+from __future__ import annotations
+
+import msgspec
+
+from tocsin.domain.records.format import FORMAT
+
+
+class Handoff(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag="handoff"):
+    """
+    One delivery that a channel's workers should make.
+
+    Topic ``deliver.<channel>.<lane>``, keyed by recipient.
+    """
+
+    delivery: bytes
+    event_lane: str
+    event_partition: int
+    event_position: int
+    recipient: int
+    workflow: str
+    version: int
+    step: int
+    address: int
+    planned_ms: int
+    expires_ms: int | None = None
+    trace: str | None = None
+    plan: tuple[int, int, int] = (0, 0, 0)
+    format: int = FORMAT
+
+    @property
+    def stamp_ms(self) -> int:
+        """The time by which this record is found again."""
+        return int.from_bytes(self.delivery[:6], "big")
+
+
+class Retry(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag="retry"):
+    """
+    A timer that came due: a delivery that waited is looked at again.
+
+    Topic ``deliver.<channel>.<lane>``, in the partition of its hand-off. ``key`` is the timer's id;
+    ``attempts`` is how many had been made when it was armed, by which a repeat is told.
+    """
+
+    key: bytes
+    due_ms: int
+    handoff: Handoff
+    attempts: int = 0
+    format: int = FORMAT
+
+    @property
+    def stamp_ms(self) -> int:
+        """The time by which this record is found again."""
+        return self.handoff.stamp_ms
+
+
+class Attempt(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag="attempt"):
+    """
+    A call that is about to be made. Topic ``outcomes``, keyed by delivery; durable before the call.
+    """
+
+    delivery: bytes
+    number: int
+    epoch: int
+    provider: str
+    reference: str
+    at_ms: int
+    channel: str = ""
+    lane: str = ""
+    format: int = FORMAT
+
+    @property
+    def stamp_ms(self) -> int:
+        """The time by which this record is found again."""
+        return int.from_bytes(self.delivery[:6], "big")
+
+
+class Settled(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag="settled"):
+    """
+    What an attempt, a receipt or a decision came to. Topic ``outcomes``, keyed by delivery.
+
+    ``known`` False says that the provider may or may not have accepted. A state that does not
+    settle anything (deferred) has ``until_ms``, when it is looked at again.
+    """
+
+    delivery: bytes
+    lane: str
+    channel: str
+    state: str
+    reason: str
+    at_ms: int
+    attempt: int = 0
+    epoch: int = 0
+    provider: str = ""
+    provider_id: str | None = None
+    known: bool = True
+    detail: str = ""
+    receipt: bool = False
+    until_ms: int | None = None
+    format: int = FORMAT
+
+    @property
+    def stamp_ms(self) -> int:
+        """The time by which this record is found again."""
+        return int.from_bytes(self.delivery[:6], "big")

@@ -1,0 +1,40 @@
+"""Who must not be sent to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+
+class Suppression(msgspec.Struct, frozen=True):
+    """An entry of the suppression list: a recipient or an address, for one channel or all."""
+
+    id: str
+    recipient: int | None
+    channel: str | None
+    digest: bytes | None
+    reason: str
+    source: str
+    at_ms: int
+    hint: str = ""
+    """What may be shown of the address, for example ``a…@example.org``."""
+
+
+class Suppressions(Protocol):
+    """Who must not be sent to, whatever else says yes."""
+
+    async def add(self, entries: Sequence[Suppression]) -> None:
+        """Add; the same id replaces."""
+
+    async def remove(self, id: str) -> bool:
+        """Remove; False when there is none."""
+
+    async def page(self, after: str | None, limit: int) -> Sequence[Suppression]:
+        """Return entries ordered by id."""
+
+    async def matching(
+        self, numbers: Sequence[int], digests: Sequence[bytes]
+    ) -> Sequence[Suppression]:
+        """Return the entries that concern those recipients or addresses. Bulk; cached."""
