@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -163,7 +164,11 @@ def _literal(node: ast.expr) -> object:
 
 def records_page() -> str:
     """The format of every record on the log, field by field."""
-    notes = _field_notes(Path(records.__file__).read_text("utf-8"))
+    kinds: tuple[type[msgspec.Struct], ...] = get_args(records.Record)
+    sources = {inspect.getfile(kind) for kind in kinds}
+    notes: dict[tuple[str, str], str] = {}
+    for source in sources:
+        notes |= _field_notes(Path(source).read_text("utf-8"))
     lines = [
         "# Records on the log",
         "",
@@ -171,7 +176,7 @@ def records_page() -> str:
         f"only ever added at the end, with a default. The format written now is {records.FORMAT};",
         "`tests/golden` holds bytes of every shape that was ever written.",
     ]
-    for kind in get_args(records.Record):
+    for kind in kinds:
         lines += ["", f"## {kind.__name__}", "", *_paragraphs(kind.__doc__ or ""), ""]
         lines += [f"Tag `{kind.__struct_config__.tag}`.", ""]
         lines += ["| field | type | default | note |", "|---|---|---|---|"]
