@@ -12,6 +12,8 @@ from typing import Final
 # The wall clock may be set while someone waits for it, so waits are looked at again.
 _LOOK_AGAIN_S: Final = 1.0
 
+_POOL_BYTES: Final = 16_384
+
 
 class SystemClock:
     """Fills `tocsin.ports.system.Clock` with the machine's time."""
@@ -70,14 +72,24 @@ class VirtualClock:
 
 
 class SystemChance:
-    """Fills `tocsin.ports.system.Chance` from the operating system."""
+    """
+    Fills `tocsin.ports.system.Chance` from the operating system, which is asked for many bytes at
+    once: each call into it gives the interpreter away, and under load waits to get it back.
+    """
 
     def __init__(self) -> None:
         self._dice = random.SystemRandom()
+        self._pool = b""
+        self._used = 0
 
     def bytes(self, count: int) -> bytes:
-        """Return bytes that nobody can guess."""
-        return secrets.token_bytes(count)
+        """Return bytes that nobody can guess and nobody was given before."""
+        if count > len(self._pool) - self._used:
+            self._pool = secrets.token_bytes(max(count, _POOL_BYTES))
+            self._used = 0
+        taken = self._pool[self._used : self._used + count]
+        self._used += count
+        return taken
 
     def fraction(self) -> float:
         """Return a number in [0, 1)."""

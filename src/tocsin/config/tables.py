@@ -61,8 +61,13 @@ class Log(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     partitions: Annotated[
         int,
-        Meta(ge=1, le=256, description="Partitions of each topic, fixed when the folder is made."),
-    ] = 4
+        Meta(
+            ge=1,
+            le=256,
+            description="Partitions of each topic, fixed when the folder is made. One process gains"
+            " nothing by several, and each costs a row with every batch.",
+        ),
+    ] = 1
     linger_max_ms: Annotated[
         int,
         Meta(ge=0, le=_SECOND, description="Longest wait under load for others to share a commit."),
