@@ -1,0 +1,247 @@
+"""Clients: they send, send again what they do not know, change states, and follow live."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+import msgspec
+from websockets.exceptions import WebSocketException
+from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Subprotocol
+
+from tests.faults.history import History, Sent
+from tests.faults.server import Caller, NoAnswer, Server
+
+LANES = ("critical", "transactional", "bulk")
+PEOPLE = tuple(f"p{number}" for number in range(20))
+FOLLOWED = PEOPLE[0]
+READER = PEOPLE[1]
+CHOOSER = PEOPLE[18]
+SILENT = PEOPLE[19]
+"""Switched the category off before anything was sent."""
+
+
+def prepare(server: Server) -> None:
+    """Make people, their choices and the workflows."""
+    with server.caller() as call:
+        _prepare(call)
+
+
+def _prepare(call: Caller) -> None:
+    for person in PEOPLE:
+        assert call("PUT", f"/v1/recipients/{person}", {"name": f"Name of {person}"}).status < 300
+    off = {"categories": {"orders": {"channels": {"inbox": False}}}}
+    assert call("PUT", f"/v1/recipients/{SILENT}/preferences", off).status == 200
+    for lane in LANES:
+        document = {
+            "key": f"order.{lane}",
+            "category": "orders" if lane != "bulk" else "news",
+            "lane": lane,
+            "steps": [{"channel": "inbox", "title": "{{ data.n }}", "body": "For you"}],
+        }
+        assert call("PUT", f"/v1/workflows/order.{lane}", document).status < 300
+        assert call("POST", f"/v1/workflows/order.{lane}/publish").status < 300
+
+
+class Load:
+    """All clients over all lives of one folder."""
+
+    def __init__(self, server: Server, history: History, seed: int) -> None:
+        self._server = server
+        self._history = history
+        self._dice = random.Random(seed)
+        self._numbers = itertools.count()
+        self._stop = threading.Event()
+        self._threads: list[threading.Thread] = []
+        self._failed: list[BaseException] = []
+        self.follower = Follower(server)
+
+    def begin(self) -> None:
+        """Let every client work against the server that runs now."""
+        self._stop.clear()
+        work: list[Callable[[Caller], None]] = [
+            self._batches,
+            self._singles,
+            self._everyone,
+            self._reads,
+            self._chooses,
+            self._cancels,
+        ]
+        self._threads = [threading.Thread(target=self._client, args=(each,)) for each in work]
+        self._threads.append(threading.Thread(target=self.follower.follow, args=(self._stop,)))
+        for thread in self._threads:
+            thread.start()
+
+    def end(self) -> None:
+        """Return when every client has noticed that the server is gone, or was told to stop."""
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+        if self._failed:
+            raise self._failed[0]
+
+    def resend(self) -> None:
+        """Send again what nobody knows about, as a client does that got no answer."""
+        with self._server.caller() as call:
+            for each in self._history.unknown():
+                self._send(call, [each])
+
+    def _client(self, work: Callable[[Caller], None]) -> None:
+        with suppress(NoAnswer), self._server.caller() as call:
+            try:
+                while not self._stop.is_set():
+                    work(call)
+            except NoAnswer:
+                raise
+            except BaseException as error:  # noqa: BLE001  # told to the test's own thread
+                self._failed.append(error)
+
+    def _new(self, lane: str, people: tuple[str, ...], key: str | None = None) -> Sent:
+        return Sent(f"e{next(self._numbers)}", f"order.{lane}", people, key)
+
+    def _send(self, call: Caller, events: list[Sent], **headers: str) -> None:
+        self._history.sending(events)
+        answer = call("POST", "/v1/events", [_document(each) for each in events], **headers)
+        if answer.status in (202, 207):
+            for each, taken in zip(events, answer.body["events"], strict=True):
+                self._history.told(each, "ok" if "id" in taken else "fail")
+        elif answer.status not in (500, 503, 507):
+            raise AssertionError(f"an event was refused: {answer}")
+
+    def _batches(self, call: Caller) -> None:
+        dice = self._dice
+        batch = [
+            self._new(dice.choice(LANES), tuple(dice.sample(PEOPLE, dice.randint(1, 3))))
+            for _ in range(8)
+        ]
+        self._send(call, batch)
+
+    def _singles(self, call: Caller) -> None:
+        event = self._new("critical", (self._dice.choice(PEOPLE), FOLLOWED))
+        self._send(call, [event], Idempotency_Key=f"key-{event.id}")
+        # The same again has the same answer and no second effect.
+        self._send(call, [event], Idempotency_Key=f"key-{event.id}")
+
+    def _everyone(self, call: Caller) -> None:
+        event = Sent(f"all{next(self._numbers)}", "order.bulk", PEOPLE)
+        self._send(call, [event])
+        self._stop.wait(0.05)
+
+    def _cancels(self, call: Caller) -> None:
+        event = self._new("transactional", (FOLLOWED,), f"c{next(self._numbers)}")
+        answer = call("POST", "/v1/cancel", {"cancellation_key": event.key})
+        if answer.status == 200:
+            self._history.note("cancelled", key=event.key)
+            self._history.cancelled.add(str(event.key))
+        self._send(call, [event])
+        self._stop.wait(0.02)
+
+    def _reads(self, call: Caller) -> None:
+        token = token_of(call, READER)
+        with self._server.caller(token) as reader:
+            page = reader("GET", "/v1/inbox?status=unread&limit=5")
+            for item in page.body["items"] if page.status == 200 else ():
+                if reader("POST", f"/v1/inbox/{item['id']}/read").status == 200:
+                    self._history.note("read", item=item["id"])
+                    self._history.states[READER, item["id"]] = "read"
+        self._stop.wait(0.02)
+
+    def _chooses(self, call: Caller) -> None:
+        history = self._history
+        history.preferences_tried += 1
+        number = history.preferences_tried
+        if call("PUT", f"/v1/recipients/{CHOOSER}/preferences", choice(number)).status == 200:
+            history.note("preference", number=number)
+            history.preference = number
+        self._stop.wait(0.02)
+
+
+class Follower:
+    """A person's device: connects, says where it was, and keeps what it is shown."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self.cursor = ""
+        self.shown: list[str] = []
+        self.resyncs = 0
+        self._resuming = False
+
+    def follow(self, stop: threading.Event) -> None:
+        """Follow until told to stop, or until the server is gone."""
+        with suppress(NoAnswer, OSError, WebSocketException, TimeoutError), self._connected() as s:
+            while not stop.is_set():
+                with suppress(TimeoutError):
+                    self._take(s, s.recv(timeout=0.1))
+
+    def catch_up(self, count: int) -> None:
+        """Connect and stay until *count* items have been shown, or nothing more comes."""
+        with self._connected() as socket, suppress(TimeoutError):
+            while len(self.shown) < count:
+                self._take(socket, socket.recv(timeout=5))
+
+    @contextmanager
+    def _connected(self) -> Iterator[ClientConnection]:
+        with self._server.caller() as call:
+            token = token_of(call, FOLLOWED)
+        address = f"ws://127.0.0.1:{self._server.port}/v1/inbox/socket"
+        offered = [Subprotocol("tocsin.v1"), Subprotocol(f"bearer.{token}")]
+        with connect(address, subprotocols=offered, open_timeout=10) as socket:
+            hello = msgspec.json.decode(socket.recv(timeout=10))
+            assert hello["type"] == "hello", hello
+            self._resuming = False
+            self.cursor = self.cursor or hello["cursor"]
+            if hello["cursor"] != self.cursor:
+                self._resume(socket)
+            yield socket
+
+    def _resume(self, socket: ClientConnection) -> None:
+        self._resuming = True
+        socket.send(msgspec.json.encode({"type": "resume", "cursor": self.cursor}).decode())
+
+    def _take(self, socket: ClientConnection, text: str | bytes) -> None:
+        message = msgspec.json.decode(text)
+        if message["type"] == "resync":
+            self.resyncs += 1
+        elif message["prev"] != self.cursor:
+            # Something lies between: what is dropped here is among what follows.
+            if not self._resuming:
+                self._resume(socket)
+        else:
+            self._resuming = False
+            self.cursor = message["cursor"]
+            if message["type"] == "item":
+                self.shown.append(message["item"]["title"])
+
+
+def token_of(call: Caller, person: str) -> str:
+    """Mint a token for *person*."""
+    answer = call("POST", "/v1/tokens", {"recipient": person})
+    if answer.status >= 500:
+        raise NoAnswer
+    return str(answer.body["token"])
+
+
+def choice(number: int) -> dict[str, object]:
+    """Return preferences that say which they are."""
+    until = f"{number // 60 % 24:02}:{number % 60:02}"
+    return {"quiet_hours": [{"days": ["mon"], "from": "22:00", "until": until}]}
+
+
+def _document(event: Sent) -> dict[str, object]:
+    to: list[object] = list(event.people)
+    if event.people == PEOPLE:
+        to = [{"everyone": True}]
+    document: dict[str, object] = {
+        "type": event.type,
+        "id": event.id,
+        "source": "shop",
+        "recipients": to,
+        "data": {"n": event.id},
+    }
+    if event.key is not None:
+        document["cancellation_key"] = event.key
+    return document
