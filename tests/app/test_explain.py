@@ -15,9 +15,9 @@ from tocsin.domain.audience import Subscription
 from tocsin.domain.case import ChannelFacts
 from tocsin.domain.conditions import Comparison
 from tocsin.domain.ids import show_event
+from tocsin.domain.instants import show_instant
 from tocsin.domain.preferences import Choice, Preferences
 from tocsin.domain.recipient import Recipient
-from tocsin.domain.times import show_time
 from tocsin.ports.state import Suppression
 
 CHANNELS = {
@@ -69,7 +69,7 @@ async def test_who_got_it_and_by_which_path(town: Town) -> None:
 
     assert told.outcome == "sent"
     assert told.sentence == (
-        f"ana got it by inbox at {show_time(BEGIN_MS)} (not seen yet): order.shipped (version 1),"
+        f"ana got it by inbox at {show_instant(BEGIN_MS)} (not seen yet): order.shipped (version 1),"
         " in the audience by path data.to = 'ana'."
     )
     (run,) = told.runs
@@ -251,7 +251,7 @@ async def test_what_is_held_says_until_when(town: Town) -> None:
     town.clock.advance(BEGIN_MS + 120_000)
     audit = await town.services.history.auditor(BEGIN_MS)
 
-    assert f"will get it by push after {show_time(until_ms)}" in told.sentence
+    assert f"will get it by push after {show_instant(until_ms)}" in told.sentence
     assert told.runs[0].deliveries[1].waits_until_ms == until_ms
     assert audit.balanced
     assert audit.deliveries["transactional"]["push"].pending == 1

@@ -10,10 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.delivering.site import BEGIN_MS, Site, Vendor, delivery_of, process
-from tocsin.app.delivering.histories import OUTCOMES
 from tocsin.domain.attempts import history
 from tocsin.domain.recipient import Recipient
 from tocsin.domain.records import Attempt, Handoff, Settled
+from tocsin.domain.topics import OUTCOMES
 from tocsin.errors import Fenced
 from tocsin.ports.provider import ReceiptState
 from tocsin.ports.simulator import Dial, Taken

@@ -17,7 +17,6 @@ from tests.contract.view_stores import ViewStores
 from tocsin.adapters.files.blobs import FolderBlobs
 from tocsin.adapters.memory.limiter import MemoryLimiter
 from tocsin.adapters.memory.presence import MemoryPresence
-from tocsin.adapters.sqlite.inbox import stream_of
 from tocsin.adapters.system import VirtualClock
 from tocsin.api.inbox import InboxRoutes, ReadRate
 from tocsin.app.broadcasts import BroadcastTexts
@@ -28,6 +27,7 @@ from tocsin.app.inbox_versions import InboxVersions
 from tocsin.app.routing.workflows import RunWorkflows
 from tocsin.app.tokens import Tokens
 from tocsin.app.workflows import WorkflowRegistry
+from tocsin.domain.topics import stream_of
 from tocsin.gateway.server import SocketServer, SocketSettings, socket_class
 from tocsin.gateway.sessions import Sessions
 from tocsin.ports.log import Batch

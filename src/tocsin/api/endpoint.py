@@ -120,8 +120,3 @@ def caller_of(scope: Scope) -> Principal:
     caller = scope["tocsin.caller"]
     assert isinstance(caller, Principal)
     return caller
-
-
-def request_id_of(scope: Scope) -> str:
-    """Return the id of the request, as logs and problems have it."""
-    return str(scope["tocsin.request_id"])

@@ -9,9 +9,9 @@ from tocsin.app.routing.inputs import Input, Run
 from tocsin.app.routing.rendering import RunText
 from tocsin.app.routing.workflows import RunWorkflows
 from tocsin.domain.ids import EventKey, notification_key
+from tocsin.domain.instants import show_instant
 from tocsin.domain.items import body
 from tocsin.domain.records import Broadcast, Event
-from tocsin.domain.times import show_time
 from tocsin.errors import NotFound
 from tocsin.ports.cache import Blobs
 from tocsin.ports.log import Log
@@ -42,7 +42,7 @@ class BroadcastTexts:
         version = broadcast.version
         workflow = await self._workflows.version(broadcast.workflow, version, event.content)
         entry = Input(0, 0, 0, event, event)
-        text = RunText(entry, Run(workflow, broadcast.index), show_time(broadcast.visible_ms))
+        text = RunText(entry, Run(workflow, broadcast.index), show_instant(broadcast.visible_ms))
         place = text.place(step_at(workflow, broadcast.step), recipient)
         return text.contents[place]
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from tocsin.domain.lanes import LANES
 from tocsin.errors import Forbidden
 from tocsin.ports.state import ApiKey
 
@@ -116,11 +115,6 @@ def principal_of(key: ApiKey) -> Principal:
             rate_per_s=key.rate_per_s,
         ),
     )
-
-
-def known_lanes(lanes: tuple[str, ...]) -> bool:
-    """Return whether all of *lanes* exist."""
-    return set(lanes) <= set(LANES)
 
 
 def _check(what: str, value: str | None, allowed: frozenset[str]) -> None:

@@ -20,13 +20,13 @@ from tocsin.domain.follow import INBOX
 from tocsin.domain.ids import NotificationKey, notification_parts
 from tocsin.domain.reasons import Reason
 from tocsin.domain.records import Settled
+from tocsin.domain.topics import OUTCOMES
 from tocsin.errors import NotFound
 from tocsin.ports.cache import Blobs
 from tocsin.ports.log import Follow, Log, Output, Step
 from tocsin.ports.state import Claim, Claims, Fanout, Fanouts, Recipients, Timers, Tombstone
 from tocsin.ports.system import Chance, Clock
 
-OUTCOMES: Final = "outcomes"
 LISTED_MAX: Final = 1_000
 _SWAPS: Final = 500
 """Rows that are raced for at once."""

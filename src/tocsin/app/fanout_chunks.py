@@ -18,16 +18,16 @@ from tocsin.domain.chunks import Chunk
 from tocsin.domain.fanout import BlockDecision, decide_block, keys_needed
 from tocsin.domain.follow import INBOX
 from tocsin.domain.ids import EventKey, delivery_key, notification_key
+from tocsin.domain.instants import show_instant
 from tocsin.domain.reasons import Reason
 from tocsin.domain.recipient import Recipient
 from tocsin.domain.records import Broadcast, Event, Handoff, Individuals, Record
 from tocsin.domain.template_values import RenderFailed
-from tocsin.domain.times import show_time
+from tocsin.domain.topics import BROADCASTS
 from tocsin.domain.workflow import Workflow
 from tocsin.ports.log import Log, Output
 from tocsin.ports.state import Audiences, Claims, Fanout, Recipients
 
-BROADCASTS: Final = "inbox.broadcasts"
 _INDIVIDUALS_MAX: Final = 500
 _NOBODY: Final = Recipient(0, "")
 """Stands for all readers of a text that is the same for each."""
@@ -174,7 +174,7 @@ def _with_text(
     if step.channel != INBOX or step.personal or Reason.SEND not in by_reason:
         return _Decided(chunk, by_reason, personal, b"")
     run = Run(work.workflow, work.row.index)
-    text = RunText(Input(0, 0, 0, work.event, work.event), run, show_time(now_ms))
+    text = RunText(Input(0, 0, 0, work.event, work.event), run, show_instant(now_ms))
     try:
         body = text.contents[text.place(step, _NOBODY)]
     except RenderFailed:

@@ -12,7 +12,7 @@ import msgspec
 import structlog
 from pyroaring import BitMap
 
-from tocsin.app.fanout_chunks import BROADCASTS, ChunkStep, Underway
+from tocsin.app.fanout_chunks import ChunkStep, Underway
 from tocsin.app.lookup import EventLookup
 from tocsin.app.routing.again import own_data
 from tocsin.app.routing.holding import CANCEL, FANOUT, ROUTE
@@ -22,6 +22,7 @@ from tocsin.domain.follow import INBOX
 from tocsin.domain.ids import accepted_ms, fanout_delivery, show_fanout
 from tocsin.domain.lanes import LANES, Lane
 from tocsin.domain.records import Broadcast, Event
+from tocsin.domain.topics import BROADCASTS
 from tocsin.domain.workflow import Workflow
 from tocsin.errors import NotFound, StorageFailed, Unavailable
 from tocsin.ports.cache import Blobs

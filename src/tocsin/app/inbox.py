@@ -9,13 +9,14 @@ from typing import Final, NamedTuple
 import msgspec
 
 from tocsin.app.broadcasts import BroadcastTexts
-from tocsin.app.inbox_changes import STATES_TOPIC, ChangeWriter
+from tocsin.app.inbox_changes import ChangeWriter
 from tocsin.domain.cursor import read_cursor, show_cursor
 from tocsin.domain.ids import NotificationKey, delivery_key
 from tocsin.domain.inbox import Counts, ItemState
+from tocsin.domain.instants import show_instant
 from tocsin.domain.lanes import LANES
 from tocsin.domain.records import Broadcast, StateChange
-from tocsin.domain.times import show_time
+from tocsin.domain.topics import STREAMS
 from tocsin.errors import NotFound, RequestRefused
 from tocsin.ports.log import Follow, Log
 from tocsin.ports.system import Clock
@@ -28,9 +29,6 @@ LOOKED_AT_MAX: Final = 1_000
 """So many items one page looks at, however few of them its filter shows."""
 
 _READ_AHEAD: Final = 200
-STREAM_TOPICS: Final = (*(f"inbox.{lane}" for lane in LANES), STATES_TOPIC, "inbox.broadcasts")
-"""The topic of each stream of a cursor."""
-STATES_STREAM: Final = STREAM_TOPICS.index(STATES_TOPIC)
 
 _DELIVERING: Final = frozenset({"seen", "read", "acknowledge", "received"})
 
@@ -103,7 +101,7 @@ class InboxDesk:
 
     def places(self, number: int) -> tuple[tuple[str, int], ...]:
         """Return (topic, partition) of each of the person's streams."""
-        return tuple((topic, self._log.partition_of(topic, number)) for topic in STREAM_TOPICS)
+        return tuple((topic, self._log.partition_of(topic, number)) for topic in STREAMS)
 
     def ends(self, number: int) -> tuple[int, ...]:
         """Return the positions after everything that the person can see now."""
@@ -267,7 +265,7 @@ def with_state(body: bytes, state: ItemState) -> bytes:
         ("acknowledged_at", state.acknowledged_ms),
         ("received_at", state.received_ms),
     )
-    more = "".join(f',"{name}":"{show_time(at)}"' for name, at in times if at is not None)
+    more = "".join(f',"{name}":"{show_instant(at)}"' for name, at in times if at is not None)
     return body[:-1] + more.encode() + b"}"
 
 

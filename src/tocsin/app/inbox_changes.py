@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Final
 
 from tocsin.domain.records import StateChange
+from tocsin.domain.topics import STATES
 from tocsin.ports.log import Follow, Log, Output, Step
 from tocsin.ports.views import InboxView
-
-STATES_TOPIC: Final = "inbox.states"
 
 
 class ChangeWriter:
@@ -60,9 +58,9 @@ class ChangeWriter:
     async def _commit(self, changes: Sequence[StateChange]) -> None:
         gathered: dict[int, list[StateChange]] = {}
         for change in changes:
-            partition = self._log.partition_of(STATES_TOPIC, change.recipient)
+            partition = self._log.partition_of(STATES, change.recipient)
             gathered.setdefault(partition, []).append(change)
-        outputs = [Output(STATES_TOPIC, partition, some) for partition, some in gathered.items()]
+        outputs = [Output(STATES, partition, some) for partition, some in gathered.items()]
         if self._follow is not None:
             await self._log.commit(Step((), outputs), self._follow)
             return

@@ -8,9 +8,7 @@ rules of what a name or a time zone may be stand here once.
 from __future__ import annotations
 
 import re
-import zoneinfo
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Annotated, Final, TypeVar
 
 import msgspec
@@ -26,6 +24,7 @@ from tocsin.app.addresses import (
 )
 from tocsin.app.texts import Line64, Line128, Line256, Line4096
 from tocsin.domain.instants import parse_instant
+from tocsin.domain.quiet_hours import known_zone
 from tocsin.domain.reading import bad_characters
 from tocsin.domain.recipient import (
     ADDRESSES_MAX,
@@ -202,7 +201,7 @@ def normal_locale(value: str) -> str:
 
 def check_timezone(value: str | None) -> str | None:
     """Return *value* if it names a zone of the tz database; raises `RequestRefused`."""
-    if value is not None and not _zone_exists(value):
+    if value is not None and not known_zone(value):
         raise RequestRefused(
             "is not a time zone, for example Europe/Madrid", code="invalid_timezone"
         )
@@ -307,12 +306,3 @@ def _attributes(change: ProfileInput, before: Recipient) -> bytes | None:
     if not isinstance(value, dict):
         raise RequestRefused("must be a JSON object", code="wrong_type")
     return raw
-
-
-@lru_cache(maxsize=1_024)
-def _zone_exists(name: str) -> bool:
-    try:
-        zoneinfo.ZoneInfo(name)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        return False
-    return True

@@ -14,6 +14,7 @@ from typing import Final, Protocol
 from tocsin.domain.follow import follow
 from tocsin.domain.lanes import LANES, Lane
 from tocsin.domain.records import Handoff, Item, Plan
+from tocsin.domain.topics import OUTCOMES, STREAMS
 from tocsin.ports.cache import Feed
 from tocsin.ports.log import Batch, Follow, Log, Output, PreparedWrite, Projection, Source, Step
 from tocsin.ports.views import InboxView, LedgerView
@@ -62,7 +63,7 @@ class LedgerProjection:
 
     def follows(self, topic: str) -> bool:
         """Return whether the ledger settles or counts records of *topic*."""
-        return topic.startswith(("plans.", "inbox.", "outcomes"))
+        return topic.startswith(("plans.", "inbox.", OUTCOMES))
 
     def prepare(self, batches: Sequence[Batch]) -> PreparedWrite:
         """Return the write for the step's transaction."""
@@ -149,8 +150,7 @@ class Projector:
 
 def followed_topics() -> tuple[str, ...]:
     """Return every topic that a view follows."""
-    per_lane = [f"{kind}.{lane}" for kind in ("plans", "inbox") for lane in LANES]
-    return (*per_lane, "inbox.states", "inbox.broadcasts", "outcomes")
+    return (*(f"plans.{lane}" for lane in LANES), *STREAMS, OUTCOMES)
 
 
 def partitions_of(log: Log, topic: str) -> range:

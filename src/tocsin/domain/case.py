@@ -38,8 +38,6 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     suppressed: AbstractSet[tuple[int, str]] = frozenset()
     suppressed_digests: AbstractSet[tuple[bytes, str]] = frozenset()
     workflow_active: bool = True
-    preferences_known: bool = True
-    """False when only a last known version of them is at hand: see `must_wait`."""
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,15 +59,6 @@ class Target(msgspec.Struct, frozen=True):
     channel: ChannelFacts
     number: int
     address: Address | None
-
-
-def must_wait(workflow: Workflow, facts: Facts) -> bool:
-    """
-    Return whether the run has to wait because preferences cannot be read now.
-
-    What is critical or required goes by the last known choices, or by the defaults.
-    """
-    return not facts.preferences_known and not workflow.unstoppable
 
 
 def targets(case: Case, step: CompiledStep) -> list[Target]:

@@ -14,9 +14,9 @@ import msgspec
 
 from tocsin.domain.decision import Decision, GateResult
 from tocsin.domain.inbox import ItemState
+from tocsin.domain.instants import show_instant
 from tocsin.domain.reasons import Reason
 from tocsin.domain.records import Attempt, Settled
-from tocsin.domain.times import show_time
 
 CLAIM_RULE: Final = "cancel"
 """The rule of a decision that lost its claim row to a cancel."""
@@ -110,12 +110,12 @@ def why(reason: str, rule: str = "") -> str:
 def delivery_clause(delivery: Delivery) -> str:
     """Return what became of one delivery, as a clause that follows the recipient's name."""
     channel = delivery.decision.channel
-    at = show_time(delivery.at_ms)
+    at = show_instant(delivery.at_ms)
     match delivery.state:
         case "sent" | "delivered":
             return _arrived(delivery, channel, at)
         case "deferred":
-            until = show_time(delivery.waits_until_ms or delivery.decision.until_ms or 0)
+            until = show_instant(delivery.waits_until_ms or delivery.decision.until_ms or 0)
             return f"will get it by {channel} after {until} because {_because(delivery)}"
         case "pending" | "sending":
             return f"has not got it by {channel} yet: it is {delivery.state} since {at}"
@@ -144,7 +144,7 @@ def _arrived(delivery: Delivery, channel: str, at: str) -> str:
         ("acknowledged", state.acknowledged_ms),
         ("archived", state.archived_ms),
     )
-    done = [f"{verb} it at {show_time(ms)}" for verb, ms in steps if ms is not None]
+    done = [f"{verb} it at {show_instant(ms)}" for verb, ms in steps if ms is not None]
     return f"{clause} ({_list(done) if done else 'not seen yet'})"
 
 

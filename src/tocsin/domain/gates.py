@@ -145,7 +145,6 @@ def _choice_inputs(target: Target) -> dict[str, object]:
         "channel": target.step.channel,
         "category": case.workflow.category,
         "required": case.workflow.required,
-        "preferences_known": facts.preferences_known,
     }
     if case.recipient is not None:
         answer = choose(

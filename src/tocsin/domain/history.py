@@ -9,21 +9,20 @@ import msgspec
 from pyroaring import BitMap
 
 from tocsin.domain.decision import Decision
+from tocsin.domain.delivery import State
 from tocsin.domain.follow import INBOX
 from tocsin.domain.ids import EventKey, delivery_key, notification_key
 from tocsin.domain.reasons import Outcome, Reason, Verdict
 from tocsin.domain.records import Broadcast, Plan, PlannedRun
 
 STATE_OF: Final = {
-    Verdict.SEND: "pending",
-    Verdict.DEFER: "deferred",
-    Verdict.SUPPRESS: "suppressed",
-    Verdict.EXPIRE: "expired",
-    Verdict.CANCEL: "cancelled",
+    Verdict.SEND: State.PENDING,
+    Verdict.DEFER: State.DEFERRED,
+    Verdict.SUPPRESS: State.SUPPRESSED,
+    Verdict.EXPIRE: State.EXPIRED,
+    Verdict.CANCEL: State.CANCELLED,
 }
 """The state of a delivery by its decision alone, until something else is known."""
-
-PENDING: Final = frozenset({"pending", "sending", "deferred"})
 
 
 class Planned(msgspec.Struct, frozen=True):

@@ -9,15 +9,6 @@ import msgspec
 
 StateName = Literal["seen", "read", "unread", "archive", "unarchive", "acknowledge", "received"]
 
-STATE_NAMES: Final[tuple[StateName, ...]] = (
-    "seen",
-    "read",
-    "unread",
-    "archive",
-    "unarchive",
-    "acknowledge",
-    "received",
-)
 ALL_STATE_NAMES: Final = frozenset({"seen", "read", "archive"})
 """The states that ``POST /v1/inbox/{state}-all`` takes."""
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import structlog
 
-from tocsin.app.inbox import STATES_STREAM, InboxDesk
+from tocsin.app.inbox import InboxDesk
 from tocsin.domain.inbox import Counts
 from tocsin.domain.records import StateChange
+from tocsin.domain.topics import STATES_STREAM
 from tocsin.errors import NotFound, TocsinError
 from tocsin.gateway import messages
 from tocsin.gateway.outbox import Outbox

@@ -134,7 +134,7 @@ def _calm_interpreter() -> None:
     gc.set_threshold(200_000, 20, 100)
     # The writer's thread asks for the interpreter after every call into SQLite. While the loop is
     # busy it waits a whole interval each time, and a commit makes several such calls.
-    sys.setswitchinterval(0.001)
+    sys.setswitchinterval(0.0002)
 
 
 async def _sandbox_key(running: Running, driving: Driving) -> None:

@@ -21,6 +21,7 @@ from tocsin.app.project import followed_topics
 from tocsin.app.routing.router import GROUP
 from tocsin.domain.lanes import LANES
 from tocsin.domain.reasons import Outcome
+from tocsin.domain.topics import BROADCASTS, STATES
 from tocsin.gateway.people import Session
 from tocsin.gateway.server import SocketServer
 from tocsin.gateway.sessions import Sessions
@@ -85,7 +86,7 @@ def build_backlog(storage: Storage, clock: Clock, channels: Iterable[str]) -> Ba
             positions = partial(log.committed, topic)
             readers.append(Follower(f"deliver.{channel}", [topic], positions))
     if not log.atomic_with_views:
-        shown = [*of("inbox"), "inbox.states", "inbox.broadcasts"]
+        shown = [*of("inbox"), STATES, BROADCASTS]
         readers.append(Follower("expand", of("plans"), partial(log.committed, "expand")))
         readers.append(Follower("inbox", shown, storage.inbox.marks))
         readers.append(Follower("ledger", followed_topics(), storage.ledger.marks))

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Gauge
 
-from tocsin.adapters.sqlite.inbox import stream_of
 from tocsin.app.accepting.accept import Accept, ProducerRate
 from tocsin.app.accepting.keying import Keying
 from tocsin.app.access import Access
@@ -36,6 +35,7 @@ from tocsin.app.workflows import WorkflowRegistry
 from tocsin.config import Config
 from tocsin.domain.case import ChannelFacts
 from tocsin.domain.lanes import Lane
+from tocsin.domain.topics import stream_of
 from tocsin.ports.log import Follow
 from tocsin.ports.system import Chance, Clock
 from tocsin.wiring.channels import Delivery, OpenChannels, build_delivery, without_providers

@@ -16,7 +16,7 @@ from tests.unit.domain.people import (
     recipients,
     workflows,
 )
-from tocsin.domain.case import Case, ChannelFacts, Facts, must_wait
+from tocsin.domain.case import Case, ChannelFacts, Facts
 from tocsin.domain.category import Category
 from tocsin.domain.decide import decide, decide_step, trace
 from tocsin.domain.decision import Decision
@@ -268,22 +268,6 @@ def test_there_is_one_decision_for_each_address_and_one_for_none() -> None:
 def test_a_held_message_whose_address_is_gone_is_suppressed() -> None:
     decision = decide_step(case(), 0, 9)
     assert (decision.address, decision.reason) == (9, Reason.NO_ADDRESS)
-
-
-@pytest.mark.parametrize(
-    ("fields", "known", "waits"),
-    [
-        ({}, True, False),
-        ({}, False, True),
-        ({"lane": "critical"}, False, False),
-        ({"required": True}, False, False),
-        ({"lane": "bulk"}, False, True),
-    ],
-)
-def test_without_preferences_only_what_cannot_wait_goes_on(
-    fields: dict[str, object], known: bool, waits: bool
-) -> None:
-    assert must_wait(build_workflow(**fields), some(preferences_known=known)) is waits
 
 
 @given(workflows(), recipients(1) | st.none(), facts(), EXPIRIES, st.booleans(), st.booleans())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
-from typing import Final
 
 import apsw
 
@@ -19,15 +18,11 @@ from tocsin.adapters.sqlite.run_tail import PendingAddition
 from tocsin.adapters.sqlite.runs import IndexRuns
 from tocsin.adapters.sqlite.view_marks import ViewMarks
 from tocsin.domain.inbox import Counts, count
-from tocsin.domain.lanes import LANE_NUMBER, LANES
 from tocsin.domain.records import Broadcast, Item, StateChange, decode
+from tocsin.domain.topics import BROADCASTS, STATES_STREAM, STREAMS, stream_of
 from tocsin.ports.log import Batch
 from tocsin.ports.views import Missed, StoredItem
 
-STATES_TOPIC: Final = "inbox.states"
-BROADCASTS_TOPIC: Final = "inbox.broadcasts"
-STATES_STREAM: Final = 3
-TOPICS: Final = (*(f"inbox.{lane}" for lane in LANES), STATES_TOPIC, BROADCASTS_TOPIC)
 """The topic of each stream."""
 
 Bodies = Callable[[apsw.Connection, str, int, int], tuple[int, bytes] | None]
@@ -107,7 +102,7 @@ class SqliteInbox:
         for batch in batches:
             where = (batch.topic, batch.partition)
             self._applied[where] = max(batch.end, self._applied.get(where, 0))
-            if batch.topic == BROADCASTS_TOPIC:
+            if batch.topic == BROADCASTS:
                 for position, each in enumerate(batch.records, batch.position):
                     if isinstance(each, Broadcast):
                         self._broadcasts.note(position, each.block)
@@ -141,7 +136,7 @@ class SqliteInbox:
         self, recipient: int, *, before: bytes | None, limit: int
     ) -> Sequence[StoredItem]:
         """Return a page, newest first; it is shorter than *limit* at the end alone."""
-        end = self._end(BROADCASTS_TOPIC, 0)
+        end = self._end(BROADCASTS, 0)
         entries = await self._entries(recipient, limit=limit, below=before)
 
         def read(connection: apsw.Connection) -> list[StoredItem]:
@@ -158,7 +153,7 @@ class SqliteInbox:
     async def by_key(self, recipient: int, keys: Sequence[bytes]) -> Sequence[StoredItem]:
         """Return those of *keys* that exist."""
         wanted = set(keys)
-        end = self._end(BROADCASTS_TOPIC, 0)
+        end = self._end(BROADCASTS, 0)
         entries = [e for e in await self._entries(recipient) if e.key in wanted]
 
         def read(connection: apsw.Connection) -> list[StoredItem]:
@@ -172,7 +167,7 @@ class SqliteInbox:
 
     async def counts(self, recipient: int, now_ms: int) -> Counts:
         """Count by entries and states; no body is read."""
-        end = self._end(BROADCASTS_TOPIC, 0)
+        end = self._end(BROADCASTS, 0)
         entries = await self._entries(recipient)
 
         def read(connection: apsw.Connection) -> Counts:
@@ -189,7 +184,7 @@ class SqliteInbox:
     async def missed(self, recipient: int, vector: Sequence[int], *, limit: int) -> Missed | None:
         """Return what came at or after *vector*."""
         ends = self.ends(recipient)
-        if len(vector) != len(TOPICS) or any(v > end for v, end in zip(vector, ends, strict=True)):
+        if len(vector) != len(STREAMS) or any(v > end for v, end in zip(vector, ends, strict=True)):
             return None
         # By position and not by place: an item may become visible late with an early time.
         newer = [e for e in await self._entries(recipient) if e.position >= vector[e.stream]]
@@ -212,7 +207,7 @@ class SqliteInbox:
 
     def ends(self, recipient: int) -> tuple[int, ...]:
         """Return the end of each of the recipient's streams in this view."""
-        return tuple(self._end(t, self._partition_of(t, recipient)) for t in TOPICS)
+        return tuple(self._end(t, self._partition_of(t, recipient)) for t in STREAMS)
 
     def _end(self, topic: str, partition: int) -> int:
         return self._applied.get((topic, partition), 0)
@@ -226,7 +221,7 @@ class SqliteInbox:
         while True:
             found = (await self._runs.find([key], limit=wanted, below=below)).get(key, [])
             entries = [unpack(each) for each in found]
-            kept = [e for e in entries if e.position < self._end(TOPICS[e.stream], e.partition)]
+            kept = [e for e in entries if e.position < self._end(STREAMS[e.stream], e.partition)]
             if wanted is None or limit is None or len(kept) >= limit or len(found) < wanted:
                 return kept if limit is None else kept[-limit:]
             # Some of the newest are not durable yet: look further back for as many more.
@@ -243,7 +238,7 @@ class SqliteInbox:
         return items
 
     def _item(self, connection: apsw.Connection, entry: Entry) -> Item | None:
-        found = self._bodies(connection, TOPICS[entry.stream], entry.partition, entry.position)
+        found = self._bodies(connection, STREAMS[entry.stream], entry.partition, entry.position)
         if found is None or not 0 <= entry.position - found[0] < count_of(found[1]):
             return None
         each = decode(record(found[1], entry.position - found[0]))
@@ -267,15 +262,6 @@ class SqliteInbox:
                 step=record.step,
                 broadcast=record,
             )
-
-
-def stream_of(topic: str) -> int:
-    """Return the number of the stream that a topic is."""
-    if topic == STATES_TOPIC:
-        return STATES_STREAM
-    if topic == BROADCASTS_TOPIC:
-        return BROADCAST_STREAM
-    return LANE_NUMBER[topic.partition(".")[2]]
 
 
 def _entry(item: Item, stream: int, partition: int, position: int) -> bytes:

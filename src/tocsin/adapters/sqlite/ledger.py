@@ -19,10 +19,12 @@ from tocsin.adapters.sqlite.settlements import (
     SettlementWrite,
 )
 from tocsin.adapters.sqlite.view_marks import ViewMarks
+from tocsin.domain.delivery import OPEN, State
 from tocsin.domain.follow import INBOX
+from tocsin.domain.history import STATE_OF
 from tocsin.domain.ids import EventKey, accepted_ms, delivery_key, notification_key
 from tocsin.domain.lanes import LANE_NUMBER, LANES
-from tocsin.domain.reasons import Reason, Verdict
+from tocsin.domain.reasons import Reason
 from tocsin.domain.records import (
     Attempt,
     Broadcast,
@@ -39,11 +41,8 @@ from tocsin.ports.views import SettledDelivery
 ENTRY_BYTES: Final = 20
 KEY_BYTES: Final = 4
 
-STATE_OF: Final = {
-    Verdict.SUPPRESS: "suppressed",
-    Verdict.EXPIRE: "expired",
-    Verdict.CANCEL: "cancelled",
-}
+_ENDS: Final = {verdict: str(state) for verdict, state in STATE_OF.items() if state not in OPEN}
+"""The states that a decision alone ends a delivery in."""
 
 _REASON_STATES: Final[dict[str, str]] = {
     Reason.SEND: "sent",
@@ -51,7 +50,7 @@ _REASON_STATES: Final[dict[str, str]] = {
     Reason.CANCELLED: "cancelled",
 }
 
-_FINAL: Final = frozenset({"sent", "delivered", "suppressed", "failed", "expired", "cancelled"})
+_FINAL: Final = frozenset(str(state) for state in State if state not in OPEN)
 
 
 class LedgerWrite:
@@ -135,7 +134,7 @@ class _Gathered:
                 if note.recipient >> 32 == 0:
                     self.entries.append(note.recipient.to_bytes(4, "big") + tail)
                 for decision in note.decisions:
-                    state = STATE_OF.get(decision.verdict)
+                    state = _ENDS.get(decision.verdict)
                     if state is None:
                         continue
                     key = notification_key(EventKey(plan.event), run.index, note.recipient)

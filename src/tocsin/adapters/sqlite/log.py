@@ -17,8 +17,10 @@ from tocsin.adapters.sqlite.log_rows import chunk_at, time_span
 from tocsin.adapters.sqlite.log_write import ChunkRow, LogWrite, SpanRow
 from tocsin.adapters.sqlite.tail import Place, Tail, Waiters
 from tocsin.adapters.sqlite.topics import Topics, place, position_of
+from tocsin.adapters.sqlite.transaction import Essential
 from tocsin.adapters.sqlite.writer import Writer
 from tocsin.domain.records import Poison, Record, decode, encode
+from tocsin.domain.topics import BROADCASTS
 from tocsin.ports.log import Batch, Follow, Output, PreparedWrite, Projection, Step
 from tocsin.ports.log import Place as LogPlace
 
@@ -27,7 +29,7 @@ _CHUNK_BYTES: Final = 256 * 1024
 # Inbox pages cut single records out of many chunks, and reading a row reads all of it.
 _INBOX_CHUNK_BYTES: Final = 48 * 1024
 
-_SINGLE: Final = frozenset({"inbox.broadcasts"})
+_SINGLE: Final = frozenset({BROADCASTS})
 
 
 class SqliteLog:
@@ -257,7 +259,9 @@ class SqliteLog:
     ) -> asyncio.Future[None]:
         chunks, spans = self._rows(batches)
         sources = step.sources if step is not None else ()
-        future = self._writer.submit(LogWrite(sources, chunks, spans, writes))
+        write = LogWrite(sources, chunks, spans, writes)
+        # Only a step can be fenced; what is merely appended is never undone alone.
+        future = self._writer.submit(Essential(write) if step is None else write)
         future.add_done_callback(partial(self._durable, batches))
         return future
 

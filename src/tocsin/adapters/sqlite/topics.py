@@ -11,8 +11,6 @@ _TOPIC_SHIFT: Final = 52
 _PARTITION_SHIFT: Final = 44
 _POSITION_MASK: Final = (1 << _PARTITION_SHIFT) - 1
 
-PARTITIONS_MAX: Final = 256
-
 
 def place(topic: int, partition: int, position: int) -> int:
     """Return the row id of the chunk that begins at *position*."""

@@ -29,18 +29,27 @@ FAILS_THE_GROUP: Final = (
 )
 
 
-def essential(operation: Operation) -> Operation:
-    """Return *operation*, changed so that nothing of its group stands unless it does."""
+class Essential:
+    """
+    An operation without which nothing of its group may stand.
 
-    def run(connection: apsw.Connection) -> Any:
+    It needs no savepoint, since it is never undone alone; that saves two calls into SQLite, each of
+    which gives the interpreter away and waits to get it back.
+    """
+
+    __slots__ = ("_operation",)
+
+    def __init__(self, operation: Operation) -> None:
+        self._operation = operation
+
+    def __call__(self, connection: apsw.Connection) -> Any:
+        """Run it; raises `EssentialFailed`, or what fails the group anyway."""
         try:
-            return operation(connection)
+            return self._operation(connection)
         except FAILS_THE_GROUP:
             raise
         except Exception as error:
             raise EssentialFailed from error
-
-    return run
 
 
 def commit_group(
@@ -55,7 +64,7 @@ def commit_group(
     """
     connection.execute("BEGIN IMMEDIATE")
     try:
-        run = _alone if len(operations) == 1 else _in_savepoint
+        run = _alone if len(operations) == 1 else _beside_others
         outcomes = [run(connection, operation) for operation in operations]
         if crash is not None:
             crash("before-commit")
@@ -80,7 +89,9 @@ def _alone(connection: apsw.Connection, operation: Operation) -> Outcome:
         return None, error
 
 
-def _in_savepoint(connection: apsw.Connection, operation: Operation) -> Outcome:
+def _beside_others(connection: apsw.Connection, operation: Operation) -> Outcome:
+    if isinstance(operation, Essential):
+        return operation(connection), None
     connection.execute("SAVEPOINT operation")
     try:
         result = operation(connection)

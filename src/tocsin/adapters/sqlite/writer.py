@@ -26,11 +26,11 @@ from tocsin.adapters.sqlite.checkpoint import Checkpointer, CheckpointPolicy
 from tocsin.adapters.sqlite.connection import open_writer, settle
 from tocsin.adapters.sqlite.transaction import (
     CrashPoint,
+    Essential,
     EssentialFailed,
     Operation,
     Outcome,
     commit_group,
-    essential,
 )
 from tocsin.errors import Stopping, StorageFailed, StorageFull, TocsinError, Unavailable
 
@@ -178,7 +178,7 @@ class Writer:
         """
         future: asyncio.Future[Any] = self._loop.create_future()
         future.add_done_callback(partial(tell, settled))
-        self._put(_Item(essential(operation), future, kept=True), urgent=False)
+        self._put(_Item(Essential(operation), future, kept=True), urgent=False)
 
     async def flush(self) -> None:
         """Return when everything submitted before is durable or has failed."""

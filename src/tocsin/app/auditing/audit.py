@@ -24,13 +24,13 @@ from tocsin.domain.audit import (
 )
 from tocsin.domain.lanes import LANES, Lane
 from tocsin.domain.records import Broadcast, Poison
+from tocsin.domain.topics import BROADCASTS
 from tocsin.errors import RequestRefused
 from tocsin.ports.log import Log
 from tocsin.ports.state import Timers
 from tocsin.ports.system import Clock
 from tocsin.ports.views import LedgerView
 
-BROADCASTS: Final = "inbox.broadcasts"
 _EXPANDERS: Final = "expand"
 
 

@@ -18,9 +18,10 @@ from tocsin.domain.audit import (
     planned_deliveries,
 )
 from tocsin.domain.ids import accepted_ms, show_delivery, show_event, show_fanout
+from tocsin.domain.instants import show_instant
 from tocsin.domain.reasons import Outcome
 from tocsin.domain.records import Broadcast, Event, Plan
-from tocsin.domain.times import show_time
+from tocsin.domain.topics import BROADCASTS
 from tocsin.ports.log import Log, Place
 from tocsin.ports.views import LedgerView
 
@@ -200,7 +201,7 @@ class Differences:
             found.violations += rest - 1
         elif rest < 0:
             detail = f"{-rest} of {lane}/{channel} settled and are planned nowhere"
-            found.name("settled", show_time(part[0]), detail)
+            found.name("settled", show_instant(part[0]), detail)
             found.violations += -rest - 1
 
     async def _lost(self, deliveries: Sequence[bytes], sides: Sides) -> list[bytes]:
@@ -224,7 +225,7 @@ class Differences:
     async def _chunks(self, part: tuple[int, int], of: Channel, again: Planned) -> list[bytes]:
         """Count the chunks of a bucket; return the fan-outs that they belong to."""
         found: dict[bytes, None] = {}
-        async for batch in read_window(self._log, "inbox.broadcasts", 0, *part):
+        async for batch in read_window(self._log, BROADCASTS, 0, *part):
             for each in batch.records:
                 if isinstance(each, Broadcast) and part[0] <= each.stamp_ms < part[1]:
                     again.take_chunk(each)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Final
 
 from tocsin.domain.attempts import History
 from tocsin.domain.ids import NotificationKey, accepted_ms, notification_parts
 from tocsin.domain.records import Attempt, Settled
+from tocsin.domain.topics import OUTCOMES
 from tocsin.ports.log import Batch, Follow, Log, Output, Step
-
-OUTCOMES: Final = "outcomes"
 
 
 class Histories:

@@ -9,9 +9,10 @@ from typing import Final
 
 import structlog
 
-from tocsin.app.delivering.histories import OUTCOMES, Histories
+from tocsin.app.delivering.histories import Histories
 from tocsin.domain.handoff_order import HandoffOrder
 from tocsin.domain.records import Attempt, Settled
+from tocsin.domain.topics import OUTCOMES
 from tocsin.domain.window import Window
 from tocsin.errors import Fenced, StorageFailed, Unavailable
 from tocsin.ports.log import Batch, Source, Step

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from tocsin.app.delivering.histories import OUTCOMES
 from tocsin.app.delivering.journal import Owned
 from tocsin.domain.attempts import History
 from tocsin.domain.handoff_order import PATIENCE_MS, HandoffOrder
 from tocsin.domain.lanes import Lane
 from tocsin.domain.records import Attempt, Settled
+from tocsin.domain.topics import OUTCOMES
 from tocsin.domain.window import Window
 from tocsin.ports.log import Log
 

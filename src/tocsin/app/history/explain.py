@@ -16,10 +16,10 @@ from tocsin.app.routing.workflows import RunWorkflows
 from tocsin.domain.explain import Run, sentence, summary_outcome
 from tocsin.domain.history import chunk_notes, notes, outcome, reason_in
 from tocsin.domain.ids import show_event
+from tocsin.domain.instants import show_instant
 from tocsin.domain.reasons import Outcome
 from tocsin.domain.recipient import Recipient
 from tocsin.domain.records import Plan, PlannedRun
-from tocsin.domain.times import show_time
 from tocsin.domain.workflow import Workflow
 from tocsin.errors import NotFound
 from tocsin.ports.cache import Blobs
@@ -117,7 +117,7 @@ class Explainer:
     async def _lane(self, lane: LaneEvent, who: Who) -> list[Run]:
         plan = lane.own
         if plan is None:
-            detail = f"accepted at {show_time(lane.event.accepted_ms)} and not routed yet"
+            detail = f"accepted at {show_instant(lane.event.accepted_ms)} and not routed yet"
             return [
                 Run(workflow=key, version=v, lane=lane.lane, outcome="waiting", detail=detail)
                 for key, v, _ in lane.event.workflows
@@ -232,7 +232,7 @@ def _without_runs(what: str, key: bytes, lanes: Sequence[LaneEvent]) -> str | No
         detail = next((e.own.detail for e in lanes if e.own and e.own.detail), "")
         return f"Nobody got it: the event could not be routed ({detail})."
     if what == "waiting" and not first.event.workflows:
-        return f"It was accepted at {show_time(first.event.accepted_ms)} and is not routed yet."
+        return f"It was accepted at {show_instant(first.event.accepted_ms)} and is not routed yet."
     return None
 
 

@@ -19,12 +19,12 @@ from tocsin.domain.ids import accepted_ms, show_event
 from tocsin.domain.lanes import LANES
 from tocsin.domain.reasons import Outcome
 from tocsin.domain.records import Broadcast, Event, Plan, PlannedRun
+from tocsin.domain.topics import BROADCASTS
 from tocsin.errors import Conflict
 from tocsin.ports.cache import Blobs
 from tocsin.ports.log import Batch, Log
 from tocsin.ports.state import Deduplication, Keys
 
-BROADCASTS: Final = "inbox.broadcasts"
 _UNROUTED_LOOKED_AT_MAX: Final = 1_000
 PREFIX_BYTES: Final = 10
 """What a notification's id holds of its event's."""

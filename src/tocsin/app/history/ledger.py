@@ -8,8 +8,8 @@ from typing import Final, NamedTuple
 import msgspec
 
 from tocsin.app.history.finding import PREFIX_BYTES, Finder, LaneEvent
+from tocsin.domain.delivery import OPEN
 from tocsin.domain.history import (
-    PENDING,
     Note,
     Planned,
     Standing,
@@ -274,7 +274,7 @@ def _runs_by_lane(
 
 def _has(shown: ShownNote, state: str) -> bool:
     states = {each.standing.state for each in shown.deliveries}
-    return bool(states & PENDING) if state == "pending" else state in states
+    return bool(states & OPEN) if state == "pending" else state in states
 
 
 def _newer(before: Note | None, note: Note) -> Note:

@@ -17,10 +17,10 @@ from tocsin.app.routing.holding import Held, HoldStep
 from tocsin.app.routing.inputs import Input, Run
 from tocsin.app.routing.people import PeopleStep
 from tocsin.app.routing.settle import Settle
+from tocsin.domain.instants import show_instant
 from tocsin.domain.lanes import Lane
 from tocsin.domain.reasons import Outcome
 from tocsin.domain.records import Event, Plan, PlannedRun, Poison, Release
-from tocsin.domain.times import show_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class RouteStep:
         work = await self._audiences(inputs)
         await parts.people.load(work.all, now_ms)
         facts = await self._facts(inputs, work, now_ms)
-        created_at = show_time(now_ms)
+        created_at = show_instant(now_ms)
         for entry, run in work.few:
             run.planned = plan_run(entry, run, facts, created_at)
         for entry, run, numbers in work.many:
