@@ -3,6 +3,7 @@
 
 ``VICTIM_CRASH_AT=name:n`` ends the process with SIGKILL when the point *name* is passed for the
 n-th time. The points lie between the roles and their stores; the program knows nothing of them.
+With ``VICTIM_BREAKS_ON=person`` the code breaks whenever that person is looked for.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ import signal
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import uvloop
@@ -82,6 +84,8 @@ class Between:
 
     def __getattr__(self, attribute: str) -> Any:
         found = getattr(self._port, attribute)
+        if attribute == "by_id" and self._name == "recipients":
+            return partial(_by_id, found)
         if attribute not in WATCHED[self._name]:
             return found
         point = f"{self._name}.{attribute}"
@@ -102,6 +106,13 @@ class Between:
             return answer
 
         return call_now
+
+
+async def _by_id(found: Callable[[Sequence[str]], Awaitable[Any]], ids: Sequence[str]) -> Any:
+    """Break whoever asks for the person that this victim breaks on."""
+    if os.environ.get("VICTIM_BREAKS_ON") in ids:
+        raise ZeroDivisionError
+    return await found(ids)
 
 
 def around(

@@ -32,6 +32,9 @@ def time_span(records: Sequence[Record | Poison]) -> tuple[int, int]:
     elif kinds == _PLANS:
         keys = [each.event for each in records if type(each) is Plan]
     else:
+        keys = []
+    # The plan of what could not be read is about no event: it has a time of its own.
+    if not keys or not min(keys):
         stamps = [0 if isinstance(each, Poison) else each.stamp_ms for each in records]
         return min(stamps), max(stamps)
     return int.from_bytes(min(keys)[:6], "big"), int.from_bytes(max(keys)[:6], "big")
