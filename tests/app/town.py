@@ -128,6 +128,18 @@ class Town:
                 return
             await asyncio.sleep(0)
 
+    async def records(self, topic: str) -> list[object]:
+        """Return everything that lies in a topic."""
+        log = self.services.storage.log
+        found: list[object] = []
+        for partition in range(log.partitions):
+            position = 0
+            while position < log.end(topic, partition):
+                batch = await log.read(topic, partition, position, records_max=10_000)
+                found += batch.records
+                position = batch.end
+        return found
+
     def damage(self, db: str, sql: str, values: Sequence[Any] = ()) -> int:
         """Change a file behind the program's back; return how many rows."""
         name = JOINT if self.services.storage.log.atomic_with_views else SPLIT[db]

@@ -77,7 +77,7 @@ _EVENTS = (
 )
 _RELEASES = (
     Release(_TIMER, _MS, "bulk", 1, 2, 3, 4, 5, 6),
-    Release(_TIMER, _MS, "bulk", 1, 2, 3, 4, 5, 6, trace=_TRACE),
+    Release(_TIMER, _MS, "bulk", 1, 2, 3, 4, 5, 6, trace=_TRACE, profile_version=7),
 )
 _INDIVIDUALS = (
     Individuals(_TIMER, _EVENT, "bulk", 1, 2, 3, 4, (300, 301)),

@@ -28,6 +28,7 @@ from tocsin.app.routing.people import PeopleStep
 from tocsin.app.routing.router import Router
 from tocsin.app.routing.settle import Settle
 from tocsin.app.routing.step import RouteParts, RouteStep
+from tocsin.app.routing.succession import SuccessorStep
 from tocsin.app.routing.workflows import RunWorkflows
 from tocsin.app.timers import TimerStep
 from tocsin.app.tokens import Tokens
@@ -217,6 +218,7 @@ def _route_step(
             fanouts=FanoutStarter(stores.fanouts, stores.blobs),
             hold=hold,
             again=AgainStep(EventLookup(storage.log, stores.blobs), workflows),
+            successors=SuccessorStep(stores.recipients, stores.deduplication),
             fanout_threshold=config.route.fanout_threshold,
         )
     )

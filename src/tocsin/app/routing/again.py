@@ -51,7 +51,9 @@ class AgainStep:
         key, version, index = next(each for each in event.workflows if each[2] == wanted)
         workflow = await self._workflows.version(key, version, event.content)
         if isinstance(record, Release):
-            only = Only(BitMap([record.recipient]), record.step, record.address)
+            only = Only(
+                BitMap([record.recipient]), record.step, record.address, record.profile_version
+            )
         else:
             only = Only(BitMap(record.recipients), record.step)
         return Run(workflow, index, only=only, own_data=own_data(event))

@@ -77,15 +77,11 @@ def _again(case: Case, only: Only) -> Decisions:
     if only.address is None:
         return decide_one_step(case, only.step)
     first = decide_step(case, only.step, only.address)
-    if first.reason not in _ADDRESS_GONE or case.recipient is None:
+    if first.reason not in _ADDRESS_GONE:
         return (first,)
     return (
         first,
-        *(
-            decide_step(case, only.step, address.number)
-            for address in case.recipient.addresses
-            if address.channel == first.channel and address.number > only.address
-        ),
+        *(decide_step(case, only.step, number) for number in only.successors),
     )
 
 

@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 import xxhash
 
-from tocsin.app.routing.inputs import Input
+from tocsin.app.routing.inputs import Input, Only
 from tocsin.domain.decision import Decision, PlannedNotification
 from tocsin.domain.delivery import State
 from tocsin.domain.follow import INBOX
@@ -38,14 +38,22 @@ class Held:
         self.now_ms = now_ms
         self.timers: list[Timer] = []
 
-    def note(self, entry: Input, run: PlannedRun) -> None:
-        """Arm a timer for each delivery of *run* that is deferred."""
+    def note(self, entry: Input, run: PlannedRun, only: Only | None = None) -> None:
+        """
+        Arm a timer for each delivery of *run* that is deferred.
+
+        *only* says what was decided anew: what waits once more keeps the profile version by which
+        it was planned, since its first plan covers the addresses of that one.
+        """
         event = entry.event
         assert event is not None
         for note in run.notifications:
             for decision in note.decisions:
                 if decision.verdict is Verdict.DEFER:
-                    self.timers.append(self._timer(event, entry, run, note, decision))
+                    planned = note.profile_version
+                    if only is not None and decision.address == only.address:
+                        planned = only.profile_version
+                    self.timers.append(self._timer(event, entry, run, note, decision, planned))
 
     def _timer(
         self,
@@ -54,6 +62,7 @@ class Held:
         run: PlannedRun,
         note: PlannedNotification,
         decision: Decision,
+        profile_version: int,
     ) -> Timer:
         notification = notification_key(EventKey(event.key), run.index, note.recipient)
         delivery = delivery_key(notification, decision.step, decision.address)
@@ -71,6 +80,7 @@ class Held:
             step=decision.step,
             address=decision.address,
             trace=event.trace,
+            profile_version=profile_version,
         )
         topic = f"events.{self.lane}"
         return Timer(

@@ -24,6 +24,10 @@ class Only(NamedTuple):
     step: int
     address: int | None = None
     """The address of a delivery that was held; None: whatever the step reaches."""
+    profile_version: int = 0
+    """The version of the profile by whose addresses the held delivery was planned."""
+    successors: tuple[int, ...] = ()
+    """Addresses that are decided when the held one has gone."""
 
 
 @dataclass(slots=True)

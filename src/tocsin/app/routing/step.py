@@ -17,6 +17,7 @@ from tocsin.app.routing.holding import Held, HoldStep
 from tocsin.app.routing.inputs import Input, Run
 from tocsin.app.routing.people import PeopleStep
 from tocsin.app.routing.settle import Settle
+from tocsin.app.routing.succession import SuccessorStep
 from tocsin.domain.instants import show_instant
 from tocsin.domain.lanes import Lane
 from tocsin.domain.reasons import Outcome
@@ -34,6 +35,7 @@ class RouteParts:
     fanouts: FanoutStarter
     hold: HoldStep
     again: AgainStep
+    successors: SuccessorStep
     fanout_threshold: int
 
 
@@ -67,6 +69,7 @@ class RouteStep:
         await parts.again(inputs)
         work = await self._audiences(inputs)
         await parts.people.load(work.all, now_ms)
+        await parts.successors(inputs, now_ms)
         facts = await self._facts(inputs, work, now_ms)
         created_at = show_instant(now_ms)
         for entry, run in work.few:
@@ -169,7 +172,7 @@ def _plan(entry: Input, event: Event, held: Held, incarnation: int, now_ms: int)
     for run in entry.runs:
         assert run.planned is not None
         if run.waits:
-            held.note(entry, run.planned)
+            held.note(entry, run.planned, run.only)
         runs.append(run.planned)
     return Plan(
         incarnation,

@@ -70,6 +70,8 @@ class Release(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", ta
     address: int
     trace: str | None = None
     format: int = FORMAT
+    profile_version: int = 0
+    """The version of the recipient by whose addresses the held delivery was planned."""
 
     @property
     def stamp_ms(self) -> int:
