@@ -88,6 +88,8 @@ class Server:
             )
         if wait and self.until(self._answers):
             self.ready_s = time.monotonic() - began
+        elif wait and crash_at is None:
+            raise AssertionError(f"it did not start: {self.log.read_text()[-2_000:]}")
 
     def __enter__(self) -> Self:
         return self
