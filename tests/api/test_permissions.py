@@ -27,6 +27,7 @@ ROUTES_SERVED_ELSEWHERE = {
     ("GET", "/v1/notifications/{id}"),
     ("GET", "/v1/explain"),
     ("GET", "/v1/audit"),
+    ("POST", "/v1/audit/repair"),
     ("GET", "/v1/fanouts/{id}"),
     ("POST", "/v1/fanouts/{id}/pause"),
     ("POST", "/v1/fanouts/{id}/resume"),

@@ -223,7 +223,7 @@ class Stub:
         for at in range(0, len(data), 37):
             writer.write(data[at : at + 37])
             # Lets others run, so that the client reads frames in pieces.
-            await asyncio.sleep(0)  # house: allow sleep, it waits for nothing and no time
+            await asyncio.sleep(0)
 
 
 def _fields(lines: list[str]) -> list[tuple[str, str, str]]:

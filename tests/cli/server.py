@@ -76,7 +76,7 @@ def until(what: str, holds: Any, *, within_s: float = _STARTED_WITHIN_S) -> None
     while not holds():
         if time.monotonic() > deadline:
             raise AssertionError(f"{what} did not happen within {within_s} s")
-        time.sleep(0.02)  # noqa: TID251  # another process: nothing here can tell of it
+        time.sleep(0.02)  # noqa: TID251  # house: allow sleep, another process tells nobody
 
 
 @contextmanager

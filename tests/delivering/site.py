@@ -130,7 +130,7 @@ class Site:
                 for task in self._tasks:
                     if task.done():
                         task.result()
-                await asyncio.sleep(0)  # house: allow sleep, one turn of the loop
+                await asyncio.sleep(0)
 
     async def pass_time(self, ms: int) -> None:
         """Move the clock on; what is due then fires."""

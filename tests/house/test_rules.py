@@ -20,6 +20,7 @@ CAUGHT = {
 PASSED = [
     ("docs/a.md", "GET /v1/workflows and /workers, tests/root/x, $HOME/work/x"),
     ("tests/a.py", "await clock.sleep(1)"),
+    ("tests/a.py", "await asyncio.sleep(0)"),
     ("tests/a.py", "monkeypatch.setenv('TOCSIN_MODE', 'real')"),
     ("src/a.py", "time.sl" + "eep(1)"),
     ("src/a.py", "a = 1  # no" + "qa: E501  # a URL is not broken"),

@@ -82,7 +82,8 @@ def _packages(parent: ModuleType) -> list[ModuleType]:
 
 def _add(known: dict[str, Any], name: str, value: object, folder: object) -> None:
     if name in known:
-        raise Misconfigured([f"{name} is there already, and is brought once more"])
+        brought = getattr(folder, "__name__", folder)
+        raise Misconfigured([f"{name} is there already; {brought} must name it differently"])
     known[name] = value
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,58 +68,16 @@ def build_driving(
     failure: Callable[[], str | None] = lambda: None,
 ) -> Driving:
     """Put routes and sockets together; *failure* says which role has failed, if any."""
-    stores, clock, config = services.stores, services.clock, services.config
-    notes = Notes(stores.trail, clock)
+    stores, config = services.stores, services.config
+    notes = Notes(stores.trail, services.clock)
     optouts = OptOuts(stores.journal, stores.sealer)
-    people = People(stores.recipients, optouts, notes, services.book, clock)
-    repeats = Repeats(stores.idempotency, stores.sealer, clock)
     keys = KeyRing(
         stores.keys, services.access, stores.trail, services.chance, wall_ms=services.wall_ms
     )
     others = [name for name in services.channels if name != INBOX]
-    backlog, lag = build_backlog(services.storage, clock, others), LoopLag()
-    limits = EventLimits(event_bytes_max=config.http.event_bytes_max)
-    events = EventsApp(services.accept, repeats, limits, config.http.request_bytes_max)
-    http_limits = HttpLimits(
-        request_bytes_max=config.http.request_bytes_max,
-        requests_max=config.http.requests_max,
-        request_ms=config.http.request_timeout_ms,
-        allowed_origins=config.http.allowed_origins,
-    )
-    parts = ApiParts(
-        access=services.access,
-        people=people,
-        importing=Importing(stores.recipients, optouts, notes, services.book, clock),
-        groups=Groups(stores.audiences, people, notes, clock),
-        objects=Objects(stores.audiences, people, notes, clock),
-        suppressions=SuppressionList(stores.suppressions, people, optouts, notes, clock),
-        catalogue=Catalogue(stores.workflows, notes, clock),
-        workflows=WorkflowDesk(
-            stores.workflows,
-            services.registry,
-            notes,
-            clock,
-            configured=lambda: [n for n, c in services.channels.items() if c.configured],
-        ),
-        tokens=TokenDesk(services.tokens, people, notes, token_ms=config.inbox.token_life_ms),
-        keys=keys,
-        repeats=repeats,
-        limiter=stores.limiter,
-        clock=clock,
-        chance=services.chance,
-        registry=services.metrics,
-        checks=_checks(services, failure),
-        look=backlog.look,
-        limits=http_limits,
-        stopping=stopping,
-        endpoints=(
-            events.endpoint(),
-            *_inbox(services, http_limits).endpoints(),
-            *_sending(services, notes),
-            *_history(services, notes),
-            *CallbackRoutes(services.delivery.callbacks).endpoints(),
-        ),
-    )
+    backlog, lag = build_backlog(services.storage, services.clock, others), LoopLag()
+    checks = _checks(services, failure)
+    parts = _parts(services, notes, optouts, keys, checks, backlog.look, stopping)
     sessions = Sessions(
         services.access,
         services.inbox,
@@ -144,6 +102,79 @@ def build_driving(
         lag,
     )
     return Driving(Api(parts), sockets, sessions, keys, optouts, lag)
+
+
+def _parts(
+    services: Services,
+    notes: Notes,
+    optouts: OptOuts,
+    keys: KeyRing,
+    checks: Mapping[str, Check],
+    look: Callable[[], Awaitable[None]],
+    stopping: Callable[[], bool],
+) -> ApiParts:
+    stores, clock, book = services.stores, services.clock, services.book
+    people = People(stores.recipients, optouts, notes, book, clock)
+    repeats = Repeats(stores.idempotency, stores.sealer, clock)
+    limits = _limits(services)
+    token_ms = services.config.inbox.token_life_ms
+    return ApiParts(
+        access=services.access,
+        people=people,
+        importing=Importing(stores.recipients, optouts, notes, book, clock),
+        groups=Groups(stores.audiences, people, notes, clock),
+        objects=Objects(stores.audiences, people, notes, clock),
+        suppressions=SuppressionList(stores.suppressions, people, optouts, notes, clock),
+        catalogue=Catalogue(stores.workflows, notes, clock),
+        workflows=_workflows(services, notes),
+        tokens=TokenDesk(services.tokens, people, notes, token_ms=token_ms),
+        keys=keys,
+        repeats=repeats,
+        limiter=stores.limiter,
+        clock=clock,
+        chance=services.chance,
+        registry=services.metrics,
+        checks=checks,
+        look=look,
+        limits=limits,
+        stopping=stopping,
+        endpoints=_endpoints(services, notes, repeats, limits),
+    )
+
+
+def _limits(services: Services) -> HttpLimits:
+    http = services.config.http
+    return HttpLimits(
+        request_bytes_max=http.request_bytes_max,
+        requests_max=http.requests_max,
+        request_ms=http.request_timeout_ms,
+        allowed_origins=http.allowed_origins,
+    )
+
+
+def _workflows(services: Services, notes: Notes) -> WorkflowDesk:
+    return WorkflowDesk(
+        services.stores.workflows,
+        services.registry,
+        notes,
+        services.clock,
+        configured=lambda: [name for name, c in services.channels.items() if c.configured],
+    )
+
+
+def _endpoints(
+    services: Services, notes: Notes, repeats: Repeats, limits: HttpLimits
+) -> tuple[Endpoint, ...]:
+    http = services.config.http
+    of_events = EventLimits(event_bytes_max=http.event_bytes_max)
+    events = EventsApp(services.accept, repeats, of_events, http.request_bytes_max)
+    return (
+        events.endpoint(),
+        *_inbox(services, limits).endpoints(),
+        *_sending(services, notes),
+        *_history(services, notes),
+        *CallbackRoutes(services.delivery.callbacks).endpoints(),
+    )
 
 
 def _checks(services: Services, failure: Callable[[], str | None]) -> dict[str, Check]:

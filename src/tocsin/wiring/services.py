@@ -79,6 +79,32 @@ class Services:
     stream_of: Callable[[str], int]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ground:
+    """What the use cases stand on; ``follow`` is that of `Services`."""
+
+    config: Config
+    storage: Storage
+    stores: Stores
+    clock: Clock
+    chance: Chance
+    registry: WorkflowRegistry
+    workflows: RunWorkflows
+    channels: Mapping[str, ChannelFacts]
+    book: AddressBook
+    projections: tuple[InboxProjection, LedgerProjection]
+    follow: Follow | None
+
+    def facts(self) -> FactsStep:
+        """Return what loads facts for decide."""
+        stores = self.stores
+        return FactsStep(stores.suppressions, stores.claims, self.workflows, self.channels)
+
+    def events(self) -> EventLookup:
+        """Return what finds events that were accepted earlier."""
+        return EventLookup(self.storage.log, self.stores.blobs)
+
+
 async def build(
     config: Config,
     storage: Storage,
@@ -96,32 +122,19 @@ async def build(
     what decide is told of them, when that is to differ. *wall_ms* is real time, by default the
     clock's.
     """
-    wall_ms = wall_ms or clock.now_ms
+    opened = opened or without_providers()
     registry = WorkflowRegistry(stores.workflows)
     await registry.refresh()
     workflows = RunWorkflows(registry, stores.workflows)
     await workflows.refresh()
-    tokens = Tokens({1: stores.token_key}, 1, wall_ms=wall_ms)
-    access = Access(stores.keys, tokens, stores.limiter, wall_ms=wall_ms)
-    await access.refresh()
-    log = storage.log
-    inbox_projection = InboxProjection(storage.inbox, stores.feed)
     event_meter, message_meter = EventMeter(), MessageMeter(clock.now_ms)
     stores.feed.subscribe(message_meter.shown)
-    ledger_projection = LedgerProjection(storage.ledger, message_meter.ledger)
-    projections = (inbox_projection, ledger_projection)
-
-    def follow(lane: Lane) -> Follow | None:
-        return following(log, lane, projections) if log.atomic_with_views else None
-
-    opened = opened or without_providers()
-    channels = channels or opened.facts()
-    texts = BroadcastTexts(log, workflows, stores.recipients, stores.blobs)
-    own = Follow(derive=_nothing, projections=projections) if log.atomic_with_views else None
-    book = AddressBook(stores.sealer)
-    metrics = CollectorRegistry()
-    violations = Gauge(AUDIT_FAMILY.name, AUDIT_FAMILY.help, registry=metrics)
-    return Services(
+    projections = (
+        InboxProjection(storage.inbox, stores.feed),
+        LedgerProjection(storage.ledger, message_meter.ledger),
+    )
+    joint = storage.log.atomic_with_views
+    ground = _Ground(
         config=config,
         storage=storage,
         stores=stores,
@@ -129,39 +142,57 @@ async def build(
         chance=chance,
         registry=registry,
         workflows=workflows,
+        channels=channels or opened.facts(),
+        book=AddressBook(stores.sealer),
+        projections=projections,
+        follow=Follow(derive=_nothing, projections=projections) if joint else None,
+    )
+    return await _services(ground, opened, event_meter, message_meter, wall_ms or clock.now_ms)
+
+
+async def _services(
+    ground: _Ground,
+    opened: OpenChannels,
+    event_meter: EventMeter,
+    message_meter: MessageMeter,
+    wall_ms: Callable[[], int],
+) -> Services:
+    storage, stores, clock, follow = ground.storage, ground.stores, ground.clock, ground.follow
+    tokens = Tokens({1: stores.token_key}, 1, wall_ms=wall_ms)
+    access = Access(stores.keys, tokens, stores.limiter, wall_ms=wall_ms)
+    await access.refresh()
+    texts = BroadcastTexts(storage.log, ground.workflows, stores.recipients, stores.blobs)
+    metrics = CollectorRegistry()
+    violations = Gauge(AUDIT_FAMILY.name, AUDIT_FAMILY.help, registry=metrics)
+    return Services(
+        config=ground.config,
+        storage=storage,
+        stores=stores,
+        clock=clock,
+        chance=ground.chance,
+        registry=ground.registry,
+        workflows=ground.workflows,
         tokens=tokens,
         access=access,
-        accept=_accept(config, storage, stores, registry, clock, chance, event_meter),
-        inbox=InboxDesk(log, storage.inbox, texts, clock, own),
-        router=Router(
-            log,
-            _route_step(config, storage, stores, workflows, book, channels),
-            stores.blobs,
-            clock,
-            follow=follow,
-            batch_events_max=config.route.batch_events_max,
-        ),
-        fanouts=_fanouts(config, storage, stores, workflows, clock, channels, own),
-        follow=own,
-        timers=TimerStep(log, stores.timers, clock),
-        inbox_projection=inbox_projection,
-        ledger_projection=ledger_projection,
-        book=book,
-        channels=channels,
-        delivery=build_delivery(
-            config,
-            log,
-            stores,
-            workflows,
-            book,
-            opened.fleet,
-            FactsStep(stores.suppressions, stores.claims, workflows, channels),
-            clock,
-            chance,
-            own,
-        ),
+        accept=_accept(ground, event_meter),
+        inbox=InboxDesk(storage.log, storage.inbox, texts, clock, follow),
+        router=_router(ground),
+        fanouts=_fanouts(ground),
+        follow=follow,
+        timers=TimerStep(storage.log, stores.timers, clock),
+        inbox_projection=ground.projections[0],
+        ledger_projection=ground.projections[1],
+        book=ground.book,
+        channels=ground.channels,
+        delivery=_delivery(ground, opened),
         history=build_history(
-            storage, stores, registry, workflows, channels, clock, violations.set
+            storage,
+            stores,
+            ground.registry,
+            ground.workflows,
+            ground.channels,
+            clock,
+            violations.set,
         ),
         metrics=metrics,
         event_meter=event_meter,
@@ -175,75 +206,83 @@ def _nothing(_: object) -> tuple[()]:
     return ()
 
 
-def _accept(
-    config: Config,
-    storage: Storage,
-    stores: Stores,
-    registry: WorkflowRegistry,
-    clock: Clock,
-    chance: Chance,
-    meter: EventMeter,
-) -> Accept:
+def _accept(ground: _Ground, meter: EventMeter) -> Accept:
+    config, stores = ground.config, ground.stores
     return Accept(
-        storage.log,
+        ground.storage.log,
         stores.deduplication,
-        registry,
+        ground.registry,
         stores.blobs,
         stores.limiter,
-        clock,
-        chance,
+        ground.clock,
+        ground.chance,
         Keying(stores.hash_seed),
         ProducerRate(config.accept.events_per_second, config.accept.events_burst),
         meter,
     )
 
 
-def _route_step(
-    config: Config,
-    storage: Storage,
-    stores: Stores,
-    workflows: RunWorkflows,
-    book: AddressBook,
-    channels: Mapping[str, ChannelFacts],
-) -> RouteStep:
-    people = PeopleStep(stores.recipients, book)
-    facts = FactsStep(stores.suppressions, stores.claims, workflows, channels)
-    hold = HoldStep(stores.timers, stores.claims)
+def _router(ground: _Ground) -> Router:
+    log, route = ground.storage.log, ground.config.route
+
+    def follow(lane: Lane) -> Follow | None:
+        return following(log, lane, ground.projections) if log.atomic_with_views else None
+
+    return Router(
+        log,
+        _route_step(ground),
+        ground.stores.blobs,
+        ground.clock,
+        follow=follow,
+        batch_events_max=route.batch_events_max,
+    )
+
+
+def _route_step(ground: _Ground) -> RouteStep:
+    stores, workflows = ground.stores, ground.workflows
     return RouteStep(
         RouteParts(
             settle=Settle(stores.deduplication, workflows),
             audiences=AudienceStep(stores.audiences),
-            people=people,
-            facts=facts,
+            people=PeopleStep(stores.recipients, ground.book),
+            facts=ground.facts(),
             fanouts=FanoutStarter(stores.fanouts, stores.blobs),
-            hold=hold,
-            again=AgainStep(EventLookup(storage.log, stores.blobs), workflows),
+            hold=HoldStep(stores.timers, stores.claims),
+            again=AgainStep(ground.events(), workflows),
             successors=SuccessorStep(stores.recipients, stores.deduplication),
-            fanout_threshold=config.route.fanout_threshold,
+            fanout_threshold=ground.config.route.fanout_threshold,
         )
     )
 
 
-def _fanouts(
-    config: Config,
-    storage: Storage,
-    stores: Stores,
-    workflows: RunWorkflows,
-    clock: Clock,
-    channels: Mapping[str, ChannelFacts],
-    follow: Follow | None,
-) -> FanoutRunner:
-    facts = FactsStep(stores.suppressions, stores.claims, workflows, channels)
+def _fanouts(ground: _Ground) -> FanoutRunner:
+    log, stores = ground.storage.log, ground.stores
+    chunks = ChunkStep(log, stores.audiences, stores.recipients, stores.claims, ground.facts())
     return FanoutRunner(
-        storage.log,
+        log,
         stores.fanouts,
         stores.blobs,
         stores.claims,
         stores.recipients,
-        EventLookup(storage.log, stores.blobs),
-        workflows,
-        ChunkStep(storage.log, stores.audiences, stores.recipients, stores.claims, facts),
-        clock,
-        follow=follow,
-        handed_max=config.route.chunk_recipients_max,
+        ground.events(),
+        ground.workflows,
+        chunks,
+        ground.clock,
+        follow=ground.follow,
+        handed_max=ground.config.route.chunk_recipients_max,
+    )
+
+
+def _delivery(ground: _Ground, opened: OpenChannels) -> Delivery:
+    return build_delivery(
+        ground.config,
+        ground.storage.log,
+        ground.stores,
+        ground.workflows,
+        ground.book,
+        opened.fleet,
+        ground.facts(),
+        ground.clock,
+        ground.chance,
+        ground.follow,
     )

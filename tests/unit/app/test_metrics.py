@@ -135,6 +135,7 @@ def test_every_metric_is_documented_and_shown() -> None:
     shown = {metric.name: metric for metric in registry.collect()}
     assert len(shown) == len(FAMILIES) + 2
     for metric in shown.values():
-        assert f"| `{metric.name}` | {metric.type} |" in page
+        name = metric.name + ("_total" if metric.type == "counter" else "")
+        assert f"| `{name}` | {metric.type} |" in page
     assert f"| `{AUDIT_FAMILY.name}` |" in page
     assert all(shown[family.name].samples for family in FAMILIES)
