@@ -136,6 +136,8 @@ class Deferred(NamedTuple):
 
     channel: str
     until_ms: int
+    released: bytes
+    """The timer that the plan answers, empty when it is the event's own."""
 
 
 class Planned:
@@ -169,7 +171,9 @@ class Planned:
                     if decision.verdict is Verdict.DEFER and decision.until_ms is not None:
                         key = notification_key(EventKey(plan.event), run.index, note.recipient)
                         delivery = delivery_key(key, decision.step, decision.address)
-                        until = Deferred(decision.channel, decision.until_ms)
+                        until = Deferred(
+                            decision.channel, decision.until_ms, plan.released or b""
+                        )
                         self.deferred[delivery] = (lane, until)
 
     def take_chunk(self, chunk: Broadcast) -> None:

@@ -85,6 +85,13 @@ class SqliteTimers:
             lambda c: [Timer(*row) for row in c.execute(self._sql["waiting"], bindings)]
         )
 
+    async def known(self, about: Sequence[bytes]) -> Sequence[Timer]:
+        """Return all rows about them."""
+        bindings = (bind_blobs(set(about)),)
+        return await self._engine.read(
+            lambda c: [Timer(*row) for row in c.execute(self._sql["known"], bindings)]
+        )
+
     async def disarm(self, keys: Sequence[bytes]) -> None:
         """Retire as of the due time, until which a repeated plan might arm it again."""
         await self._engine.execute(self._sql["disarm"], (bind_blobs(keys),))

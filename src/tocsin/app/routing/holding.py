@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 import msgspec
 import xxhash
 
-from tocsin.app.routing.inputs import Input, Only
+from tocsin.app.routing.inputs import Input, Only, Run
 from tocsin.domain.decision import Decision, PlannedNotification
 from tocsin.domain.delivery import State
 from tocsin.domain.follow import INBOX
@@ -25,9 +26,14 @@ FANOUT: Final = "fanout"
 """The state of the row that stands for all of a fan-out."""
 
 
-def timer_key(delivery: bytes, due_ms: int) -> bytes:
-    """Return the id of the timer that holds *delivery* until *due_ms*, and of its release."""
-    return xxhash.xxh3_128_digest(delivery + due_ms.to_bytes(8, "big"))
+def timer_key(delivery: bytes, due_ms: int, released: bytes = b"") -> bytes:
+    """
+    Return the id of the timer that holds *delivery* until *due_ms*, and of its release.
+
+    *released* is the timer that was released before this hold, empty for the first: a clock that
+    was set back may hold a delivery until the very instant of the timer that has just fired.
+    """
+    return xxhash.xxh3_128_digest(delivery + due_ms.to_bytes(8, "big") + released)
 
 
 class Held:
@@ -68,7 +74,7 @@ class Held:
         delivery = delivery_key(notification, decision.step, decision.address)
         due_ms = decision.until_ms
         assert due_ms is not None
-        key = timer_key(delivery, due_ms)
+        key = timer_key(delivery, due_ms, _released(entry))
         record = Release(
             key=key,
             due_ms=due_ms,
@@ -100,6 +106,24 @@ class HoldStep:
         if held.timers:
             await self._timers.claim_arm(held.timers)
 
+    async def keep_waiting(self, entries: Sequence[Input]) -> None:
+        """
+        Decide as before where a decision that did not become durable left its timer behind.
+
+        *entries* may have been decided before. A timer that was armed then fires, whatever is
+        decided now; were it not waited for, the delivery would be made now and by its release.
+        """
+        entries = [entry for entry in entries if entry.event is not None]
+        deliveries = [each for entry in entries for each in _planned(entry)]
+        if not deliveries:
+            return
+        armed: defaultdict[bytes, list[Timer]] = defaultdict(list)
+        for timer in await self._timers.known(deliveries):
+            armed[timer.about].append(timer)
+        for entry in entries if armed else ():
+            for run in entry.runs:
+                _wait_again(entry, run, armed)
+
     async def claim(self, event: Event, run: PlannedRun, held: Held) -> PlannedRun:
         """
         Take the rows of a cancellable event's deliveries, and yield where a cancel came first.
@@ -122,6 +146,54 @@ class HoldStep:
             return stands
         new = msgspec.structs.replace(wanted, epoch=stands.epoch + 1)
         return await self._claims.swap(stands, new)
+
+
+def _released(entry: Input) -> bytes:
+    return entry.record.key if isinstance(entry.record, Release) else b""
+
+
+def _planned(entry: Input) -> Iterator[bytes]:
+    """Yield every delivery that is decided of *entry*."""
+    assert entry.event is not None
+    for run in entry.runs:
+        for note in run.planned.notifications if run.planned is not None else ():
+            for decision in note.decisions:
+                yield _delivery(entry.event, run, note, decision)
+
+
+def _delivery(event: Event, run: Run, note: PlannedNotification, decision: Decision) -> bytes:
+    notification = notification_key(EventKey(event.key), run.index, note.recipient)
+    return delivery_key(notification, decision.step, decision.address)
+
+
+def _wait_again(entry: Input, run: Run, armed: Mapping[bytes, Sequence[Timer]]) -> None:
+    """Defer those deliveries of *run* that have a timer which this very input armed."""
+    assert entry.event is not None
+    if run.planned is None:
+        return
+    notes = []
+    for note in run.planned.notifications:
+        decisions = list(note.decisions)
+        for place, decision in enumerate(decisions):
+            delivery = _delivery(entry.event, run, note, decision)
+            for timer in armed.get(delivery, ()):
+                if timer.key == timer_key(delivery, timer.due_ms, _released(entry)):
+                    decisions[place] = _deferred(decision, timer)
+                    run.waits = True
+        notes.append(msgspec.structs.replace(note, decisions=tuple(decisions)))
+    run.planned = msgspec.structs.replace(run.planned, notifications=tuple(notes))
+
+
+def _deferred(decision: Decision, timer: Timer) -> Decision:
+    return Decision(
+        decision.step,
+        decision.channel,
+        decision.address,
+        Verdict.DEFER,
+        Reason(timer.reason),
+        "timer",
+        timer.due_ms,
+    )
 
 
 def _rows(event: Event, run: PlannedRun, held: Held) -> Iterator[tuple[tuple[int, int], Claim]]:

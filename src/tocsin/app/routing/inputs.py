@@ -67,6 +67,8 @@ class Input:
     repeat: bool = False
     alias_of: bytes | None = None
     detail: str = ""
+    redone: bool = False
+    """Whether it may have been decided before, without that becoming durable."""
 
 
 _decoder = msgspec.json.Decoder()

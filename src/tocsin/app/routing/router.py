@@ -21,6 +21,9 @@ from tocsin.ports.system import Clock
 GROUP: Final = "route"
 
 _RETRY_MS: Final = 200
+
+_REDONE: Final = 10_000
+"""As many as any batch holds: more than that nobody has decided ahead of a commit."""
 _INPUTS: Final = (Event, Release, Individuals, Poison)
 
 logger = structlog.get_logger(__name__)
@@ -33,6 +36,8 @@ class _Owned:
     partition: int
     epoch: int
     position: int
+    redone_below: int
+    """Up to here someone may have decided before and failed to commit it."""
 
 
 class Router:
@@ -66,7 +71,8 @@ class Router:
         owned = []
         for partition in range(self._log.partitions):
             epoch, position = await self._log.acquire(GROUP, topic, partition)
-            owned.append(_Owned(partition, epoch, position))
+            redone_below = min(self._log.end(topic, partition), position + _REDONE)
+            owned.append(_Owned(partition, epoch, position, redone_below))
         while True:
             inputs = await self._read(topic, owned)
             if not inputs:
@@ -86,6 +92,9 @@ class Router:
             raise
         except Unavailable as error:
             logger.warning("route_waits", lane=lane, code=error.code)
+            for entry in inputs:
+                one = owned[entry.partition]
+                one.redone_below = max(one.redone_below, entry.position + 1)
             await self._clock.sleep_until(self._clock.now_ms() + _RETRY_MS)
             return
         for source in step.sources:
@@ -132,13 +141,17 @@ class Router:
                     if left <= 0:
                         break
                     left -= len(record.recipients) if type(record) is Individuals else 1
-                    inputs.append(Input(one.partition, position, previous, record))
+                    entry = Input(one.partition, position, previous, record)
+                    entry.redone = position < one.redone_below
+                    inputs.append(entry)
                     previous = position
         return inputs
 
 
 def _fresh(entry: Input) -> Input:
-    return Input(entry.partition, entry.position, entry.previous, entry.record)
+    fresh = Input(entry.partition, entry.position, entry.previous, entry.record)
+    fresh.redone = entry.redone
+    return fresh
 
 
 def _about(plan: Plan, entry: Input) -> Plan:

@@ -77,6 +77,9 @@ class RouteStep:
         for entry, run, numbers in work.many:
             started = await parts.fanouts.start(entry, run, numbers, lane, now_ms)
             run.planned = _with_unknown(entry, run, started, facts, created_at)
+        redone = [entry for entry in inputs if entry.redone]
+        if redone:
+            await parts.hold.keep_waiting(redone)
         held = Held(lane, now_ms)
         plans = [
             _plan(entry, entry.record, held, incarnation, now_ms)

@@ -50,5 +50,12 @@ class Timers(Protocol):
     async def waiting(self, about: Sequence[bytes]) -> Sequence[Timer]:
         """Return armed rows about those deliveries."""
 
+    async def known(self, about: Sequence[bytes]) -> Sequence[Timer]:
+        """
+        Return the rows about those deliveries, retired ones, too, as long as they are kept.
+
+        A retired one's ``record`` is empty.
+        """
+
     async def disarm(self, keys: Sequence[bytes]) -> None:
         """Retire rows without firing."""

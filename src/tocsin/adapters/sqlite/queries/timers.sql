@@ -16,6 +16,12 @@ SELECT timer.key, timer.due_ms, timer.topic, timer.partition, timer.record, time
 FROM carray(?) AS wanted CROSS JOIN timer ON timer.about = wanted.value
 WHERE timer.retired_ms IS NULL ORDER BY timer.due_ms, timer.key
 
+-- known --
+SELECT timer.key, timer.due_ms, timer.topic, timer.partition, timer.record, timer.about,
+    timer.kind, timer.reason
+FROM carray(?) AS wanted CROSS JOIN timer ON timer.about = wanted.value
+ORDER BY timer.due_ms, timer.key
+
 -- retire --
 UPDATE timer SET retired_ms = ?2, record = x''
 WHERE key IN (SELECT value FROM carray(?1)) AND retired_ms IS NULL

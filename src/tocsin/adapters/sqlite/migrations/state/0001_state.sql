@@ -146,7 +146,7 @@ CREATE TABLE timer (
     retired_ms INTEGER
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX timer_due ON timer (due_ms) WHERE retired_ms IS NULL;
-CREATE INDEX timer_about ON timer (about) WHERE retired_ms IS NULL;
+CREATE INDEX timer_about ON timer (about);
 CREATE INDEX timer_retired ON timer (retired_ms) WHERE retired_ms IS NOT NULL;
 
 CREATE TABLE fanout (
