@@ -86,9 +86,9 @@ class SqliteTimers:
         )
 
     async def known(self, about: Sequence[bytes]) -> Sequence[Timer]:
-        """Return all rows about them."""
+        """Return all rows about them, behind whatever is queued or waits for room on the disk."""
         bindings = (bind_blobs(set(about)),)
-        return await self._engine.read(
+        return await self._engine.write(
             lambda c: [Timer(*row) for row in c.execute(self._sql["known"], bindings)]
         )
 

@@ -54,7 +54,7 @@ class Timers(Protocol):
         """
         Return the rows about those deliveries, retired ones, too, as long as they are kept.
 
-        A retired one's ``record`` is empty.
+        What was armed before the call is among them. A retired one's ``record`` is empty.
         """
 
     async def disarm(self, keys: Sequence[bytes]) -> None:
