@@ -185,10 +185,13 @@ def _refusal(reply: Reply) -> ServerRefused:
         problem = msgspec.json.decode(reply.body, type=_Problem)
     except msgspec.DecodeError:
         problem = _Problem()
-    lines = [problem.detail or problem.title or f"The server answered {reply.status}"]
-    lines += [
-        f"  {error.get('pointer', '')}: {error.get('detail', '')}" for error in problem.errors
-    ]
+    said = problem.detail or problem.title or f"The server answered {reply.status}"
+    fields = [(error.get("pointer", ""), error.get("detail", "")) for error in problem.errors]
+    if [detail for _, detail in fields] == [said]:
+        # One mistake may be told twice, as the detail and at its place; once is enough here.
+        lines = [f"{pointer}: {said}" for pointer, _ in fields]
+    else:
+        lines = [said, *(f"  {pointer}: {detail}" for pointer, detail in fields)]
     return ServerRefused("\n".join(lines), status=reply.status, code=problem.code)
 
 

@@ -21,6 +21,11 @@ _NOTHING: Final = frozenset({"unknown_event", "unknown_recipient"})
 @json_option
 def explain(client: Client, source: str | None, event: str, recipient: str, as_json: bool) -> int:
     """Say what EVENT came to for RECIPIENT, and by which rules."""
+    if source is None and not event.startswith("evt_"):
+        raise click.UsageError(
+            f"{event!r} is no evt_ id; an id of your own goes with its source:"
+            f" tocsin explain --source SOURCE {event} {recipient}"
+        )
     named = {"event": event} if source is None else {"source": source, "id": event}
     found = client.call("GET", "/v1/explain", query={"recipient": recipient, **named}).json()
     if as_json:

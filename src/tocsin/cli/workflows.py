@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -9,6 +11,7 @@ from urllib.parse import quote
 import click
 
 from tocsin.cli.client import Client, client_option
+from tocsin.cli.exits import ServerRefused
 from tocsin.cli.output import json_option, print_json, print_table
 from tocsin.cli.reading import document_file
 
@@ -66,7 +69,8 @@ def put(client: Client, file: Path, as_json: bool) -> None:
     if as_json:
         print_json(draft)
     else:
-        click.echo(f"{draft['key']}: draft written; `tocsin workflows publish` makes it count.")
+        key = draft["key"]
+        click.echo(f"{key}: draft written; `tocsin workflows publish {key}` makes it count.")
 
 
 @workflows.command()
@@ -97,16 +101,29 @@ def push(client: Client, folder: Path, as_json: bool) -> None:
     }
     done: list[dict[str, Any]] = []
     for file in files:
-        draft = _put(client, file)
-        if before.get(draft["key"]) == draft["document"]:
-            continue
-        done.append(client.call("POST", f"/v1/workflows/{draft['key']}/publish").json())
+        with _naming(file):
+            draft = _put(client, file)
+            if before.get(draft["key"]) == draft["document"]:
+                continue
+            path = f"/v1/workflows/{quote(draft['key'], safe='')}/publish"
+            done.append(client.call("POST", path).json())
     if as_json:
         print_json({"published": done, "unchanged": len(files) - len(done)})
         return
     for each in done:
         _print_published(each)
     click.echo(f"{len(done)} published, {len(files) - len(done)} unchanged.")
+
+
+@contextmanager
+def _naming(file: Path) -> Iterator[None]:
+    """Put the file's name before what the server says is wrong: a folder holds many."""
+    try:
+        yield
+    except ServerRefused as refused:
+        raise ServerRefused(
+            f"{file}: {refused.detail}", status=refused.answered_status, code=refused.answered_code
+        ) from None
 
 
 def _put(client: Client, file: Path) -> dict[str, Any]:

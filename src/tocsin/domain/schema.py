@@ -7,7 +7,12 @@ from itertools import islice
 from typing import Final
 
 import msgspec
-from jsonschema_rs import Draft202012Validator, RegexOptions, ValidationError
+from jsonschema_rs import (
+    Draft202012Validator,
+    RegexOptions,
+    ValidationError,
+    ValidationErrorKind,
+)
 
 from tocsin.domain.reading import step_into
 from tocsin.errors import FieldProblem
@@ -94,5 +99,15 @@ def _problem(error: ValidationError) -> FieldProblem:
     pointer = "/data"
     for part in error.instance_path:
         pointer = step_into(pointer, part)
-    rule = "/".join(map(str, error.schema_path))
-    return FieldProblem(pointer, "invalid_data", f"the schema refuses this at {rule}"[:300])
+    return FieldProblem(pointer, "invalid_data", _wanted(error)[:300])
+
+
+def _wanted(error: ValidationError) -> str:
+    """Say what the schema asks for; names and types are the schema's own, so they may be shown."""
+    match error.kind:
+        case ValidationErrorKind.Required(property=name):
+            return f"{name} is required"
+        case ValidationErrorKind.Type(types=types):
+            return f"must be of the type {' or '.join(types)}"
+        case _:
+            return f"the schema refuses this at {'/'.join(map(str, error.schema_path))}"

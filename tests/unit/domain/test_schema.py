@@ -78,6 +78,25 @@ def test_data_is_checked_and_each_mistake_placed(data: object, pointers: list[st
     assert [each.pointer for each in check(data)] == pointers
 
 
+def test_a_problem_says_what_is_missing_and_what_type_is_wanted() -> None:
+    schema: dict[str, object] = {
+        "required": ["order", "customer"],
+        "properties": {
+            "order": {"minLength": 1},
+            "customer": {"type": ["string", "null"]},
+        },
+    }
+    check, _ = compile_schema(schema, "/schema")
+    assert check is not None
+
+    missing = [each.detail for each in check({})]
+    wrong = {each.pointer: each.detail for each in check({"order": "", "customer": 5})}
+
+    assert missing == ["order is required", "customer is required"]
+    assert wrong["/data/order"] == "the schema refuses this at properties/order/minLength"
+    assert set(wrong["/data/customer"].split()) >= {"must", "string", "or", "null"}
+
+
 def test_a_problem_never_quotes_the_data() -> None:
     check, _ = compile_schema({"properties": {"phone": {"type": "integer"}}}, "/schema")
     assert check is not None
