@@ -61,6 +61,19 @@ def test_workflows_are_pushed_once(server: Server) -> None:
     assert shown.document["key"] == "order.shipped"
 
 
+def test_a_folder_with_a_mistake_names_the_file_and_the_place(
+    server: Server, tmp_path: Path
+) -> None:
+    (tmp_path / "good.toml").write_text(WORKFLOW.replace("order.shipped", "order.lost"))
+    (tmp_path / "wrong.toml").write_text('key = "a.b"\nlane = "slow"\n')
+
+    refused = tocsin(server, "workflows", "push", str(tmp_path))
+
+    assert refused.code == 2
+    assert refused.err.startswith(f"{tmp_path / 'wrong.toml'}: ")
+    assert "/lane" in refused.err
+
+
 def test_recipients_are_written_read_and_imported(server: Server, tmp_path: Path) -> None:
     lines = tmp_path / "people.ndjson"
     lines.write_text('{"id": "kim", "name": "Kim"}\n{"id": "lee", "timezone": "No/Where"}\n')
@@ -160,6 +173,7 @@ def test_what_is_unknown_ends_with_no(server: Server) -> None:
     assert unknown.code == 1
     assert "is held here" in unknown.out
     assert wrong.code == 2
+    assert "--source SOURCE nonsense ana" in wrong.err
 
 
 def test_an_audit_balances_and_says_so(server: Server) -> None:
@@ -180,6 +194,13 @@ def test_nobody_answers(tmp_path: Path) -> None:
 
     assert done.code == 3
     assert "Start a server" in done.err
+
+
+def test_a_real_installation_without_a_key_is_no_usable_configuration() -> None:
+    done = run(["config", "check"], env=environment(TOCSIN_MODE="real"))
+
+    assert done.code == 1
+    assert "keys.encryption_key_file" in done.out
 
 
 def test_the_first_key_of_a_real_installation(tmp_path: Path) -> None:

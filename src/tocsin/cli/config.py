@@ -38,9 +38,12 @@ def check(config_file: Path | None, data: str | None, port: int | None, as_json:
     """Say whether the configuration can be used; name everything that is wrong with it."""
     # Imported here, so that other commands start without the folders of channels.
     from tocsin.wiring.channels import check_providers
+    from tocsin.wiring.folder import brought_key
 
     try:
-        check_providers(load_config(config_file, data, port).config)
+        loaded = load_config(config_file, data, port).config
+        check_providers(loaded)
+        brought_key(loaded)
         problems: tuple[str, ...] = ()
     except Misconfigured as refused:
         problems = refused.problems
