@@ -18,6 +18,7 @@ from tocsin.cli.exits import CannotReach, ServerRefused
 SOCKET_PATH: Final = "/v1/inbox/socket"
 _FIRST_WAIT_S: Final = 0.2
 _LONGEST_WAIT_S: Final = 5.0
+_PASSING_FROM: Final = 500
 
 
 class Watcher:
@@ -41,10 +42,11 @@ class Watcher:
         while not self._done():
             try:
                 await self._follow()
-            except (OSError, ConnectionClosed, CannotReach) as broken:
-                if self._cursor is None:
+            except (OSError, ConnectionClosed, CannotReach, ServerRefused) as broken:
+                if self._cursor is None or _is_final(broken):
                     raise _unreached(broken) from broken
-                click.echo("The connection broke; trying again …", err=True)
+                if self._wait_s == _FIRST_WAIT_S:
+                    click.echo("The connection broke; trying again …", err=True)
                 await asyncio.sleep(self._wait_s)
                 self._wait_s = min(2 * self._wait_s, _LONGEST_WAIT_S)
 
@@ -68,6 +70,7 @@ class Watcher:
         if self._cursor is not None:
             resume = {"type": "resume", "cursor": self._cursor}
             await socket.send(msgspec.json.encode(resume).decode())
+            click.echo("Connected again.", err=True)
             return
         self._cursor = hello["cursor"]
         if not self._as_json:
@@ -123,7 +126,12 @@ def _counts(message: dict[str, Any]) -> str:
     return f"{counts.get('unread', 0)} unread, {counts.get('unseen', 0)} unseen"
 
 
-def _unreached(broken: Exception) -> CannotReach:
-    if isinstance(broken, CannotReach):
+def _is_final(broken: Exception) -> bool:
+    """Whether it stays so: a server that starts or stops answers 503, and its proxy 502 or 504."""
+    return isinstance(broken, ServerRefused) and broken.answered_status < _PASSING_FROM
+
+
+def _unreached(broken: Exception) -> CannotReach | ServerRefused:
+    if isinstance(broken, CannotReach | ServerRefused):
         return broken
     return CannotReach(f"no socket could be opened: {broken}")
