@@ -19,7 +19,7 @@ from tocsin.cli.reading import json_value, recipient_terms
 )
 @click.option("--actor", help="Who caused it.")
 @click.option("--tenant", help="For which of your customers.")
-@click.option("--cancellation-key", help="What `cancel` will name.")
+@click.option("--cancellation-key", help="What `POST /v1/cancel` names.")
 @click.option("--expires-in", help="How long it is worth sending, like 2d.")
 @click.argument("workflow")
 @click.argument("recipients", nargs=-1)
