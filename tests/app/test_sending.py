@@ -65,3 +65,13 @@ async def test_a_message_by_hand_reaches_its_recipients(site: SendingSite) -> No
         )
     await site.fanned_out(bytes.fromhex(large.json()["event"].removeprefix("evt_")))
     assert (await site.settled())["bulk", "inbox", "sent"] == 42
+
+
+@pytest.mark.parametrize("since", ["99999999w", "0001-01-01T00:00:00Z"])
+async def test_the_audit_of_all_there_ever_was_begins_with_the_epoch(
+    site: SendingSite, since: str
+) -> None:
+    async with await site.client("viewer") as client:
+        answer = await client.get("/v1/audit", params={"since": since})
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["since"] == "1970-01-01T00:00:00.000Z"

@@ -95,16 +95,17 @@ class AuditRoutes:
         return self._since_ms(query.since), given_time(query.until, "/until")
 
     def _since_ms(self, text: str) -> int:
+        """Return the instant, not before the epoch: events' keys count from there."""
         if "-" in text:
             since_ms = given_time(text, "/since")
             assert since_ms is not None
-            return since_ms
+            return max(since_ms, 0)
         try:
             back_ms = parse_duration(text)
         except ValueError:
             problem = FieldProblem("/since", "invalid_time", "write 1h, 30m or a time")
             raise RequestRefused("a field is wrong, see errors", errors=(problem,)) from None
-        return self._clock.now_ms() - back_ms
+        return max(self._clock.now_ms() - back_ms, 0)
 
 
 def _show(audit: Audit) -> AuditAnswer:

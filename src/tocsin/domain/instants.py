@@ -11,6 +11,9 @@ _RFC3339: Final = re.compile(
 )
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MS: Final = timedelta(milliseconds=1)
+_FIRST_MS: Final = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MS
+_LAST_MS: Final = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MS
+"""The years 1 to 9999 in UTC: an offset may lead out of them, and then nobody could show it."""
 INSTANT_RULE: Final = "write an instant like 2026-03-29T18:30:00Z, with Z or an offset"
 
 
@@ -32,10 +35,17 @@ def parse_instant(text: str) -> int:
         moment = datetime.fromisoformat(plain.upper())
     except (ValueError, OverflowError):
         raise ValueError(INSTANT_RULE) from None
-    return (moment - _EPOCH) // _MS + (1_000 if leap else 0)
+    at_ms = (moment - _EPOCH) // _MS + (1_000 if leap else 0)
+    if not _FIRST_MS <= at_ms <= _LAST_MS:
+        raise ValueError(INSTANT_RULE)
+    return at_ms
 
 
 def show_instant(at_ms: int) -> str:
-    """Return the RFC 3339 text of an instant, in UTC, with milliseconds."""
-    moment = _EPOCH + timedelta(milliseconds=at_ms)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1_000:03d}Z"
+    """
+    Return the RFC 3339 text of an instant, in UTC, with milliseconds.
+
+    What lies outside the years 1 to 9999 is shown as their first or last millisecond.
+    """
+    moment = _EPOCH + timedelta(milliseconds=min(max(at_ms, _FIRST_MS), _LAST_MS))
+    return moment.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"

@@ -35,6 +35,9 @@ def test_an_instant_is_read_in_milliseconds(text: str, at_ms: int) -> None:
         "2026-02-30T18:30:00Z",
         "2026-03-29T25:30:00Z",
         "2026-03-29T18:30:61Z",
+        "0001-01-01T00:00:00+14:00",
+        "9999-12-31T23:59:59-14:00",
+        "9999-12-31T23:59:60Z",
         "20260329T183000Z",
         "2026-03-29T18:30:00+0200",
         "٢٠٢٦-03-29T18:30:00Z",
@@ -49,3 +52,9 @@ def test_anything_else_is_refused(text: str) -> None:
 @given(st.integers(min_value=-2_000_000_000_000, max_value=200_000_000_000_000))
 def test_what_is_shown_reads_as_the_same_instant(at_ms: int) -> None:
     assert parse_instant(show_instant(at_ms)) == at_ms
+
+
+def test_the_first_and_the_last_instant_are_shown_in_four_digits_and_nothing_lies_beyond() -> None:
+    first, last = "0001-01-01T00:00:00.000Z", "9999-12-31T23:59:59.999Z"
+    assert show_instant(parse_instant(first)) == first == show_instant(-(10**17))
+    assert show_instant(parse_instant(last)) == last == show_instant(10**17)
