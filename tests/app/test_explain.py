@@ -299,3 +299,11 @@ async def test_a_fanout_that_is_paused_or_has_not_come_there(town: Town) -> None
     assert "its fan-out has decided 0 of 1" in waiting.sentence
     assert paused.outcome == "paused"
     assert "its fan-out is paused (lunch)" in paused.sentence
+
+
+async def test_whom_nobody_knew_under_strict_recipients_is_told_so(town: Town) -> None:
+    await town.publish(WORKFLOW)
+    key = await happened(town, recipients=["ana"], strict_recipients=True)
+    told = await explain(town, key)
+    assert [each.reason for run in told.runs for each in run.deliveries] == ["unknown_recipient"]
+    assert "not known" in told.sentence or "no such" in told.sentence, told.sentence

@@ -10,6 +10,7 @@ from tocsin.domain.case import Case
 from tocsin.domain.explain import Delivery, differs
 from tocsin.domain.follow import INBOX
 from tocsin.domain.history import Note, Planned, Standing, standing
+from tocsin.domain.ids import RECIPIENT_NUMBER_MAX
 from tocsin.domain.inbox import ItemState
 from tocsin.domain.reasons import Verdict
 from tocsin.domain.recipient import Recipient
@@ -94,6 +95,9 @@ class DeliveriesStep:
     async def _engagement(
         self, recipient: int, notification: bytes, planned: Sequence[tuple[Planned, Case]]
     ) -> ItemState | None:
+        if recipient > RECIPIENT_NUMBER_MAX:
+            # Nobody knew them, so there is no inbox.
+            return None
         if not any(each.decision.channel == INBOX for each, _ in planned):
             return None
         items = await self._inbox.by_key(recipient, [notification])
