@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from tocsin.app.routing.inputs import EMPTY_OBJECT, Input, Run, data_of
-from tocsin.domain.items import ItemAction, content
+from tocsin.domain.items import ItemAction, action, content
 from tocsin.domain.recipient import Recipient
 from tocsin.domain.workflow import CompiledStep
 
@@ -41,10 +41,10 @@ class RunText:
         fields = {name: template.render(context) for name, template in step.fields.items()}
         actions: tuple[ItemAction, ...] = ()
         if step.actions:
-            actions = tuple(
-                ItemAction(label.render(context), url.render(context))
-                for label, url in step.actions
+            made = (
+                action(label.render(context), url.render(context)) for label, url in step.actions
             )
+            actions = tuple(each for each in made if each is not None)
         workflow = self._run.workflow
         self.contents.append(
             content(
