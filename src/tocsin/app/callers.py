@@ -64,10 +64,10 @@ class Limits:
         lane: str | None = None,
     ) -> None:
         """Raise `Forbidden` for the first of the given that the key does not reach."""
-        _check("workflow", workflow, self.workflows)
-        _check("category", category, self.categories)
-        _check("source", source, self.sources)
-        _check("lane", lane, self.lanes)
+        _check("workflows", workflow, self.workflows)
+        _check("categories", category, self.categories)
+        _check("sources", source, self.sources)
+        _check("lanes", lane, self.lanes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,4 +119,4 @@ def principal_of(key: ApiKey) -> Principal:
 
 def _check(what: str, value: str | None, allowed: frozenset[str]) -> None:
     if value is not None and allowed and value not in allowed:
-        raise Forbidden(f"the key is limited to certain {what}s, and this is none of them")
+        raise Forbidden(f"the key is limited to certain {what}, and this is none of them")
