@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import msgspec
-
+from tocsin.app.lookup import with_payload
 from tocsin.app.routing.deciding import step_at
 from tocsin.app.routing.inputs import Input, Run
 from tocsin.app.routing.rendering import RunText
@@ -53,7 +52,4 @@ class BroadcastTexts:
         record = batch.records[0] if batch.records else None
         if not isinstance(record, Event) or record.key != broadcast.event:
             raise NotFound("the event of this broadcast is not kept any more")
-        if record.data_ref is not None:
-            data = await self._blobs.get(record.data_ref)
-            return msgspec.structs.replace(record, data=data, data_ref=None)
-        return record
+        return await with_payload(record, self._blobs)

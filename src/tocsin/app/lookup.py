@@ -29,7 +29,7 @@ class EventLookup:
         }
         found = await self._log.pick(list(wanted)) if wanted else {}
         return {
-            wanted[where]: await self._with_payload(record)
+            wanted[where]: await with_payload(record, self._blobs)
             for where, record in found.items()
             if isinstance(record, Event)
         }
@@ -38,8 +38,10 @@ class EventLookup:
         """Return the event at one place."""
         return (await self([place])).get(place)
 
-    async def _with_payload(self, event: Event) -> Event:
-        if event.data_ref is None:
-            return event
-        data = await self._blobs.get(event.data_ref)
-        return msgspec.structs.replace(event, data=data, data_ref=None)
+
+async def with_payload(event: Event, blobs: Blobs) -> Event:
+    """Return *event* with its data in it, wherever that lies; raises `NotFound` when it has gone."""
+    if event.data_ref is None:
+        return event
+    data = await blobs.get(event.data_ref)
+    return msgspec.structs.replace(event, data=data, data_ref=None)

@@ -19,6 +19,9 @@ from tocsin.ports.cache import Feed
 from tocsin.ports.log import Batch, Follow, Log, Output, PreparedWrite, Projection, Source, Step
 from tocsin.ports.views import InboxView, LedgerView
 
+EXPANDERS: Final = "expand"
+"""The group of the readers that write what follows from plans."""
+
 _BATCH_RECORDS: Final = 2_000
 
 
@@ -100,7 +103,7 @@ class Expander:
         """Follow *lane* until cancelled."""
         log = self._log
         topic = f"plans.{lane}"
-        owned = {p: await log.acquire("expand", topic, p) for p in range(log.partitions)}
+        owned = {p: await log.acquire(EXPANDERS, topic, p) for p in range(log.partitions)}
         while True:
             moved = False
             for partition, (epoch, position) in owned.items():
@@ -108,7 +111,7 @@ class Expander:
                 if not batch.records:
                     continue
                 moved = True
-                source = Source("expand", topic, partition, position, batch.end, epoch)
+                source = Source(EXPANDERS, topic, partition, position, batch.end, epoch)
                 await log.commit(Step([source], derive(log, lane, batch)))
                 owned[partition] = (epoch, batch.end)
             if not moved:

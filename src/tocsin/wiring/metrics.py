@@ -17,7 +17,7 @@ from tocsin.app.metrics.collector import EngineCollector, Labels, Numbers, Shape
 from tocsin.app.metrics.histogram import Histogram, cumulative
 from tocsin.app.metrics.loop_lag import LoopLag
 from tocsin.app.metrics.meters import EventMeter, MessageMeter
-from tocsin.app.project import followed_topics
+from tocsin.app.project import EXPANDERS, followed_topics
 from tocsin.app.routing.router import GROUP
 from tocsin.domain.lanes import LANES
 from tocsin.domain.reasons import Outcome
@@ -87,7 +87,7 @@ def build_backlog(storage: Storage, clock: Clock, channels: Iterable[str]) -> Ba
             readers.append(Follower(f"deliver.{channel}", [topic], positions))
     if not log.atomic_with_views:
         shown = [*of("inbox"), STATES, BROADCASTS]
-        readers.append(Follower("expand", of("plans"), partial(log.committed, "expand")))
+        readers.append(Follower(EXPANDERS, of("plans"), partial(log.committed, EXPANDERS)))
         readers.append(Follower("inbox", shown, storage.inbox.marks))
         readers.append(Follower("ledger", followed_topics(), storage.ledger.marks))
     return Backlog(log, clock, readers)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
 
 from tocsin.app.auditing.differences import Differences, Sides
 from tocsin.app.auditing.pending import PendingStep
 from tocsin.app.auditing.repair import repair
 from tocsin.app.auditing.slices import read_window
-from tocsin.app.project import followed_topics, partitions_of
+from tocsin.app.project import EXPANDERS, followed_topics, partitions_of
 from tocsin.app.routing.router import GROUP
 from tocsin.domain.audit import (
     SETTLING_MS,
@@ -30,8 +29,6 @@ from tocsin.ports.log import Log
 from tocsin.ports.state import Timers
 from tocsin.ports.system import Clock
 from tocsin.ports.views import LedgerView
-
-_EXPANDERS: Final = "expand"
 
 
 class Auditor:
@@ -128,7 +125,7 @@ class Auditor:
             return now_ms
         places = []
         followed = {**await self._ledger.marks()}
-        expanded = await self._log.committed(_EXPANDERS)
+        expanded = await self._log.committed(EXPANDERS)
         for topic in followed_topics():
             for partition in partitions_of(self._log, topic):
                 where = (topic, partition)

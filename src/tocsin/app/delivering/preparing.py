@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import msgspec
 import structlog
 
 from tocsin.app.addresses import AddressBook
@@ -14,6 +13,7 @@ from tocsin.app.delivering.providers import Fleet
 from tocsin.app.delivering.taking import Taking
 from tocsin.app.delivering.texts import Texts
 from tocsin.app.delivering.work import Ended, Work
+from tocsin.app.lookup import with_payload
 from tocsin.app.routing.audiences import AudienceStep
 from tocsin.app.routing.deciding import step_at
 from tocsin.app.routing.facts import BatchFacts, FactsStep
@@ -105,14 +105,11 @@ class PrepareStep:
 
     async def _events(self, works: Sequence[Work]) -> Mapping[tuple[str, int, int], Event]:
         found = await self._parts.log.pick(list({_event_place(work) for work in works}))
-        events = {}
-        for place, record in found.items():
-            if isinstance(record, Event):
-                if record.data_ref is not None:
-                    body = await self._parts.blobs.get(record.data_ref)
-                    record = msgspec.structs.replace(record, data=body, data_ref=None)  # noqa: PLW2901  # the same event, whole
-                events[place] = record
-        return events
+        return {
+            place: await with_payload(record, self._parts.blobs)
+            for place, record in found.items()
+            if isinstance(record, Event)
+        }
 
     async def _prepare(self, work: Work, facts: BatchFacts, texts: Texts) -> None:
         event, handoff = work.event, work.handoff

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-import msgspec
-
 from tocsin.app.accepting.keying import Keying
 from tocsin.app.callers import LOCAL
+from tocsin.app.lookup import with_payload
 from tocsin.app.routing.inputs import dedup_key
 from tocsin.app.routing.router import GROUP
 from tocsin.app.workflows import WorkflowRegistry
@@ -88,7 +87,7 @@ class Finder:
                     each = LaneEvent(lane, partition, position, record)
                     events.setdefault(lane, each)
         for each in events.values():
-            each.event = await self._with_data(each.event)
+            each.event = await with_payload(each.event, self._blobs)
             each.plans = await self._plans(each, at_ms)
         return list(events.values())
 
@@ -147,12 +146,6 @@ class Finder:
             and record.event == found.event.key
             and record.outcome is not Outcome.REPEAT
         ]
-
-    async def _with_data(self, event: Event) -> Event:
-        if event.data_ref is None:
-            return event
-        data = await self._blobs.get(event.data_ref)
-        return msgspec.structs.replace(event, data=data, data_ref=None)
 
 
 def _records(batches: Sequence[Batch]) -> list[tuple[int, object]]:

@@ -74,14 +74,7 @@ class GatesAgain:
             digests = [each.digest for each in recipient.addresses]
             found = await self._suppressions.matching([recipient.number], digests)
             entries = [each for each in found if each.at_ms <= decided_ms]
-        return BatchFacts(
-            decided_ms,
-            self._workflows,
-            self._channels,
-            frozenset((s.recipient, s.channel or "") for s in entries if s.recipient is not None),
-            frozenset((s.digest, s.channel or "") for s in entries if s.digest is not None),
-            {},
-        )
+        return BatchFacts(decided_ms, self._workflows, self._channels, entries, {})
 
 
 def gates_of(case: Case, decision: Decision) -> list[GateResult]:

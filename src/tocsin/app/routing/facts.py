@@ -9,7 +9,7 @@ from tocsin.domain.case import ChannelFacts, Facts
 from tocsin.domain.recipient import Recipient
 from tocsin.domain.records import Event
 from tocsin.domain.workflow import Workflow
-from tocsin.ports.state import Claims, Suppressions, Tombstone
+from tocsin.ports.state import Claims, Suppression, Suppressions, Tombstone
 
 
 class BatchFacts:
@@ -20,15 +20,18 @@ class BatchFacts:
         now_ms: int,
         workflows: RunWorkflows,
         channels: Mapping[str, ChannelFacts],
-        suppressed: frozenset[tuple[int, str]],
-        suppressed_digests: frozenset[tuple[bytes, str]],
+        suppressions: Sequence[Suppression],
         tombstones: Mapping[str, Sequence[Tombstone]],
     ) -> None:
         self.now_ms = now_ms
         self._workflows = workflows
         self._channels = channels
-        self._suppressed = suppressed
-        self._suppressed_digests = suppressed_digests
+        self._suppressed = frozenset(
+            (s.recipient, s.channel or "") for s in suppressions if s.recipient is not None
+        )
+        self._suppressed_digests = frozenset(
+            (s.digest, s.channel or "") for s in suppressions if s.digest is not None
+        )
         self._tombstones = tombstones
         self._facts: dict[tuple[str, str | None], Facts] = {}
 
@@ -82,11 +85,4 @@ class FactsStep:
         tombstones: Mapping[str, Sequence[Tombstone]] = {}
         if cancellation_keys:
             tombstones = await self._claims.tombstones(cancellation_keys, now_ms)
-        return BatchFacts(
-            now_ms,
-            self._workflows,
-            self._channels,
-            frozenset((s.recipient, s.channel or "") for s in matching if s.recipient is not None),
-            frozenset((s.digest, s.channel or "") for s in matching if s.digest is not None),
-            tombstones,
-        )
+        return BatchFacts(now_ms, self._workflows, self._channels, matching, tombstones)

@@ -10,6 +10,7 @@ from pathlib import Path
 import apsw
 import pytest
 
+from tests.unit.adapters.sqlite.broken_disk import BrokenDisk, on_disk
 from tocsin.adapters.sqlite.checkpoint import CheckpointPolicy
 from tocsin.adapters.sqlite.connection import Readers, open_reader, open_writer, prepare_writer
 from tocsin.adapters.sqlite.writer import Writer
@@ -234,44 +235,9 @@ async def becomes(writer: Writer, *, full: bool) -> None:
         await asyncio.sleep(0)
 
 
-class BrokenDisk(apsw.VFS):
-    """A disk whose syncs fail from a moment on."""
-
-    def __init__(self) -> None:
-        self.broken = False
-        super().__init__("broken-disk", "")
-
-    def xOpen(  # noqa: N802  # the name that SQLite gives it
-        self, name: str | apsw.URIFilename | None, flags: list[int]
-    ) -> apsw.VFSFile:
-        return BrokenFile(self, name, flags)
-
-
-class BrokenFile(apsw.VFSFile):
-    """A file on it."""
-
-    def __init__(
-        self, disk: BrokenDisk, name: str | apsw.URIFilename | None, flags: list[int]
-    ) -> None:
-        self.disk = disk
-        super().__init__("", name, flags)
-
-    def xSync(self, flags: int) -> None:  # noqa: N802  # the name that SQLite gives it
-        if self.disk.broken:
-            raise apsw.IOError
-        super().xSync(flags)
-
-
 @pytest.fixture
 def disk() -> BrokenDisk:
     return BrokenDisk()
-
-
-def on_disk(path: Path) -> apsw.Connection:
-    connection = apsw.Connection(str(path), vfs="broken-disk")
-    # This file system has no shared memory; a WAL without it belongs to one connection.
-    connection.execute("PRAGMA locking_mode = EXCLUSIVE")
-    return prepare_writer(connection)
 
 
 async def test_a_failed_sync_is_fatal_once_and_nothing_is_acknowledged_after_it(
