@@ -37,8 +37,18 @@ def take(config: Config, now_ms: int, stack: ExitStack) -> Path:
     """
     Make or find the folder, lock it, and check that it is what the configuration says.
 
-    Raises `Conflict` when another process holds it, or when it was born as something else.
+    Raises `Conflict` when another process holds it, or when it was born as something else, and
+    `Misconfigured` when it is no folder in which files can be made.
     """
+    try:
+        return _take(config, now_ms, stack)
+    except OSError as error:
+        raise Misconfigured(
+            [f"the data folder {config.data} cannot be used: {error.strerror or error}"]
+        ) from None
+
+
+def _take(config: Config, now_ms: int, stack: ExitStack) -> Path:
     folder = Path(config.data)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     stack.enter_context(FolderLock(folder, started_ms=now_ms))
