@@ -307,3 +307,17 @@ async def test_whom_nobody_knew_under_strict_recipients_is_told_so(town: Town) -
     told = await explain(town, key)
     assert [each.reason for run in told.runs for each in run.deliveries] == ["unknown_recipient"]
     assert "not known" in told.sentence or "no such" in told.sentence, told.sentence
+
+
+async def test_who_came_after_a_message_to_everyone_was_not_in_its_audience(town: Town) -> None:
+    await known(town, Recipient(0, "ana"))
+    await town.publish({**WORKFLOW, "audience": {"everyone": True}})
+    (key,) = await town.send(event(data={}))
+    town.start()
+    await town.decided(key)
+    await known(town, Recipient(0, "late", changed_ms=BEGIN_MS + 1))
+
+    told = await explain(town, key, "late")
+    assert told.outcome == "not_in_audience"
+    assert not told.runs[0].audience_differs
+    assert "did not exist then" in told.sentence

@@ -56,7 +56,7 @@ def build_history(
         workflows,
         stores.fanouts,
         stores.blobs,
-        MeaningStep(stores.audiences, reader),
+        MeaningStep(stores.audiences, reader, stores.recipients),
         DeliveriesStep(stores.recipients, stores.timers, storage.ledger, storage.inbox, gates),
     )
     auditor = Auditor(storage.log, storage.ledger, stores.timers, clock)

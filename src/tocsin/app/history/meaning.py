@@ -20,14 +20,17 @@ from tocsin.domain.explain import AudienceStep
 from tocsin.domain.recipient import Recipient
 from tocsin.domain.rules import Path, RuleTerm
 from tocsin.domain.workflow import Workflow
-from tocsin.ports.state import Audiences
+from tocsin.ports.state import Audiences, Recipients
 
 
 class MeaningStep:
     """Says for each term of an audience whether it meant one recipient."""
 
-    def __init__(self, audiences: Audiences, reader: AudienceReader) -> None:
+    def __init__(
+        self, audiences: Audiences, reader: AudienceReader, recipients: Recipients
+    ) -> None:
         self._audiences = audiences
+        self._recipients = recipients
         self._reader = reader
 
     async def __call__(
@@ -75,8 +78,13 @@ class MeaningStep:
             case ObjectTerm(collection=collection, id=object_id):
                 return await self._subscription(collection, object_id, number, entry, at_ms)
             case EveryoneTerm():
-                known = recipient is not None and not recipient.erased
+                known = await self._existed(recipient, at_ms)
                 return AudienceStep(known, "everyone", "", "" if known else "did not exist then")
+
+    async def _existed(self, recipient: Recipient | None, at_ms: int) -> bool:
+        if recipient is None or recipient.erased:
+            return False
+        return await self._recipients.version_at(recipient.number, at_ms) is not None
 
     async def _subscription(
         self, collection: str, object_id: str, number: int | None, entry: Input, at_ms: int
