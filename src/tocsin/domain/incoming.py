@@ -45,6 +45,9 @@ class IncomingEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     trace: str | None = None
     """A W3C ``traceparent``; one that is malformed is left out, as the standard says."""
 
+    def __repr__(self) -> str:
+        return f"IncomingEvent({self.type})"
+
 
 COMMON_FIELDS: Final = frozenset(
     {"id", "source", "subject", "time", "data", "actor", "tenant", "locale", "traceparent"}

@@ -32,6 +32,9 @@ class Item(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag="
         """The time by which this record is found again."""
         return int.from_bytes(self.key[:6], "big")
 
+    def __repr__(self) -> str:
+        return f"Item({self.key.hex()})"
+
 
 class StateChange(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag="state"):
     """
@@ -97,3 +100,6 @@ class Broadcast(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", 
     def stamp_ms(self) -> int:
         """The time by which this record is found again."""
         return int.from_bytes(self.event[:6], "big")
+
+    def __repr__(self) -> str:
+        return f"Broadcast({self.fanout.hex()}, {self.step}, {self.block}, {self.part})"

@@ -50,6 +50,9 @@ class Event(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag=
         """The time by which this record is found again."""
         return self.accepted_ms
 
+    def __repr__(self) -> str:
+        return f"Event({self.key.hex()}, {self.type})"
+
 
 class Release(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag="release"):
     """

@@ -25,6 +25,9 @@ class PlannedRun(msgspec.Struct, frozen=True, array_like=True):
     category: str = ""
     expires_ms: int | None = None
 
+    def __repr__(self) -> str:
+        return f"PlannedRun({self.workflow}, {len(self.notifications)} notifications)"
+
 
 class Plan(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag="plan"):
     """
