@@ -10,6 +10,7 @@ from pathlib import Path
 import apsw
 
 from tocsin.adapters.sqlite import migrations
+from tocsin.adapters.sqlite.checkpoint import CheckpointPolicy
 from tocsin.adapters.sqlite.connection import Readers, open_writer
 from tocsin.adapters.sqlite.engine import StateEngine
 from tocsin.adapters.sqlite.inbox import Bodies, SqliteInbox
@@ -56,8 +57,13 @@ def open_file(
     config: Config, path: Path, stack: AsyncExitStack, on_fatal: OnFatal, crash: Crash | None
 ) -> StoreFile:
     """Open a file with threads of its own; *stack* ends them."""
+    size = config.store.checkpoint_bytes
     writer = Writer(
-        path, on_fatal=on_fatal, linger_ms=config.log.linger_max_ms, crash=crash
+        path,
+        on_fatal=on_fatal,
+        linger_ms=config.log.linger_max_ms,
+        checkpoint=CheckpointPolicy(restart_bytes=size, cap_bytes=4 * size),
+        crash=crash,
     )
     stack.callback(writer.close)
     readers = Readers(path)
