@@ -171,9 +171,7 @@ class Planned:
                     if decision.verdict is Verdict.DEFER and decision.until_ms is not None:
                         key = notification_key(EventKey(plan.event), run.index, note.recipient)
                         delivery = delivery_key(key, decision.step, decision.address)
-                        until = Deferred(
-                            decision.channel, decision.until_ms, plan.released or b""
-                        )
+                        until = Deferred(decision.channel, decision.until_ms, plan.released or b"")
                         self.deferred[delivery] = (lane, until)
 
     def take_chunk(self, chunk: Broadcast) -> None:

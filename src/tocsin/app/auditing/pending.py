@@ -53,7 +53,8 @@ class PendingStep:
         return {
             delivery: (lane, deferred.channel)
             for delivery, (lane, deferred) in planned.deferred.items()
-            if delivery in armed or timer_key(delivery, deferred.until_ms, deferred.released) in released
+            if delivery in armed
+            or timer_key(delivery, deferred.until_ms, deferred.released) in released
         }
 
     async def _releases(self, routed: Mapping[tuple[str, int], int]) -> set[bytes]:
