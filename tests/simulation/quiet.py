@@ -1,0 +1,67 @@
+"""The end of a run: no faults any more, and everything that is under way comes to its end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tests.simulation.devices import Device
+from tests.simulation.engine import Life, Machine
+from tests.simulation.loop import Stuck
+from tocsin.app.project import followed_topics, partitions_of
+from tocsin.domain.lanes import LANES
+from tocsin.ports.log import Log
+
+_ROUNDS_MAX = 400
+_CALM_ROUNDS = 4
+_FAR_MS = 10**15
+
+
+async def quieten(life: Life, machine: Machine, devices: Sequence[Device]) -> None:
+    """Return when nothing is under way; time jumps over what waits for its hour."""
+    calm = 0
+    for _ in range(_ROUNDS_MAX):
+        await life.loop.pause(0.25)
+        if await _behind(life) or not all(each.idle for each in machine.writers):
+            continue
+        armed = await life.services.stores.timers.due(_FAR_MS, 1_000)
+        if armed:
+            machine.skew.ms += max(0, armed[-1].due_ms - life.clock.now_ms()) + 1_000
+            continue
+        # What became durable may still be on its way to the devices.
+        calm = calm + 1 if all(device.in_step() for device in devices) else 0
+        if calm == _CALM_ROUNDS:
+            return
+    waiting = [device.name for device in devices if not device.in_step()]
+    raise Stuck(f"not quiet: {await _behind(life)}, devices {waiting}")
+
+
+async def _behind(life: Life) -> list[str]:
+    """Return what has not caught up."""
+    services = life.services
+    log: Log = services.storage.log
+    found = []
+    routed = await log.committed("route")
+    expanded = await log.committed("expand")
+    for lane in LANES:
+        for partition in range(log.partitions):
+            source = (f"events.{lane}", partition)
+            if routed.get(source, 0) < log.end(*source):
+                found.append(f"route {source}")
+            plans = (f"plans.{lane}", partition)
+            if not log.atomic_with_views and expanded.get(plans, 0) < log.end(*plans):
+                found.append(f"expand {plans}")
+    if not log.atomic_with_views:
+        views = (
+            (services.inbox_projection, services.storage.inbox),
+            (services.ledger_projection, services.storage.ledger),
+        )
+        for projection, view in views:
+            marks = await view.marks()
+            found += [
+                f"{type(view).__name__} {topic}/{partition}"
+                for topic in followed_topics()
+                if projection.follows(topic)
+                for partition in partitions_of(log, topic)
+                if marks.get((topic, partition), 0) < log.end(topic, partition)
+            ]
+    return found

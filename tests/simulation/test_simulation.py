@@ -1,0 +1,55 @@
+"""Thousands of runs of the engine on virtual time, and the bugs that they must find."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+
+import pytest
+
+from tests.simulation.plants import PLANTS
+from tests.simulation.run import Templates, memory_folder, simulate
+
+SHARDS = 16
+SEEDS_PER_SHARD = int(os.environ.get("TOCSIN_SIMULATION_SEEDS", "2048")) // SHARDS
+PLANTED_SEEDS = 60
+
+
+@pytest.fixture(scope="module")
+def templates() -> Iterator[Templates]:
+    folder = memory_folder()
+    yield Templates(folder)
+    shutil.rmtree(folder)
+
+
+@pytest.mark.slow
+@pytest.mark.faults
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("shard", range(SHARDS))
+def test_no_run_violates_an_invariant(templates: Templates, shard: int) -> None:
+    for seed in range(shard * SEEDS_PER_SHARD, (shard + 1) * SEEDS_PER_SHARD):
+        outcome = simulate(seed, templates)
+        replay = f"to see it alone: python -m tests.simulation {seed}"
+        assert not outcome.violations, "\n".join((replay, *outcome.violations))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_the_same_seed_makes_the_same_run(templates: Templates) -> None:
+    for seed in range(50):
+        assert simulate(seed, templates).trace == simulate(seed, templates).trace, f"seed {seed}"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("name", sorted(PLANTS))
+def test_a_planted_bug_is_found(templates: Templates, name: str) -> None:
+    plant = PLANTS[name]
+    found: set[str] = set()
+    for seed in range(PLANTED_SEEDS):
+        outcome = simulate(seed, templates, plant)
+        found |= {violation.partition(":")[0] for violation in outcome.violations}
+        if plant.violates & found:
+            return
+    pytest.fail(f"{PLANTED_SEEDS} seeds found only {found}, not {sorted(plant.violates)}")
