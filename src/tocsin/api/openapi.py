@@ -171,6 +171,9 @@ def _refusals(endpoint: Endpoint, permission: Permission) -> list[int]:
         statuses += [401, 403, 429]
     if "{" in endpoint.path or endpoint.method != "GET":
         statuses += [404, 409]
+    elif endpoint.query is not None:
+        # What is asked about by name may not be there, as in a path.
+        statuses.append(404)
     if endpoint.method != "GET":
         statuses += [413, 507]
     if endpoint.body is not None:
