@@ -9,10 +9,15 @@ Both ways end in the same rows: they call the same functions on the same records
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from typing import Final, Protocol
+
+import structlog
 
 from tocsin.domain.follow import follow
 from tocsin.domain.lanes import LANES, Lane
+from tocsin.domain.marks import Sight, sight
 from tocsin.domain.records import Handoff, Item, Plan
 from tocsin.domain.topics import OUTCOMES, STREAMS
 from tocsin.ports.cache import Feed
@@ -23,6 +28,8 @@ EXPANDERS: Final = "expand"
 """The group of the readers that write what follows from plans."""
 
 _BATCH_RECORDS: Final = 2_000
+
+logger = structlog.get_logger(__name__)
 
 
 class View(Protocol):
@@ -77,11 +84,13 @@ class LedgerProjection:
         self._tell(batches)
 
 
-def derive(log: Log, lane: Lane, batch: Batch) -> list[Output]:
+def derive(
+    log: Log, lane: Lane, batch: Batch, repeats: AbstractSet[int] = frozenset()
+) -> list[Output]:
     """Return the outputs that follow from a batch of ``plans.<lane>``, in order."""
     gathered: dict[tuple[str, int], list[Item | Handoff]] = {}
     for position, plan in enumerate(batch.records, batch.position):
-        if isinstance(plan, Plan):
+        if isinstance(plan, Plan) and position not in repeats:
             for topic, recipient, record in follow(plan, lane, batch.partition, position):
                 where = (topic, log.partition_of(topic, recipient))
                 gathered.setdefault(where, []).append(record)
@@ -103,19 +112,66 @@ class Expander:
         """Follow *lane* until cancelled."""
         log = self._log
         topic = f"plans.{lane}"
-        owned = {p: await log.acquire(EXPANDERS, topic, p) for p in range(log.partitions)}
+        owned = [await self._own(topic, partition) for partition in range(log.partitions)]
         while True:
-            moved = False
-            for partition, (epoch, position) in owned.items():
-                batch = await log.read(topic, partition, position, records_max=_BATCH_RECORDS)
-                if not batch.records:
-                    continue
-                moved = True
-                source = Source(EXPANDERS, topic, partition, position, batch.end, epoch)
-                await log.commit(Step([source], derive(log, lane, batch)))
-                owned[partition] = (epoch, batch.end)
+            moved = [one for one in owned if await self._expand(lane, topic, one)]
             if not moved:
-                await log.wait({(topic, p): position for p, (_, position) in owned.items()})
+                await log.wait({(topic, one.partition): one.position for one in owned})
+
+    async def _own(self, topic: str, partition: int) -> _Followed:
+        """Take a partition over; the mark is in the last plan that was expanded."""
+        epoch, position = await self._log.acquire(EXPANDERS, topic, partition)
+        mark = -1
+        if position:
+            last = await self._log.read(topic, partition, position - 1, records_max=1)
+            plan = last.records[0] if last.records else None
+            mark = plan.position if isinstance(plan, Plan) else mark
+        return _Followed(partition, epoch, position, mark)
+
+    async def _expand(self, lane: Lane, topic: str, one: _Followed) -> bool:
+        log = self._log
+        batch = await log.read(topic, one.partition, one.position, records_max=_BATCH_RECORDS)
+        if not batch.records:
+            return False
+        mark, repeats, gaps = take(one.mark, batch)
+        if repeats or gaps:
+            logger.warning("plans_out_of_order", lane=lane, repeats=len(repeats), gaps=gaps)
+        source = Source(EXPANDERS, topic, one.partition, one.position, batch.end, one.epoch)
+        await log.commit(Step([source], derive(log, lane, batch, repeats)))
+        one.position, one.mark = batch.end, mark
+        return True
+
+
+@dataclass(slots=True)
+class _Followed:
+    """How far one partition of plans is expanded; ``mark`` is an input's position."""
+
+    partition: int
+    epoch: int
+    position: int
+    mark: int
+
+
+def take(mark: int, batch: Batch) -> tuple[int, set[int], int]:
+    """
+    Return the mark after *batch*, the positions of plans that repeat one, and how many gaps it has.
+
+    A plan beyond a gap is taken all the same: this log stores plans together with route's position,
+    so nobody will write what is missing again, and the audit names it. A log without that common
+    transaction has its reader wait there instead (`tocsin.domain.marks`).
+    """
+    repeats: set[int] = set()
+    gaps = 0
+    for position, plan in enumerate(batch.records, batch.position):
+        if not isinstance(plan, Plan):
+            continue
+        seen = sight(mark, plan.position, plan.previous)
+        if seen is Sight.REPEAT:
+            repeats.add(position)
+            continue
+        gaps += seen is Sight.GAP
+        mark = plan.position
+    return mark, repeats, gaps
 
 
 class Projector:

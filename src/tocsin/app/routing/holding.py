@@ -124,21 +124,32 @@ class HoldStep:
             for run in entry.runs:
                 _wait_again(entry, run, armed)
 
-    async def claim(self, event: Event, run: PlannedRun, held: Held) -> PlannedRun:
+    async def claim(self, entries: Sequence[Input], held: Held) -> None:
         """
-        Take the rows of a cancellable event's deliveries, and yield where a cancel came first.
+        Take the rows of cancellable events' deliveries, and yield where a cancel came first.
 
-        Only such events pay for rows: nothing else races for what route has decided. A fan-out has
-        one row for all of it.
+        One write for the whole batch. Only such events pay for rows: nothing else races for what
+        route has decided. A fan-out has one row for all of it.
         """
-        rows = dict(_rows(event, run, held))
-        if not rows:
-            return run
-        wanted = list(rows.values())
+        wanted: list[Claim] = []
+        runs: list[tuple[Run, list[tuple[int, int]]]] = []
+        for entry in entries:
+            event = entry.event
+            if event is None or entry.repeat or event.cancellation_key is None:
+                continue
+            for run in entry.runs:
+                assert run.planned is not None
+                rows = dict(_rows(event, run.planned, held))
+                wanted += rows.values()
+                runs.append((run, list(rows)))
+        if not wanted:
+            return
         standing = await self._claims.claim(wanted)
-        standing = await asyncio.gather(*map(self._move, standing, wanted))
-        lost = {at for at, row in zip(rows, standing, strict=True) if row.holder == CANCEL}
-        return _without(run, lost)
+        moved = iter(await asyncio.gather(*map(self._move, standing, wanted)))
+        for run, places in runs:
+            lost = {place for place in places if next(moved).holder == CANCEL}
+            assert run.planned is not None
+            run.planned = _without(run.planned, lost)
 
     async def _move(self, stands: Claim, wanted: Claim) -> Claim:
         """A delivery whose hold ended has a row already: what was decided anew is its state now."""

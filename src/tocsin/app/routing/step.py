@@ -81,10 +81,11 @@ class RouteStep:
         if redone:
             await parts.hold.keep_waiting(redone)
         held = Held(lane, now_ms)
+        await parts.hold.claim(inputs, held)
         plans = [
             _plan(entry, entry.record, held, incarnation, now_ms)
-            if isinstance(entry.record, Event) and entry.record.cancellation_key is None
-            else await self._plan_slowly(entry, held, incarnation, now_ms)
+            if isinstance(entry.record, Event)
+            else _plan_of_other(entry, held, incarnation, now_ms)
             for entry in inputs
         ]
         await parts.hold.arm(held)
@@ -135,27 +136,21 @@ class RouteStep:
         }
         return await self._parts.facts.load(list(recipients.values()), sorted(keys), now_ms)
 
-    async def _plan_slowly(self, entry: Input, held: Held, incarnation: int, now_ms: int) -> Plan:
-        """Plan what is not a plain event, or has rows that a cancel may race for."""
-        record = entry.record
-        if isinstance(record, Poison):
-            return _bare(entry, incarnation, now_ms, b"", Outcome.POISON, record.detail)
-        event = entry.event
-        if entry.repeat or event is None:
-            return _bare(entry, incarnation, now_ms, record.key, Outcome.REPEAT, "")
-        if event.cancellation_key is not None:
-            for run in entry.runs:
-                assert run.planned is not None
-                run.planned = await self._parts.hold.claim(event, run.planned, held)
-        plan = _plan(entry, event, held, incarnation, now_ms)
-        if isinstance(record, Event):
-            return plan
-        return msgspec.structs.replace(
-            plan,
-            input_key=record.key,
-            released=record.key if isinstance(record, Release) else None,
-            event_position=entry.event_position,
-        )
+
+def _plan_of_other(entry: Input, held: Held, incarnation: int, now_ms: int) -> Plan:
+    """Return the plan of a record that is no event: poison, a release, people of a fan-out."""
+    record = entry.record
+    if isinstance(record, Poison):
+        return _bare(entry, incarnation, now_ms, b"", Outcome.POISON, record.detail)
+    event = entry.event
+    if entry.repeat or event is None:
+        return _bare(entry, incarnation, now_ms, record.key, Outcome.REPEAT, "")
+    return msgspec.structs.replace(
+        _plan(entry, event, held, incarnation, now_ms),
+        input_key=record.key,
+        released=record.key if isinstance(record, Release) else None,
+        event_position=entry.event_position,
+    )
 
 
 def _with_unknown(
