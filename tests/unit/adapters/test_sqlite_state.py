@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -163,3 +165,20 @@ def test_nothing_is_an_empty_table(tmp_path: Path) -> None:
         assert connection.execute("SELECT value FROM carray(?)", (empty,)).get is None
     found = connection.execute("SELECT value FROM carray(?)", (bind_texts(["a", "b\0", "ü"]),))
     assert [value for (value,) in found] == ["a", "ü"]
+
+
+async def test_apart_from_the_log_nobody_is_known_before_she_is_durable(
+    split: SqliteStores,
+) -> None:
+    recipients = await split.recipients()
+    go_on = threading.Event()
+    blocking = split.engine.writer.submit(lambda _: go_on.wait(10))
+    putting = asyncio.create_task(recipients.put([Recipient(0, "ana")]))
+    while not split.engine.writer.queue_length:
+        await asyncio.sleep(0)
+
+    assert not await recipients.by_id(["ana"])
+    go_on.set()
+    (stored,) = await putting
+    assert await recipients.by_id(["ana"]) == {"ana": stored}
+    await blocking

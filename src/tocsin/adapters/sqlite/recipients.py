@@ -26,7 +26,8 @@ _decode: Final = msgspec.msgpack.Decoder(Recipient).decode
 
 class SqliteRecipients:
     """
-    Fills `tocsin.ports.state.Recipients`: what was put is read at once, durable or not yet.
+    Fills `tocsin.ports.state.Recipients`: what was put is read at once, durable or not yet, where
+    the log commits behind it.
 
     Dense numbers are given out in memory, since one process owns the file.
     """
@@ -66,21 +67,29 @@ class SqliteRecipients:
         )
 
     async def put(self, recipients: Sequence[Recipient]) -> Sequence[Recipient]:
-        """Check and number on the loop; encode and write on the writer's thread."""
+        """
+        Check and number on the loop; encode and write on the writer's thread.
+
+        Where the log commits elsewhere, nobody is shown what is not durable: her plan might be,
+        and name a number that comes to nothing.
+        """
+        ahead = self._engine.ordered_with_log
         async with self._turn:
             before = await self._before(recipients)
             stored = self._numbered(recipients)
             addition = self._addresses.add(stored, before)
-            queued = self._newest.queue(stored, before)
+            queued = self._newest.queue(stored, before) if ahead else None
 
             def settled(kept: bool) -> None:
-                self._newest.settle(queued, kept=kept)
+                if queued is not None:
+                    self._newest.settle(queued, kept=kept)
+                elif kept:
+                    self._newest.settle(self._newest.queue(stored, before), kept=True)
                 if addition is not None and not kept:
                     self._addresses.retract(addition)
 
             change = _Change(stored, before, self._addresses, addition)
-            waiting = self._engine.queue_ahead(change.write, settled)
-        await until_kept(waiting)
+            await until_kept(self._engine.queue_ahead(change.write, settled))
         return stored
 
     async def durable(self) -> None:
