@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -56,6 +57,15 @@ class Final:
     """Items that expire: devices need not notice, and a clock set back revives them."""
     broadcasts: int = 0
     now_ms: int = 0
+
+    def lines(self) -> Iterator[str]:
+        """Yield all that the trace says of the end; nothing in it depends on the order of sets."""
+        for place in (*self.inputs, *self.plans, *self.items):
+            yield repr(place)
+        for person, items in self.inboxes.items():
+            shown = [(item.id, sorted(item.flags)) for item in items]
+            yield f"{person} {self.counts[person]} {shown}"
+        yield f"{sorted(self.totals.items())} {self.now_ms}"
 
 
 async def read_final(life: Life, layout: str) -> Final:

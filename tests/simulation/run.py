@@ -166,7 +166,8 @@ class _Run:
         violations += [f"engine: {error}" for error in self.history.errors]
         if ending.final is not None:
             violations += check(self.history, ending.final)
-            self.history.note(repr(ending.final))
+            for line in ending.final.lines():
+                self.history.note(line)
         return Outcome(self.seed, violations, self.history.trace, self.history.lines, lives, steps)
 
     def _live(self, loop: SimLoop, ending: _Ending, crash_after: int | None) -> None:
