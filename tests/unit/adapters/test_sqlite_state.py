@@ -173,12 +173,12 @@ async def test_apart_from_the_log_nobody_is_known_before_she_is_durable(
     recipients = await split.recipients()
     go_on = threading.Event()
     blocking = split.engine.writer.submit(lambda _: go_on.wait(10))
-    putting = asyncio.create_task(recipients.put([Recipient(0, "ana")]))
-    while not split.engine.writer.queue_length:
-        await asyncio.sleep(0)
+    async with asyncio.TaskGroup() as group:
+        putting = group.create_task(recipients.put([Recipient(0, "ana")]))
+        while not split.engine.writer.queue_length:  # noqa: ASYNC110  # the queue tells nobody
+            await asyncio.sleep(0)
 
-    assert not await recipients.by_id(["ana"])
-    go_on.set()
-    (stored,) = await putting
-    assert await recipients.by_id(["ana"]) == {"ana": stored}
+        assert not await recipients.by_id(["ana"])
+        go_on.set()
+    assert await recipients.by_id(["ana"]) == {"ana": putting.result()[0]}
     await blocking
