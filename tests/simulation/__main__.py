@@ -1,5 +1,5 @@
 """
-Run seeds by hand: ``python -m tests.simulation SEED [COUNT]``.
+Run seeds by hand: ``python -m tests.simulation SEED [COUNT] [power]``.
 
 One seed prints its whole trace, then what it violates; the exit code says whether it does.
 """
@@ -10,6 +10,8 @@ import os
 import shutil
 import sys
 
+from tests.simulation.engine import Machine
+from tests.simulation.power import PowerMachine
 from tests.simulation.run import Templates, memory_folder, simulate
 
 
@@ -17,12 +19,13 @@ def main() -> int:
     """Run the seeds that the command line names."""
     first = int(sys.argv[1])
     count = int(sys.argv[2]) if len(sys.argv) > 2 else 1
+    machine = PowerMachine if "power" in sys.argv else Machine
     folder = memory_folder()
     failed = 0
     try:
         templates = Templates(folder)
         for seed in range(first, first + count):
-            outcome = simulate(seed, templates, keep_lines=count == 1)
+            outcome = simulate(seed, templates, keep_lines=count == 1, machine=machine)
             for line in outcome.lines:
                 sys.stdout.write(line[:2_000] + "\n")
             for violation in outcome.violations:

@@ -96,6 +96,22 @@ class Machine:
         """Return the loop of a new life."""
         return SimLoop(self.dice, self.now_s)  # type: ignore[abstract]  # only what this process needs
 
+    def arm(self) -> bool:
+        """Prepare the end of a life; False when nothing but a crash ends it."""
+        return False
+
+    def is_cut(self) -> bool:
+        """Return whether something else than a crash has ended this life."""
+        return False
+
+    def open_file(
+        self, path: Path, loop: SimLoop, fatal: Callable[[BaseException], None]
+    ) -> StoreFile:
+        """Open one of the engine's files."""
+        writer = SimWriter(path, loop, self.faults, fatal)
+        self.writers.append(writer)
+        return StoreFile(writer, SimReaders(path, loop, self.faults))
+
     async def start(self, loop: SimLoop, fatal: Callable[[BaseException], None]) -> Life:
         """Open the files and start all that runs in the background."""
         stack = self._stack = AsyncExitStack()
@@ -103,12 +119,10 @@ class Machine:
         clock, chance = SimClock(loop, self.skew), SimChance(self.dice)
 
         def opening(_config: Config, path: Path, stack: AsyncExitStack, *_: object) -> StoreFile:
-            writer = SimWriter(path, loop, self.faults, fatal)
-            self.writers.append(writer)
-            stack.callback(writer.close)
-            readers = SimReaders(path, loop, self.faults)
-            stack.callback(readers.close)
-            return StoreFile(writer, readers)
+            file = self.open_file(path, loop, fatal)
+            stack.callback(file.writer.close)
+            stack.callback(file.readers.close)
+            return file
 
         storage = await open_storage(
             self.config,

@@ -64,6 +64,7 @@ class SimWriter(Writer):
         loop: SimLoop,
         faults: DiskFaults,
         on_fatal: Callable[[BaseException], None],
+        connect: Callable[[Path], apsw.Connection] = open_memory,
     ) -> None:
         # Not the real one's: that starts its thread.
         self.stats = WriterStats()
@@ -75,7 +76,7 @@ class SimWriter(Writer):
         self._scheduled = False
         self._answered_s = 0.0
         self._broken: StorageFailed | None = None
-        self._file: apsw.Connection | None = open_memory(path)
+        self._file: apsw.Connection | None = connect(path)
 
     @property
     def queue_length(self) -> int:

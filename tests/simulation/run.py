@@ -70,12 +70,17 @@ def memory_folder() -> Path:
 
 
 def simulate(
-    seed: int, templates: Templates, plant: Plant | None = None, *, keep_lines: bool = False
+    seed: int,
+    templates: Templates,
+    plant: Plant | None = None,
+    *,
+    keep_lines: bool = False,
+    machine: type[Machine] = Machine,
 ) -> Outcome:
-    """Run one seed."""
+    """Run one seed on a machine of this kind."""
     before = structlog.get_config()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
-    run = _Run(seed, templates, plant or Plant(), keep_lines=keep_lines)
+    run = _Run(seed, templates, plant or Plant(), machine, keep_lines=keep_lines)
     try:
         return run.play()
     finally:
@@ -123,7 +128,10 @@ class _Run:
     seed: int
     templates: Templates
     plant: Plant
+    kind: type[Machine] = Machine
     keep_lines: bool = False
+    lives: int = 0
+    steps: int = 0
     history: History = field(init=False)
     machine: Machine = field(init=False)
     crowd: _Crowd = field(init=False)
@@ -135,40 +143,45 @@ class _Run:
         self.history = History(keep_lines=self.keep_lines)
         folder = self.templates.folder_for(config)
         config = replace(config, data=str(folder))
-        self.machine = Machine(folder, config, dice, _faults(dice), self.plant)
+        self.machine = self.kind(folder, config, dice, _faults(dice), self.plant)
         self.crowd = _crowd(dice, self.history, self.machine)
         self.crashes = [dice.randint(20, 2_500) for _ in range(dice.choice((0, 1, 2, 3, 5)))]
 
     def play(self) -> Outcome:
-        lives = steps = 0
+        """Live until all clients are done, then look at what is left."""
         violations: list[str] = []
-        while True:
-            lives += 1
-            if lives > _LIVES_MAX:
-                self.machine.faults.full = self.machine.faults.broken = 0.0
-                self.crashes.clear()
-            loop = self.machine.boot()
-            ending = _Ending()
-            crash_after = self.crashes.pop() if self.crashes else None
-            try:
-                self._live(loop, ending, crash_after)
-            except Stuck as stuck:
-                violations.append(f"stuck: {stuck}")
-                ending.finished = True
-            steps += loop.steps
-            violations += [f"engine: {error!r}" for error in loop.errors]
-            self.machine.kill(loop)
-            self.history.note(f"life {lives} ended at {self.machine.now_s:.6f}")
-            if lives > 3 * _LIVES_MAX:
-                violations.append("stuck: the process dies again and again")
-            if ending.finished or violations:
-                break
+        ending = _Ending()
+        while not ending.finished and not violations:
+            ending = self._next_life(violations)
         violations += [f"engine: {error}" for error in self.history.errors]
         if ending.final is not None:
             violations += check(self.history, ending.final)
             for line in ending.final.lines():
                 self.history.note(line)
-        return Outcome(self.seed, violations, self.history.trace, self.history.lines, lives, steps)
+        history = self.history
+        return Outcome(self.seed, violations, history.trace, history.lines, self.lives, self.steps)
+
+    def _next_life(self, violations: list[str]) -> _Ending:
+        self.lives += 1
+        if self.lives > _LIVES_MAX:
+            self.machine.faults.full = self.machine.faults.broken = 0.0
+            self.crashes.clear()
+        if self.lives > 3 * _LIVES_MAX:
+            violations.append("stuck: the process dies again and again")
+        loop = self.machine.boot()
+        ending = _Ending()
+        crash_after = self.crashes.pop() if self.crashes else None
+        if crash_after is not None and self.machine.arm():
+            crash_after = None
+        try:
+            self._live(loop, ending, crash_after)
+        except Stuck as stuck:
+            violations.append(f"stuck: {stuck}")
+        self.steps += loop.steps
+        violations += [f"engine: {error!r}" for error in loop.errors]
+        self.machine.kill(loop)
+        self.history.note(f"life {self.lives} ended at {self.machine.now_s:.6f}")
+        return ending
 
     def _live(self, loop: SimLoop, ending: _Ending, crash_after: int | None) -> None:
         """Run one life to its crash, or to the end of everything."""
@@ -204,6 +217,7 @@ class _Run:
             lambda: (
                 ending.fatal
                 or ending.finished
+                or self.machine.is_cut()
                 or (crash_after is not None and loop.steps >= crash_after)
             ),
             steps_max=_STEPS_MAX,

@@ -9,11 +9,14 @@ from collections.abc import Iterator
 import pytest
 
 from tests.simulation.plants import PLANTS
+from tests.simulation.power import CarelessMachine, PowerMachine
 from tests.simulation.run import Templates, memory_folder, simulate
 
 SHARDS = 16
 SEEDS_PER_SHARD = int(os.environ.get("TOCSIN_SIMULATION_SEEDS", "2048")) // SHARDS
 PLANTED_SEEDS = 60
+POWER_SEEDS_PER_SHARD = 2_000 // SHARDS
+CARELESS_SEEDS = 30
 
 
 @pytest.fixture(scope="module")
@@ -53,3 +56,27 @@ def test_a_planted_bug_is_found(templates: Templates, name: str) -> None:
         if plant.violates & found:
             return
     pytest.fail(f"{PLANTED_SEEDS} seeds found only {found}, not {sorted(plant.violates)}")
+
+
+@pytest.mark.slow
+@pytest.mark.faults
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("shard", range(SHARDS))
+def test_a_power_cut_takes_nothing_that_was_acknowledged(templates: Templates, shard: int) -> None:
+    first = shard * POWER_SEEDS_PER_SHARD
+    for seed in range(first, first + POWER_SEEDS_PER_SHARD):
+        outcome = simulate(seed, templates, machine=PowerMachine)
+        assert not outcome.violations, "\n".join((f"seed {seed}", *outcome.violations))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_control_a_disk_that_is_not_waited_for_loses(templates: Templates) -> None:
+    lost = [
+        any(
+            violation.startswith("I1 settles once")
+            for violation in simulate(seed, templates, machine=CarelessMachine).violations
+        )
+        for seed in range(CARELESS_SEEDS)
+    ]
+    assert sum(lost) > CARELESS_SEEDS // 10
