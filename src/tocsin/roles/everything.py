@@ -6,7 +6,6 @@ import asyncio
 import gc
 import os
 import signal
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
@@ -60,7 +59,7 @@ async def serve(
         )
         await _sandbox_key(running, driving)
         _watch_signals(running)
-        _calm_interpreter()
+        _calm_collector()
         await _serve_until_stopped(config, running, driving)
         if running.failure is not None:
             raise StorageFailed("a role failed, see the log") from running.failure
@@ -127,14 +126,11 @@ def _stop(running: Running, number: int) -> None:
     running.stopping.set()
 
 
-def _calm_interpreter() -> None:
+def _calm_collector() -> None:
     gc.collect()
     gc.freeze()
     # Most objects die with their batch; a full collection of a large heap would be a pause.
     gc.set_threshold(200_000, 20, 100)
-    # The writer's thread asks for the interpreter after every call into SQLite. While the loop is
-    # busy it waits a whole interval each time, and a commit makes several such calls.
-    sys.setswitchinterval(0.0002)
 
 
 async def _sandbox_key(running: Running, driving: Driving) -> None:
