@@ -42,6 +42,9 @@ class SimClock:
     def monotonic(self) -> float:
         return self._loop.time()
 
+    async def pause(self, ms: int) -> None:
+        await self._loop.pause(ms / 1_000)
+
     async def sleep_until(self, at_ms: int) -> None:
         while (left_ms := at_ms - self.now_ms()) > 0:
             await self._loop.pause(min(left_ms / 1_000, 1.0))

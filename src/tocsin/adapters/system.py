@@ -31,6 +31,10 @@ class SystemClock:
         while (left_ms := at_ms - self.now_ms()) > 0:  # noqa: ASYNC110  # it is time that is awaited
             await asyncio.sleep(min(left_ms / 1000, _LOOK_AGAIN_S))
 
+    async def pause(self, ms: int) -> None:
+        """Sleep by the monotonic clock."""
+        await asyncio.sleep(ms / 1000)
+
 
 class VirtualClock:
     """Fills `tocsin.ports.system.Clock` with a time that only `advance` moves."""
@@ -57,6 +61,10 @@ class VirtualClock:
         self._slept += 1
         heapq.heappush(self._sleepers, (at_ms, self._slept, future))
         await future
+
+    async def pause(self, ms: int) -> None:
+        """Return when `advance` has come so far: this time never goes back."""
+        await self.sleep_until(self._now_ms + ms)
 
     def next_due_ms(self) -> int | None:
         """Return when the first sleeper wants to wake, None when nobody sleeps."""

@@ -87,7 +87,7 @@ class FanoutRunner:
                 logger.warning("fanouts_wait", lane=lane, code=error.code)
                 # It is not known what the commit left behind: it is read back.
                 self._underway.clear()
-                await self._clock.sleep_until(self._clock.now_ms() + _RETRY_MS)
+                await self._clock.pause(_RETRY_MS)
                 continue
             if not any(worked):
                 await wake.wait()

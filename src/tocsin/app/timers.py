@@ -44,7 +44,7 @@ class TimerStep:
                     await self._wait()
             except Unavailable as error:
                 logger.warning("timers_wait", code=error.code)
-                await self._clock.sleep_until(self._clock.now_ms() + _RETRY_MS)
+                await self._clock.pause(_RETRY_MS)
 
     async def fire(self) -> int:
         """Fire one slice of what is due; returns how many."""

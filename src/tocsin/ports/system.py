@@ -17,6 +17,9 @@ class Clock(Protocol):
     async def sleep_until(self, at_ms: int) -> None:
         """Return when `now_ms` is at least *at_ms*."""
 
+    async def pause(self, ms: int) -> None:
+        """Return after *ms*, whatever becomes of `now_ms` meanwhile: for tries and rounds."""
+
 
 class Chance(Protocol):
     """The only source of randomness."""

@@ -51,7 +51,7 @@ async def _persistent(clock: Clock, role: str, run: Callable[[], Work]) -> None:
             return
         except Unavailable as error:
             logger.warning("role_waits", role=role, code=error.code)
-            await clock.sleep_until(clock.now_ms() + _AGAIN_MS)
+            await clock.pause(_AGAIN_MS)
 
 
 async def _upkeep(services: Services) -> None:

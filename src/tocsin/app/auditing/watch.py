@@ -36,7 +36,7 @@ class AuditWatch:
     async def run(self) -> None:
         """Look once a minute until cancelled."""
         while True:
-            await self._clock.sleep_until(self._clock.now_ms() + EVERY_MS)
+            await self._clock.pause(EVERY_MS)
             try:
                 await self.look()
             except Stopping:

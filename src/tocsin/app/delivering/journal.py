@@ -122,7 +122,7 @@ class Journal:
                 raise
             except Unavailable as error:
                 logger.warning("deliver_waits", topic=self._topic, code=error.code)
-                await self._clock.sleep_until(self._clock.now_ms() + _RETRY_MS)
+                await self._clock.pause(_RETRY_MS)
 
     def _sources(self, owned: Owned) -> tuple[Source, Source]:
         """Return both positions as they will be: of the hand-offs, and of what is remembered."""

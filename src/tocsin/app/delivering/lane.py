@@ -212,7 +212,7 @@ class LaneDelivery:
                 return await operation()
             except Unavailable as error:
                 logger.warning("deliver_waits", topic=self._topic, code=error.code)
-                await self._parts.clock.sleep_until(self._parts.clock.now_ms() + _AGAIN_MS)
+                await self._parts.clock.pause(_AGAIN_MS)
 
     def _release(self, works: Sequence[Work]) -> None:
         """Let the next of each line go."""

@@ -95,7 +95,7 @@ class Router:
             for entry in inputs:
                 one = owned[entry.partition]
                 one.redone_below = max(one.redone_below, entry.position + 1)
-            await self._clock.sleep_until(self._clock.now_ms() + _RETRY_MS)
+            await self._clock.pause(_RETRY_MS)
             return
         for source in step.sources:
             owned[source.partition].position = source.position
