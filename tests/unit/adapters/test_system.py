@@ -66,10 +66,3 @@ def test_chance_gives_what_was_asked_for() -> None:
     assert len(chance.bytes(10)) == 10
     assert chance.bytes(10) != chance.bytes(10)
     assert 0.0 <= chance.fraction() < 1.0
-
-
-async def test_a_pause_ends_whatever_the_wall_clock_does() -> None:
-    clock = SystemClock()
-    before = clock.monotonic()
-    await clock.pause(20)
-    assert clock.monotonic() - before >= 0.02
