@@ -233,9 +233,9 @@ class SendingSite:
         await self.until("followed", followed)
         return dict(await ledger.settled_counts(0, 1 << 47))
 
-    async def client(self, role: str = "admin") -> httpx2.AsyncClient:
-        """Return a client with a key of *role*."""
-        _, key = await self.driving.keys.create(LOCAL, "test", [role])
+    async def client(self, role: str = "admin", **limits: Any) -> httpx2.AsyncClient:
+        """Return a client with a key of *role*, limited in what it may send."""
+        _, key = await self.driving.keys.create(LOCAL, "test", [role], **limits)
         return httpx2.AsyncClient(
             transport=httpx2.ASGITransport(app=self.driving.api.network()),
             base_url="http://tocsin.test",

@@ -84,6 +84,28 @@ async def test_a_fan_out_ends_where_the_cancel_finds_it(site: SendingSite) -> No
     assert (await site.settled())["bulk", "inbox", "cancelled"] == 303
 
 
+@pytest.mark.parametrize(
+    ("what", "allowed"),
+    [("workflows", "push"), ("categories", "general"), ("sources", "shop"), ("lanes", "bulk")],
+)
+async def test_a_key_that_may_not_send_everything_cancels_nothing(
+    site: SendingSite, what: str, allowed: str
+) -> None:
+    site.start()
+    await site.send(type="push", recipients=["q0"], cancellation_key="k")
+    await site.routed()
+    async with await site.client("producer", **{what: [allowed]}) as client:
+        answer = await client.post("/v1/cancel", json={"cancellation_key": "k"})
+    assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
+    assert what in answer.json()["detail"]
+    claims = site.services.stores.claims
+    assert [row.holder for row in await claims.by_cancellation_key("k")] == ["route"]
+    assert not await claims.tombstones(["k"], site.clock.now_ms())
+    async with await site.client("producer", rate_per_s=50) as client:
+        answer = await client.post("/v1/cancel", json={"cancellation_key": "k"})
+    assert answer.json()["recipients"] == [{"id": "q0", "verdict": "cancelled"}]
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 async def test_what_is_called_cancelled_is_never_sent(site: SendingSite) -> None:

@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 from pyroaring import BitMap
 
-from tocsin.app.callers import Principal
+from tocsin.app.callers import Limits, Principal
 from tocsin.app.fanouts import FanoutRunner, records_of
 from tocsin.app.routing.holding import CANCEL, FANOUT
 from tocsin.app.trail import Notes
@@ -21,7 +21,7 @@ from tocsin.domain.ids import NotificationKey, notification_parts
 from tocsin.domain.reasons import Reason
 from tocsin.domain.records import Settled
 from tocsin.domain.topics import OUTCOMES
-from tocsin.errors import NotFound
+from tocsin.errors import Forbidden, NotFound
 from tocsin.ports.cache import Blobs
 from tocsin.ports.log import Follow, Log, Output, Step
 from tocsin.ports.state import Claim, Claims, Fanout, Fanouts, Recipients, Timers, Tombstone
@@ -97,7 +97,12 @@ class CancelDesk:
     async def cancel(
         self, by: Principal, key: str, recipients: Sequence[str] | None, hold_ms: int
     ) -> CancelOutcome:
-        """Cancel, and return what it came to by now; what is in flight shows in the ledger."""
+        """
+        Cancel, and return what it came to by now; what is in flight shows in the ledger.
+
+        Raises `Forbidden` for a key that is limited in what it may send.
+        """
+        _check_unlimited(by.limits)
         now_ms = self._clock.now_ms()
         id = self._chance.bytes(16).hex()
         named = None if recipients is None else tuple(dict.fromkeys(recipients))
@@ -237,6 +242,26 @@ class CancelDesk:
                     counts[CancelVerdict.CANCELLED] += number
         counts[CancelVerdict.CANCELLED] += fanout.audience * fanout.steps - fanout.decided
         return counts
+
+
+def _check_unlimited(limits: Limits) -> None:
+    """
+    A tombstone catches whatever comes under its key, of any workflow, source and lane.
+
+    So a cancel cannot be kept within limits: events that it would have to spare are not there yet.
+    """
+    limited = {
+        "workflows": limits.workflows,
+        "categories": limits.categories,
+        "sources": limits.sources,
+        "lanes": limits.lanes,
+    }
+    for what, allowed in limited.items():
+        if allowed:
+            raise Forbidden(
+                f"the key is limited to certain {what}, and a cancellation key reaches all of them;"
+                " cancel with a key that has no such limit"
+            )
 
 
 def _waits(row: Claim) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from prometheus_client import CollectorRegistry, Gauge
 
 from tocsin.app.accepting.accept import Accept, ProducerRate
+from tocsin.app.accepting.inline_fields import InlineFields
 from tocsin.app.accepting.keying import Keying
 from tocsin.app.access import Access
 from tocsin.app.addresses import AddressBook
@@ -217,6 +218,7 @@ def _accept(ground: _Ground, meter: EventMeter) -> Accept:
         ground.clock,
         ground.chance,
         Keying(stores.hash_seed),
+        InlineFields(stores.recipients, ground.book),
         ProducerRate(config.accept.events_per_second, config.accept.events_burst),
         meter,
     )

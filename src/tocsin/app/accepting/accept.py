@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from tocsin.app.accepting.inline_fields import InlineFields
 from tocsin.app.accepting.keying import Keying
 from tocsin.app.callers import Limits, Principal, Scope
 from tocsin.app.metrics.meters import EventMeter
@@ -69,6 +70,7 @@ class Accept:
         clock: Clock,
         chance: Chance,
         keying: Keying,
+        inline: InlineFields,
         rate: ProducerRate,
         meter: EventMeter,
     ) -> None:
@@ -80,6 +82,7 @@ class Accept:
         self._clock = clock
         self._chance = chance
         self._keying = keying
+        self._inline = inline
         self._rate = rate
         self._meter = meter
 
@@ -116,6 +119,7 @@ class Accept:
                 continue
             outcome.append(Taken(event_key(now_ms, minted), duplicate=False))
             drafts.append((place, draft))
+        drafts = await self._without_unfit(caller, drafts, outcome)
         fresh = self._without_repeats(drafts, outcome, now_ms)
         await self._write(caller, fresh, outcome, now_ms)
         self._meter.refused += len(events) - len(drafts)
@@ -153,6 +157,29 @@ class Accept:
             return problems
         digest = self._keying.digest(caller.producer, source, id)
         return _Draft(event, source, id, digest, workflows, content)
+
+    async def _without_unfit(
+        self,
+        caller: Principal,
+        drafts: list[tuple[int, _Draft]],
+        outcome: list[Taken | Problems],
+    ) -> list[tuple[int, _Draft]]:
+        """Leave out what brings profile fields that cannot be read or must not be changed."""
+        carrying = [each for each in drafts if each[1].event.changes_profiles]
+        if not carrying:
+            return drafts
+        may_change = caller.reaches(Scope.RECIPIENTS_WRITE)
+        found = await self._inline.problems(
+            [draft.event for _, draft in carrying], may_change_addresses=may_change
+        )
+        refused = {
+            place: problems
+            for (place, _), problems in zip(carrying, found, strict=True)
+            if problems
+        }
+        for place, problems in refused.items():
+            outcome[place] = problems
+        return [each for each in drafts if each[0] not in refused]
 
     def _without_repeats(
         self, drafts: Sequence[tuple[int, _Draft]], outcome: list[Taken | Problems], now_ms: int
