@@ -17,7 +17,6 @@ from tocsin.config import Misconfigured, RawTable, decode_table
 from tocsin.errors import Malformed, Unauthenticated
 from tocsin.ports.provider import (
     Accepted,
-    Content,
     Message,
     ProviderReason,
     ProviderSpec,
@@ -35,13 +34,6 @@ REGISTRY = Registry([*folders(), toy])
 UNKNOWN = (Dial.FAIL, Dial.TAKE_AND_DROP, Dial.DROP)
 
 
-def message(n: int = 1, supersedes: str | None = None) -> Message:
-    content = Content("Hello", f"body-{CANARY}")
-    return Message(
-        f"dlv_{n:040x}", f"address-{CANARY}-{n}", content, trace=TRACE, supersedes=supersedes
-    )
-
-
 class Vendor:
     """One provider, led to its simulator."""
 
@@ -50,6 +42,12 @@ class Vendor:
         self.simulator = simulator
         self.wired = wired
         self.provider = wired.provider
+
+    def message(self, n: int = 1, supersedes: str | None = None) -> Message:
+        channel = REGISTRY.channels[self.spec.channel]
+        content = channel.shape({"title": "Hello", "body": f"body-{CANARY}"})
+        address = self.simulator.address(n)
+        return Message(f"dlv_{n:040x}", address, content, trace=TRACE, supersedes=supersedes)
 
 
 @pytest.fixture(params=list(REGISTRY.specs))
@@ -64,11 +62,11 @@ async def vendor(request: pytest.FixtureRequest) -> AsyncIterator[Vendor]:
 
 
 async def test_a_message_arrives_with_reference_and_trace(vendor: Vendor) -> None:
-    (outcome,) = await vendor.provider.send([message()])
+    (outcome,) = await vendor.provider.send([vendor.message()])
     assert isinstance(outcome, Accepted)
     (taken,) = vendor.simulator.taken
-    assert (taken.reference, taken.trace) == (message().reference, TRACE)
-    assert taken.address == message().address
+    assert (taken.reference, taken.trace) == (vendor.message().reference, TRACE)
+    assert taken.address == vendor.message().address
     assert f"body-{CANARY}" in taken.text
 
 
@@ -76,7 +74,7 @@ async def test_a_batch_has_one_outcome_for_each_message_in_order(vendor: Vendor)
     count = vendor.provider.flags.batch_max
     dials = [(Dial.ACCEPT, Dial.REFUSE)[n % 2] for n in range(count)]
     vendor.simulator.dial(dials)
-    outcomes = await vendor.provider.send([message(n) for n in range(count)])
+    outcomes = await vendor.provider.send([vendor.message(n) for n in range(count)])
     kinds = {Dial.ACCEPT: Accepted, Dial.REFUSE: Refused}
     assert [type(each) for each in outcomes] == [kinds[dial] for dial in dials]
     assert len(vendor.simulator.calls) == 1
@@ -84,9 +82,9 @@ async def test_a_batch_has_one_outcome_for_each_message_in_order(vendor: Vendor)
 
 async def test_a_dead_address_is_told_from_another_refusal(vendor: Vendor) -> None:
     vendor.simulator.dial([Dial.DEAD_ADDRESS])
-    assert (await vendor.provider.send([message()]))[0].reason is ProviderReason.DEAD_ADDRESS  # type: ignore[union-attr]  # an Accepted fails here, too
+    assert (await vendor.provider.send([vendor.message()]))[0].reason is ProviderReason.DEAD_ADDRESS  # type: ignore[union-attr]  # an Accepted fails here, too
     vendor.simulator.dial([Dial.REFUSE])
-    (outcome,) = await vendor.provider.send([message()])
+    (outcome,) = await vendor.provider.send([vendor.message()])
     assert isinstance(outcome, Refused)
     assert outcome.reason is not ProviderReason.DEAD_ADDRESS
 
@@ -94,14 +92,14 @@ async def test_a_dead_address_is_told_from_another_refusal(vendor: Vendor) -> No
 @pytest.mark.parametrize("dial", UNKNOWN)
 async def test_an_answer_that_is_lost_is_unknown(vendor: Vendor, dial: Dial) -> None:
     vendor.simulator.dial([dial])
-    (outcome,) = await vendor.provider.send([message()])
+    (outcome,) = await vendor.provider.send([vendor.message()])
     assert isinstance(outcome, TryLater)
     assert not outcome.known
 
 
 async def test_being_throttled_is_known_and_says_when(vendor: Vendor) -> None:
     vendor.simulator.dial([Dial.THROTTLE])
-    (outcome,) = await vendor.provider.send([message()])
+    (outcome,) = await vendor.provider.send([vendor.message()])
     assert isinstance(outcome, TryLater)
     assert (outcome.known, outcome.reason) == (True, ProviderReason.THROTTLED)
     assert outcome.after_ms is not None
@@ -110,7 +108,7 @@ async def test_being_throttled_is_known_and_says_when(vendor: Vendor) -> None:
 
 async def test_without_a_connection_it_is_known_that_nothing_was_sent(vendor: Vendor) -> None:
     await vendor.simulator.close()
-    outcomes = await vendor.provider.send([message()])
+    outcomes = await vendor.provider.send([vendor.message()])
     assert outcomes == [TryLater(ProviderReason.UNREACHABLE, detail=outcomes[0].detail)]  # type: ignore[union-attr]  # as above
 
 
@@ -124,14 +122,14 @@ async def test_a_cancelled_call_lets_go_at_once(vendor: Vendor) -> None:
 
 
 async def _send(vendor: Vendor) -> None:
-    await vendor.provider.send([message()])
+    await vendor.provider.send([vendor.message()])
 
 
 async def test_every_attempt_carries_the_same_reference(vendor: Vendor) -> None:
     vendor.simulator.dial([Dial.FAIL, Dial.TAKE_AND_DROP])
     for _ in range(3):
-        await vendor.provider.send([message()])
-    assert set(map(tuple, vendor.simulator.calls)) == {(message().reference,)}
+        await vendor.provider.send([vendor.message()])
+    assert set(map(tuple, vendor.simulator.calls)) == {(vendor.message().reference,)}
     if vendor.provider.flags.idempotent:
         assert len(vendor.simulator.taken) == 1
 
@@ -139,10 +137,10 @@ async def test_every_attempt_carries_the_same_reference(vendor: Vendor) -> None:
 async def test_an_edit_names_what_it_replaces(vendor: Vendor) -> None:
     if not vendor.provider.flags.edits:
         pytest.skip("it cannot edit")
-    (first,) = await vendor.provider.send([message()])
+    (first,) = await vendor.provider.send([vendor.message()])
     assert isinstance(first, Accepted)
     assert first.provider_id is not None
-    await vendor.provider.send([message(2, supersedes=first.provider_id)])
+    await vendor.provider.send([vendor.message(2, supersedes=first.provider_id)])
     assert vendor.simulator.taken[-1].supersedes == first.provider_id
 
 
@@ -151,9 +149,9 @@ async def test_nothing_that_is_said_holds_a_secret(
     vendor: Vendor, dial: Dial, capsys: pytest.CaptureFixture[str]
 ) -> None:
     vendor.simulator.dial([dial])
-    said = [vendor.provider, vendor.wired, message(), vendor.wired.settings]
+    said = [vendor.provider, vendor.wired, vendor.message(), vendor.wired.settings]
     if dial is not Dial.STALL:
-        said.append(await vendor.provider.send([message()]))
+        said.append(await vendor.provider.send([vendor.message()]))
     shown = capsys.readouterr()
     assert CANARY not in repr(said) + str(said) + shown.out + shown.err
 
@@ -178,14 +176,14 @@ def calling(vendor: Vendor) -> Vendor:
 
 @pytest.mark.parametrize("state", [ReceiptState.DELIVERED, ReceiptState.FAILED])
 async def test_a_callback_names_our_reference(calling: Vendor, state: ReceiptState) -> None:
-    references = [message(n).reference for n in (1, 2)]
+    references = [calling.message(n).reference for n in (1, 2)]
     callback = calling.simulator.callback(references, state, AT_MS)
     receipts = calling.provider.read_callback(callback)
     assert [(each.reference, each.state) for each in receipts] == [(r, state) for r in references]
 
 
 async def test_a_forged_callback_is_refused(calling: Vendor) -> None:
-    reference = message().reference
+    reference = calling.message().reference
     forged = calling.simulator.callback([reference], ReceiptState.DELIVERED, AT_MS, genuine=False)
     genuine = calling.simulator.callback([reference], ReceiptState.DELIVERED, AT_MS)
     changed = replace(genuine, body=genuine.body + b" ")
@@ -197,7 +195,9 @@ async def test_a_forged_callback_is_refused(calling: Vendor) -> None:
 
 
 async def test_an_old_callback_cannot_be_replayed(calling: Vendor) -> None:
-    callback = calling.simulator.callback([message().reference], ReceiptState.DELIVERED, AT_MS)
+    callback = calling.simulator.callback(
+        [calling.message().reference], ReceiptState.DELIVERED, AT_MS
+    )
     with pytest.raises(Unauthenticated):
         calling.provider.read_callback(replace(callback, received_ms=AT_MS + 86_400_000))
 

@@ -108,6 +108,14 @@ class Message:
     expires_ms: int | None = None
     supersedes: str | None = None
     """The ``provider_id`` of an earlier message to edit or replace, for providers that can."""
+    category: str | None = None
+    """What people switch on and off; the workflow's."""
+    unsubscribe: str | None = None
+    """
+    The URL at which this recipient switches this category off on this channel, by one POST.
+
+    It needs no login, so it is as secret as the address; None where nobody can switch it off.
+    """
 
     def __repr__(self) -> str:
         return f"Message({self.reference})"

@@ -8,7 +8,7 @@ unchanged, and keeps what it was sent. Faults are dialled from outside.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
@@ -43,6 +43,10 @@ class Taken:
     text: str
     trace: str | None
     supersedes: str | None = None
+    fields: Mapping[str, str] = field(default_factory=dict)
+    """What it says, part by part, where it has parts: ``subject``, ``text``, ``html``."""
+    raw: bytes = b""
+    """The message as it came over the wire."""
 
 
 class Simulator(Protocol):
@@ -58,6 +62,9 @@ class Simulator(Protocol):
 
     async def close(self) -> None:
         """Close every connection and stop listening."""
+
+    def address(self, n: int) -> str:
+        """Return one of its addresses, for each *n* another; it contains ``canary``, too."""
 
     def dial(self, dials: Sequence[Dial]) -> None:
         """Do this with the next messages, in order; with all that follow, accept."""

@@ -60,6 +60,9 @@ class PagerSimulator:
             writer.transport.abort()
         await self._server.wait_closed()
 
+    def address(self, n: int) -> str:
+        return f"address-canary-{n}"
+
     def dial(self, dials: Sequence[Dial]) -> None:
         self._dials = deque(dials)
 
