@@ -81,6 +81,9 @@ class Town:
         log = self.services.storage.log
         for lane in LANES:
             await self._reached("route", f"events.{lane}")
+        # A commit shows in the file before this process has heard of it.
+        for writer in self.services.storage.writers.values():
+            await writer.flush()
         if log.atomic_with_views:
             return
         for lane in LANES:
