@@ -31,6 +31,10 @@ class Client:
         """The decoded answer."""
         return self._call("GET", path, None, {}, bearer)
 
+    def text(self, path: str) -> str:
+        """The body of a GET that is not JSON."""
+        return self._read("GET", path, None, {}, None)
+
     def send(self, method: str, path: str, document: Any = None) -> Any:
         """Send a JSON document (or no body at all) and return the decoded answer."""
         if document is None:
@@ -50,10 +54,21 @@ class Client:
         headers: dict[str, str],
         bearer: str | None,
     ) -> Any:
+        text = self._read(method, path, body, headers, bearer)
+        return json.loads(text) if text else None
+
+    def _read(
+        self,
+        method: str,
+        path: str,
+        body: bytes | Iterable[bytes] | None,
+        headers: dict[str, str],
+        bearer: str | None,
+    ) -> str:
         authorization = f"Bearer {bearer}" if bearer else self._authorization
         self._connection.request(method, path, body, {**headers, "Authorization": authorization})
         answer = self._connection.getresponse()
         text = answer.read().decode()
         if answer.status >= 400:
             raise Refused(method, path, answer.status, text)
-        return json.loads(text) if text else None
+        return text

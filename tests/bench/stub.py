@@ -109,7 +109,10 @@ class Stub:
         else:
             body = await reader.readexactly(int(headers.get("content-length", "0")))
         status, document = await self._answer(method, target.partition("?")[0], headers, body)
-        text = json.dumps(document, separators=(",", ":")).encode()
+        if isinstance(document, str):
+            text = document.encode()
+        else:
+            text = json.dumps(document, separators=(",", ":")).encode()
         writer.write(
             b"HTTP/1.1 %d Stub\r\nContent-Length: %d\r\n\r\n%b" % (status, len(text), text)
         )
@@ -129,6 +132,8 @@ class Stub:
             return 200, {"created": count, "problems": []}
         if path == "/v1/tokens":
             return 201, {"token": f"token-{json.loads(body)['recipient']}"}
+        if path == "/metrics":
+            return 200, f'tocsin_deliveries_settled_total{{lane="bulk"}} {self.accepted}.0\n'
         if path == "/v1/audit":
             return 200, {"events": {"routed": self.accepted, "waiting": 0}, "pending": 0}
         if path == "/v1/inbox":

@@ -15,7 +15,7 @@ from bench.native import CompilerMissing, program
 from bench.process import tree, usage
 from bench.profile import summary
 from bench.report import Figure, Result, as_markdown, as_text, number
-from bench.settle import outstanding
+from bench.settle import outstanding, total
 
 ROOT = Path(__file__).parents[2]
 STUB = shlex.join([sys.executable, "-m", "tests.bench.stub"])
@@ -104,6 +104,11 @@ def test_a_sample_is_spread_and_holds_the_last(total: int, count: int) -> None:
     assert 1 <= min(numbers) <= total // len(numbers) + 1
 
 
+def test_a_metric_is_added_up_over_its_labels() -> None:
+    scrape = '# TYPE a counter\na_total{lane="x"} 3.0\na_total{lane="y"} 4.0\nab_total 9.0\n'
+    assert total(scrape, "a_total") == 7
+
+
 def test_outstanding_counts_waiting_pending_and_settling() -> None:
     audit = {"events": {"routed": 7, "waiting": 1}, "pending": 2, "settling": 4}
     assert outstanding(audit) == 7
@@ -164,6 +169,7 @@ def test_whole_cases_run_and_write_their_results(tmp_path: Path) -> None:
     cases = {result["case"]: result for result in document["results"]}
     assert list(cases) == ["live", "single", "spread", "everyone"]
     assert cases["live"]["raw"]["generator"]["received"] == 200
+    assert cases["spread"]["raw"]["deliveries_settled"] == 200
     assert cases["spread"]["raw"]["audit"]["events"]["routed"] == 200
     assert cases["everyone"]["raw"]["missing"] == 0
     assert document["machine"]["seeded"]["recipients"] == 60
