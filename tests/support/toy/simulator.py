@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import msgspec
 
 from tests.support.toy.provider import sign
+from tocsin.channels.simulating import Deal, Simulating
 from tocsin.ports.provider import Callback, ReceiptState
-from tocsin.ports.simulator import Dial, Taken
+from tocsin.ports.simulator import Action, Dial, Stage
 
 KEY = "key-canary-5e1c"
 CALLBACK_SECRET = "callback-canary-77af"
@@ -31,59 +31,29 @@ class Page(msgspec.Struct):
     replaces: str | None = None
 
 
-class PagerSimulator:
+class PagerSimulator(Simulating):
     """`tocsin.ports.simulator.Simulator`."""
 
-    def __init__(self) -> None:
-        self._dials: deque[Dial] = deque()
-        self._calls: list[Sequence[str]] = []
-        self._taken: list[Taken] = []
-        self._released = asyncio.Event()
-        self._changed = asyncio.Event()
-        self._server: asyncio.Server | None = None
-        self._open: set[asyncio.StreamWriter] = set()
+    provider = "pager"
+    channel = "chat"
+    codes: Mapping[str, Dial] = {"429": Dial.THROTTLE, "503": Dial.FAIL}
+    actions: Mapping[Action, ReceiptState] = {
+        Action.DELIVER: ReceiptState.DELIVERED,
+        Action.BOUNCE: ReceiptState.FAILED,
+        Action.OPEN: ReceiptState.OPENED,
+        Action.PRESS: ReceiptState.ACKNOWLEDGED,
+    }
 
-    async def start(self) -> Mapping[str, object]:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        port = self._server.sockets[0].getsockname()[1]
+    async def start(self, stage: Stage | None = None) -> Mapping[str, object]:
+        port = await self._open(stage, self._streams(self._serve))
         return {
             "url": f"http://127.0.0.1:{port}",
             "key": KEY,
             "callback_secret": CALLBACK_SECRET,
         }
 
-    async def close(self) -> None:
-        assert self._server is not None
-        self._server.close()
-        self.release()
-        for writer in tuple(self._open):
-            writer.transport.abort()
-        await self._server.wait_closed()
-
     def address(self, n: int) -> str:
         return f"address-canary-{n}"
-
-    def dial(self, dials: Sequence[Dial]) -> None:
-        self._dials = deque(dials)
-
-    def release(self) -> None:
-        self._released.set()
-
-    @property
-    def calls(self) -> Sequence[Sequence[str]]:
-        return self._calls
-
-    @property
-    def taken(self) -> Sequence[Taken]:
-        return self._taken
-
-    async def until_taken(self, count: int) -> None:
-        """Return when *count* messages were taken."""
-        await self._until(lambda: len(self._taken) >= count)
-
-    async def until_called(self, count: int) -> None:
-        """Return when *count* calls arrived."""
-        await self._until(lambda: len(self._calls) >= count)
 
     def callback(
         self, references: Sequence[str], state: ReceiptState, at_ms: int, *, genuine: bool = True
@@ -104,54 +74,59 @@ class PagerSimulator:
         }
         return Callback("POST", "/v1/callbacks/pager", "", headers, body, at_ms)
 
-    async def _until(self, condition: Callable[[], bool]) -> None:
-        while not condition():
-            self._changed.clear()
-            await self._changed.wait()
-
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._open.add(writer)
+        self._connected(writer.transport)
         try:
             await self._answer(reader, writer)
         except (OSError, EOFError):
             return  # the caller has gone, as callers do
         finally:
-            self._open.discard(writer)
-            self._changed.set()
+            self._gone(writer.transport)
             writer.close()
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
         length = int(head.split("content-length: ")[1].split("\r\n")[0])
         pages = msgspec.json.decode(await reader.readexactly(length), type=list[Page])
-        dials = [self._dials.popleft() if self._dials else Dial.ACCEPT for _ in pages]
-        whole = next((dial for dial in dials if dial in _WHOLE_CALL), None)
-        self._calls.append([page.ref for page in pages])
-        self._changed.set()
-        if whole is Dial.DROP:
+        await self._arrived(page.ref for page in pages)
+        deals = [self._deal(page.to) for page in pages]
+        whole = next((deal for deal in deals if deal.dial in _WHOLE_CALL), None)
+        if whole is not None:
+            await self._answer_all(writer, pages, whole)
             return
-        if whole is Dial.THROTTLE:
+        results = [await self._page(page, deal) for page, deal in zip(pages, deals, strict=True)]
+        await self._wait(Deal(Dial.ACCEPT))
+        await _write(writer, 200, msgspec.json.encode(results))
+
+    async def _answer_all(
+        self, writer: asyncio.StreamWriter, pages: Sequence[Page], whole: Deal
+    ) -> None:
+        """Do with all pages of a call what is done to one of them."""
+        if whole.dial is Dial.DROP:
+            return
+        if whole.dial is Dial.THROTTLE:
             await _write(writer, 429, b"[]", f"retry-after: {RETRY_AFTER_S}\r\n")
             return
-        if whole is None:
-            await _write(writer, 200, msgspec.json.encode(self._take(pages, dials)))
-            return
-        results = self._take(pages, [Dial.ACCEPT] * len(pages))
-        if whole is Dial.FAIL:
+        results = [await self._page(page, Deal(Dial.ACCEPT)) for page in pages]
+        await self._wait(whole)
+        if whole.dial is Dial.FAIL:
             await _write(writer, 503, b"[]")
-        elif whole is Dial.STALL:
-            await self._released.wait()
+        elif not whole.lost:
             await _write(writer, 200, msgspec.json.encode(results))
 
-    def _take(self, pages: Sequence[Page], dials: Sequence[Dial]) -> list[dict[str, str]]:
-        results = []
-        for page, dial in zip(pages, dials, strict=True):
-            if dial is Dial.ACCEPT:
-                self._taken.append(
-                    Taken(page.ref, page.to, page.text, page.traceparent, page.replaces)
-                )
-            results.append({"status": _STATUSES[dial], "id": f"page-{len(self._taken)}"})
-        return results
+    async def _page(self, page: Page, deal: Deal) -> dict[str, str]:
+        status = _STATUSES[deal.dial]
+        id = await self._keep(
+            reference=page.ref,
+            to=page.to,
+            content={"text": page.text},
+            raw=msgspec.json.encode(page),
+            answer=status,
+            taken=deal.dial is Dial.ACCEPT,
+            trace=page.traceparent,
+            supersedes=page.replaces,
+        )
+        return {"status": status, "id": id.replace(self.provider, "page")}
 
 
 async def _write(writer: asyncio.StreamWriter, status: int, body: bytes, headers: str = "") -> None:
