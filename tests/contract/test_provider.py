@@ -13,19 +13,20 @@ import pytest
 from tests.support import toy
 from tocsin.app.delivering.providers import Wired
 from tocsin.channels.registry import Registry, folders, loaded
-from tocsin.config import Misconfigured, RawTable, decode_table
+from tocsin.config import Misconfigured, Outbound, RawTable, decode_table
 from tocsin.errors import Malformed, Unauthenticated
 from tocsin.ports.provider import (
     Accepted,
     Message,
     ProviderReason,
     ProviderSpec,
+    ProviderTools,
     ReceiptState,
     Refused,
     TryLater,
 )
 from tocsin.ports.simulator import Dial, Simulator
-from tocsin.wiring.channels import build_provider
+from tocsin.wiring.channels import build_provider, open_transport
 
 AT_MS = 1_900_000_000_000
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -54,10 +55,13 @@ class Vendor:
 async def vendor(request: pytest.FixtureRequest) -> AsyncIterator[Vendor]:
     spec = REGISTRY.specs[cast(str, request.param)]
     simulator: Simulator = loaded(spec.simulator)()
-    table = RawTable(spec.name, {}, {}).with_values(await simulator.start(), "test")
-    wired = build_provider(spec, table)
+    played = await simulator.start()
+    table = RawTable(spec.name, {}, {}).with_values(played, "test")
+    transport = open_transport(Outbound(), [played])
+    wired = build_provider(spec, table, ProviderTools(spec.name, transport, lambda: AT_MS))
     yield Vendor(spec, simulator, wired)
     await wired.provider.close()
+    await transport.close()
     await simulator.close()
 
 

@@ -16,6 +16,7 @@ from tocsin.config.tables import (
     Keys,
     Log,
     Logging,
+    Outbound,
     Route,
     Store,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "Log",
     "Logging",
     "Misconfigured",
+    "Outbound",
     "RawTable",
     "Route",
     "Secret",

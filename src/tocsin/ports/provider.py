@@ -9,13 +9,15 @@ provider passes ``tests/contract/test_provider.py``, every channel ``test_channe
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated, Final, Literal, Protocol
 
 import msgspec
 from msgspec import Meta
+
+from tocsin.ports.transport import Transport
 
 _MINUTE_MS: Final = 60_000
 
@@ -269,6 +271,10 @@ class ProviderTools:
 
     name: str
     """The name of its table: also the last part of the callbacks' path."""
+    transport: Transport
+    """The one client for HTTP; a provider never closes it."""
+    wall_ms: Callable[[], int]
+    """Real time, for what goes over the wire: signatures, dates, tokens."""
 
 
 class ProviderSpec(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
+from tocsin.adapters.http.curl import CurlTransport
+from tocsin.adapters.system import SystemClock
 from tocsin.app.addresses import AddressBook
 from tocsin.app.callbacks import Callbacks
 from tocsin.app.delivering.address_health import AddressHealth
@@ -23,13 +26,15 @@ from tocsin.app.routing.audiences import AudienceStep
 from tocsin.app.routing.facts import FactsStep
 from tocsin.app.routing.workflows import RunWorkflows
 from tocsin.channels.registry import Registry, folders, loaded
-from tocsin.config import Config, Misconfigured, RawTable, decode_table
+from tocsin.config import Config, Misconfigured, Outbound, RawTable, decode_table
 from tocsin.domain.case import ChannelFacts
+from tocsin.domain.hosts import Reach, networks
 from tocsin.domain.lanes import LANES, Lane
 from tocsin.ports.log import Follow, Log
 from tocsin.ports.provider import Channel, Provider, ProviderSpec, ProviderTools
 from tocsin.ports.simulator import Simulator
 from tocsin.ports.system import Chance, Clock
+from tocsin.ports.transport import Transport
 from tocsin.wiring.stores import Stores
 
 
@@ -40,6 +45,8 @@ class OpenChannels:
     fleet: Fleet
     simulators: Mapping[str, Simulator] = field(default_factory=dict)
     """By provider; in a sandbox every provider that is configured has one."""
+    transport: Transport | None = None
+    """The client for HTTP, where providers were opened."""
 
     def facts(self) -> dict[str, ChannelFacts]:
         """Return what decide must know of each channel."""
@@ -72,33 +79,65 @@ def check_providers(config: Config, registry: Registry | None = None) -> None:
 
 
 async def open_channels(
-    config: Config, stack: AsyncExitStack, registry: Registry | None = None
+    config: Config,
+    stack: AsyncExitStack,
+    registry: Registry | None = None,
+    wall_ms: Callable[[], int] | None = None,
 ) -> OpenChannels:
     """
     Build the providers that are configured; in a sandbox each leads to its simulator.
 
-    Raises `Misconfigured` for a table that no provider is for, or that its folder cannot read.
+    *wall_ms* is real time, by default the system's. Raises `Misconfigured` for a table that no
+    provider is for, or that its folder cannot read.
     """
     found = registry or Registry(folders())
-    providers: dict[str, list[Wired]] = {}
+    tables = {table.name: table for table in config.providers.values()}
     simulators: dict[str, Simulator] = {}
-    for table in config.providers.values():
-        spec = found.spec(table.name)
-        if config.mode == "sandbox":
-            simulator: Simulator = loaded(spec.simulator)()
+    played: list[Mapping[str, object]] = []
+    if config.mode == "sandbox":
+        for name, table in tables.items():
+            simulator: Simulator = loaded(found.spec(name).simulator)()
             stack.push_async_callback(simulator.close)
-            simulators[spec.name] = simulator
-            table = table.with_values(await simulator.start(), "sandbox")  # noqa: PLW2901  # the same table, led to the simulator
-        wired = build_provider(spec, table)
+            simulators[name] = simulator
+            played.append(await simulator.start())
+            tables[name] = table.with_values(played[-1], "sandbox")
+    transport = open_transport(config.outbound, played)
+    stack.push_async_callback(transport.close)
+    providers: dict[str, list[Wired]] = {}
+    for name, table in tables.items():
+        spec = found.spec(name)
+        tools = ProviderTools(name, transport, wall_ms or SystemClock().now_ms)
+        wired = build_provider(spec, table, tools)
         stack.push_async_callback(wired.provider.close)
         providers.setdefault(spec.channel, []).append(wired)
-    return OpenChannels(Fleet(found.channels, providers), simulators)
+    return OpenChannels(Fleet(found.channels, providers), simulators, transport)
 
 
-def build_provider(spec: ProviderSpec, table: RawTable) -> Wired:
+def open_transport(outbound: Outbound, played: Iterable[Mapping[str, object]] = ()) -> Transport:
+    """
+    Open the client for HTTP that providers share; raises `Misconfigured`.
+
+    *played* are settings that lead to simulators: the addresses in them may be called although
+    they are this machine's, and no others of it.
+    """
+    endpoints = [
+        (where.hostname, where.port)
+        for values in played
+        for value in values.values()
+        if isinstance(value, str) and value.startswith(("http://", "https://"))
+        if (where := urlsplit(value)).hostname is not None and where.port is not None
+    ]
+    try:
+        allowed = networks(outbound.allowed_networks)
+    except ValueError as error:
+        raise Misconfigured([f"outbound.allowed_networks: {error}"]) from None
+    return CurlTransport(outbound, Reach(allowed, outbound.ports, endpoints))
+
+
+def build_provider(spec: ProviderSpec, table: RawTable, tools: ProviderTools) -> Wired:
     """Decode *table* by the folder's type and build the provider."""
     settings = decode_table(table, "providers", spec.settings)
-    provider: Provider = loaded(spec.build)(settings, ProviderTools(spec.name))
+    provider: Provider = loaded(spec.build)(settings, tools)
     return Wired(provider, settings)
 
 

@@ -1,0 +1,184 @@
+"""
+The client over libcurl: HTTP/2 where the other side has it, connections kept, addresses checked.
+
+Handles are kept with all options that never change, since setting one costs more than a call's
+share of the network. What differs is set for each call: address, headers, body.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import Any, Final
+
+import pycurl
+
+from tocsin.config import Outbound
+from tocsin.domain.hosts import Reach
+from tocsin.ports.transport import Answer, Call, NoAnswer, NoAnswerReason
+
+_CONTROLS: Final = frozenset(map(chr, (*range(0x20), 0x7F))) - {"\t"}
+
+_BEFORE: Final = {
+    pycurl.E_URL_MALFORMAT: NoAnswerReason.BAD_URL,
+    pycurl.E_UNSUPPORTED_PROTOCOL: NoAnswerReason.BAD_URL,
+    pycurl.E_COULDNT_RESOLVE_HOST: NoAnswerReason.UNRESOLVED,
+    pycurl.E_COULDNT_RESOLVE_PROXY: NoAnswerReason.UNRESOLVED,
+    pycurl.E_SSL_CONNECT_ERROR: NoAnswerReason.TLS,
+    pycurl.E_PEER_FAILED_VERIFICATION: NoAnswerReason.TLS,
+    pycurl.E_SSL_CACERT_BADFILE: NoAnswerReason.TLS,
+    pycurl.E_SSL_CERTPROBLEM: NoAnswerReason.TLS,
+    pycurl.E_SSL_CIPHER: NoAnswerReason.TLS,
+}
+"""Why nothing was sent; whatever is not named here is that no connection came about."""
+
+
+class _Slot:
+    """One handle, with what its callbacks gather."""
+
+    def __init__(self, outbound: Outbound, reach: Reach) -> None:
+        self.curl = pycurl.Curl()
+        self.lines: list[bytes] = []
+        self.parts: list[bytes] = []
+        self.forbidden = False
+        self.timeout_ms = outbound.timeout_ms
+        self._body = b""
+        self._read = 0
+        self._reach = reach
+        self._opened: list[socket.socket] = []
+        # The proxy is the operator's own, and stands where calls to the inside are refused.
+        self._guarded = outbound.proxy is None
+        _set_up(self.curl, outbound)
+        self.curl.setopt(pycurl.HEADERFUNCTION, self.lines.append)
+        self.curl.setopt(pycurl.WRITEFUNCTION, self.parts.append)
+        self.curl.setopt(pycurl.READFUNCTION, self._more)
+        self.curl.setopt(pycurl.OPENSOCKETFUNCTION, self._open)
+
+    def take(self, call: Call, timeout_ms: int) -> None:
+        curl = self.curl
+        self.lines.clear()
+        self.parts.clear()
+        self.forbidden = False
+        self._body, self._read = call.body, 0
+        curl.setopt(pycurl.URL, call.url)
+        curl.setopt(pycurl.HTTPHEADER, ["Expect:", "User-Agent: Tocsin", *call.headers])
+        curl.setopt(pycurl.POSTFIELDSIZE, len(call.body))
+        if timeout_ms != self.timeout_ms:
+            curl.setopt(pycurl.TIMEOUT_MS, timeout_ms)
+            self.timeout_ms = timeout_ms
+
+    def answer(self) -> Answer | None:
+        """Return what came, if its head came whole."""
+        status = self.curl.getinfo(pycurl.RESPONSE_CODE)
+        lines = self.lines
+        if not isinstance(status, int) or status < 200 or not lines or lines[-1].strip():
+            return None
+        first = max(at for at, line in enumerate(lines) if line.startswith(b"HTTP/"))
+        return Answer(status, tuple(lines[first:]), b"".join(self.parts))
+
+    def failure(self, code: int) -> Answer | NoAnswer:
+        if code == pycurl.E_FILESIZE_EXCEEDED and (answer := self.answer()) is not None:
+            # Longer than anybody reads; what it says is in its status.
+            return answer
+        timed_out = code == pycurl.E_OPERATION_TIMEDOUT
+        if self._was_sent():
+            why = NoAnswerReason.TIMED_OUT if timed_out else NoAnswerReason.BROKEN
+            return NoAnswer(why, sent=True)
+        if self.forbidden and code == pycurl.E_COULDNT_CONNECT:
+            return NoAnswer(NoAnswerReason.FORBIDDEN, sent=False)
+        return NoAnswer(_BEFORE.get(code, NoAnswerReason.UNREACHABLE), sent=False)
+
+    def _was_sent(self) -> bool:
+        # Without a body there is nothing that libcurl would ask for.
+        return self._read > 0 or (not self._body and self.curl.getinfo(pycurl.REQUEST_SIZE) != 0)
+
+    def _more(self, count: int) -> bytes:
+        # Given piece by piece, and without a way back, so that libcurl cannot begin anew by itself
+        # when a connection that was kept open ends: whether the call was taken is not its to guess.
+        start = self._read
+        self._read = start + count
+        return self._body[start : self._read]
+
+    def _open(self, purpose: int, address: tuple[Any, ...]) -> socket.socket | int:
+        del purpose
+        family, kind, protocol, where = address
+        if self._guarded and not (
+            family in (socket.AF_INET, socket.AF_INET6) and self._reach.permits(where[0], where[1])
+        ):
+            self.forbidden = True
+            return pycurl.SOCKET_BAD
+        made = socket.socket(family, kind, protocol)
+        self._opened.append(made)
+        return made
+
+    def release(self) -> None:
+        """Close what `_open` gave: libcurl has duplicates of its own."""
+        while self._opened:
+            self._opened.pop().close()
+
+
+class CurlTransport:
+    """Fills `tocsin.ports.transport.Transport`."""
+
+    def __init__(self, outbound: Outbound, reach: Reach) -> None:
+        self._outbound = outbound
+        self._reach = reach
+        self._free: list[_Slot] = []
+        self._multi = pycurl.AsyncCurlMulti()
+        self._multi.setopt(pycurl.M_MAX_HOST_CONNECTIONS, outbound.connections_per_host_max)
+        self._multi.setopt(pycurl.M_MAX_TOTAL_CONNECTIONS, outbound.connections_max)
+        self._multi.setopt(pycurl.M_MAXCONNECTS, outbound.connections_max)
+        self._multi.setopt(pycurl.M_MAX_CONCURRENT_STREAMS, outbound.streams_max)
+        self._multi.setopt(pycurl.M_PIPELINING, pycurl.PIPE_MULTIPLEX)
+
+    async def post(self, call: Call) -> Answer | NoAnswer:
+        """Make one call with a handle that is free."""
+        for line in call.headers:
+            if not _CONTROLS.isdisjoint(line):
+                raise ValueError("a header holds a control character")
+        if not call.url.isascii():
+            return NoAnswer(NoAnswerReason.BAD_URL, sent=False)
+        slot = self._free.pop() if self._free else _Slot(self._outbound, self._reach)
+        try:
+            slot.take(call, call.timeout_ms or self._outbound.timeout_ms)
+            await self._multi.add_handle(slot.curl)
+        except pycurl.error as error:
+            outcome = slot.failure(int(error.args[0]))
+        except BaseException:
+            slot.release()
+            slot.curl.close()
+            raise
+        else:
+            outcome = slot.answer() or NoAnswer(NoAnswerReason.BROKEN, sent=True)
+        slot.release()
+        self._free.append(slot)
+        return outcome
+
+    async def close(self) -> None:
+        """Close every connection and handle."""
+        await self._multi.aclose()
+        # Calls under way wake up as cancelled, and close their own.
+        await asyncio.sleep(0)
+        while self._free:
+            self._free.pop().curl.close()
+
+
+def _set_up(curl: pycurl.Curl, outbound: Outbound) -> None:
+    for option, value in (
+        (pycurl.POST, 1),
+        (pycurl.NOSIGNAL, 1),
+        (pycurl.FOLLOWLOCATION, 0),
+        (pycurl.PATH_AS_IS, 1),
+        (pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS),
+        (pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_2TLS),
+        (pycurl.PIPEWAIT, 1),
+        (pycurl.SSLVERSION, pycurl.SSLVERSION_TLSv1_2),
+        (pycurl.CONNECTTIMEOUT_MS, outbound.connect_timeout_ms),
+        (pycurl.TIMEOUT_MS, outbound.timeout_ms),
+        (pycurl.MAXFILESIZE_LARGE, outbound.answer_bytes_max),
+        # An empty text also keeps libcurl from looking for a proxy in the environment.
+        (pycurl.PROXY, outbound.proxy or ""),
+    ):
+        curl.setopt(option, value)
+    if outbound.ca_file is not None:
+        curl.setopt(pycurl.CAINFO, outbound.ca_file)

@@ -1,0 +1,101 @@
+"""
+Calls to the outside over HTTP: one client that every provider shares.
+
+Every implementation passes ``tests/contract/test_transport.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+
+class NoAnswerReason(StrEnum):
+    """Why there is no answer, in a closed list."""
+
+    FORBIDDEN = "forbidden"
+    """The address that the name leads to, or its port, may not be called."""
+    BAD_URL = "bad_url"
+    UNRESOLVED = "unresolved"
+    UNREACHABLE = "unreachable"
+    """No connection came about in time."""
+    TLS = "tls"
+    """The other side did not prove who it is, or speaks no TLS that is safe."""
+    TIMED_OUT = "timed_out"
+    BROKEN = "broken"
+    """The connection ended, or what came was no HTTP."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """
+    What came back. ``head`` holds the lines of the last head as they came, the first one included.
+
+    ``body`` is what came up to the limit; what a caller reads of it it must take as hostile.
+    """
+
+    status: int
+    head: Sequence[bytes] = ()
+    body: bytes = b""
+
+    def header(self, name: bytes) -> bytes | None:
+        """Return the first field of that name, in lower case."""
+        for line in self.head:
+            given, colon, value = line.partition(b":")
+            if colon and given.lower() == name:
+                return value.strip()
+        return None
+
+    def __repr__(self) -> str:
+        return f"Answer({self.status}, {len(self.body)} bytes)"
+
+
+@dataclass(frozen=True, slots=True)
+class NoAnswer:
+    """
+    Nothing, or nothing whole, came back.
+
+    ``sent`` False promises that not one byte of the request's body left this machine.
+    """
+
+    reason: NoAnswerReason
+    sent: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """
+    One POST. ``headers`` are whole lines, ``name: value``, without an end of line.
+
+    A line with a control character is a mistake of the caller's and raises ``ValueError``.
+    ``timeout_ms`` is None for the client's own.
+    """
+
+    url: str
+    body: bytes
+    headers: Sequence[str] = field(default=())
+    timeout_ms: int | None = None
+
+    def __repr__(self) -> str:
+        return f"Call({len(self.body)} bytes)"
+
+
+class Transport(Protocol):
+    """
+    Makes calls, many at once, over few connections.
+
+    *Once*: a call is made at most once; no redirect is followed, nothing is retried, also not where
+    a connection that was kept open turns out to be closed. *Guarded*: whatever a name resolves to,
+    no connection is made to an address that is not public or allowed, and no environment variable
+    has a say in where a call goes. *Bounded*: time to connect, time in all, bytes of an answer and
+    connections per host. *Cancelled*: the connection is closed; whether it was sent is unknown.
+    *Raises*: nothing that the network may do.
+    """
+
+    async def post(self, call: Call) -> Answer | NoAnswer:
+        """Make one call."""
+
+    async def close(self) -> None:
+        """Close every connection; calls under way end as cancelled."""
