@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from typing import cast
 
@@ -11,7 +11,6 @@ import msgspec
 import pytest
 
 from tests.support import toy
-from tocsin.app.delivering.providers import Wired
 from tocsin.channels.registry import Registry, folders, loaded
 from tocsin.config import Misconfigured, Outbound, RawTable, decode_table
 from tocsin.errors import Malformed, Unauthenticated
@@ -36,13 +35,23 @@ UNKNOWN = (Dial.FAIL, Dial.TAKE_AND_DROP, Dial.DROP)
 
 
 class Vendor:
-    """One provider, led to its simulator."""
+    """One provider, led to its simulator by the settings that this *played*."""
 
-    def __init__(self, spec: ProviderSpec, simulator: Simulator, wired: Wired) -> None:
+    def __init__(
+        self, spec: ProviderSpec, simulator: Simulator, played: Mapping[str, object]
+    ) -> None:
+        table = RawTable(spec.name, {}, {}).with_values(played, "test")
+        self._transport = open_transport(Outbound(), [played])
+        tools = ProviderTools(spec.name, self._transport, lambda: AT_MS)
         self.spec = spec
         self.simulator = simulator
-        self.wired = wired
-        self.provider = wired.provider
+        self.wired = build_provider(spec, table, tools)
+        self.provider = self.wired.provider
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        await self.provider.close()
+        await self._transport.close()
 
     def message(self, n: int = 1, supersedes: str | None = None) -> Message:
         channel = REGISTRY.channels[self.spec.channel]
@@ -55,13 +64,9 @@ class Vendor:
 async def vendor(request: pytest.FixtureRequest) -> AsyncIterator[Vendor]:
     spec = REGISTRY.specs[cast(str, request.param)]
     simulator: Simulator = loaded(spec.simulator)()
-    played = await simulator.start()
-    table = RawTable(spec.name, {}, {}).with_values(played, "test")
-    transport = open_transport(Outbound(), [played])
-    wired = build_provider(spec, table, ProviderTools(spec.name, transport, lambda: AT_MS))
-    yield Vendor(spec, simulator, wired)
-    await wired.provider.close()
-    await transport.close()
+    one = Vendor(spec, simulator, await simulator.start())
+    yield one
+    await one.close()
     await simulator.close()
 
 

@@ -10,7 +10,6 @@ import pytest
 
 from tests.contract.test_provider import AT_MS, REGISTRY, Vendor
 from tocsin.channels.registry import loaded
-from tocsin.config import RawTable
 from tocsin.errors import NotFound, RequestRefused
 from tocsin.ports.provider import (
     Accepted,
@@ -22,7 +21,6 @@ from tocsin.ports.provider import (
     TryLater,
 )
 from tocsin.ports.simulator import Action, Dial, Faults, Simulator, Stage
-from tocsin.wiring.channels import build_provider
 
 KINDS: dict[Dial, type] = {
     Dial.REFUSE: Refused,
@@ -54,10 +52,8 @@ class Played:
 
     async def start(self, port: int = 0) -> None:
         stage = Stage(port, self.log, now_ms=lambda: AT_MS, fraction=self.chance.fraction)
-        table = RawTable(self.spec.name, {}, {})
         settings = await self.simulator.start(stage)
-        wired = build_provider(self.spec, table.with_values(settings, "test"))
-        self._vendor = Vendor(self.spec, self.simulator, wired)
+        self._vendor = Vendor(self.spec, self.simulator, settings)
 
     async def begin_anew(self) -> None:
         """Start another simulator on what this one left, as a new process would."""
@@ -80,7 +76,7 @@ class Played:
 
     async def close(self) -> None:
         if self._vendor is not None:
-            await self._vendor.provider.close()
+            await self._vendor.close()
         await self.simulator.close()
 
 
