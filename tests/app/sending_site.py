@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Coroutine, Generator, Sequence
+from collections.abc import Callable, Coroutine, Generator, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from tocsin.wiring.channels import without_providers
 from tocsin.wiring.http import Driving, build_driving
 from tocsin.wiring.services import Services, build
 from tocsin.wiring.storage import open_storage
-from tocsin.wiring.stores import open_stores
+from tocsin.wiring.stores import Stores, open_stores
 
 NOON_MS = 1_900_022_400_000 // 86_400_000 * 86_400_000 + 43_200_000
 HOUR_MS = 3_600_000
@@ -62,10 +62,19 @@ class SendingSite:
     services: Services
     driving: Driving
 
-    def __init__(self, folder: Path, layout: str, **route: int) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        layout: str,
+        *,
+        around: Callable[[Stores], Stores] = lambda stores: stores,
+        **route: int,
+    ) -> None:
+        """*around* may put a fault between the use cases and their stores."""
         self._folder = folder
         self._layout = layout
         self._route = route
+        self._around = around
         self.clock = VirtualClock(NOON_MS)
         self._stack = AsyncExitStack()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -82,7 +91,9 @@ class SendingSite:
         storage = await open_storage(
             config, self._folder, self._stack, now_ms=self.clock.now_ms(), on_fatal=_fatal
         )
-        stores = await open_stores(config, self._folder, storage, self._stack, self.clock, chance)
+        stores = self._around(
+            await open_stores(config, self._folder, storage, self._stack, self.clock, chance)
+        )
         channels = {**without_providers().facts(), "push": PUSH}
         self.services = await build(config, storage, stores, self.clock, chance, channels)
         loop = asyncio.get_running_loop()
@@ -175,7 +186,14 @@ class SendingSite:
 
         await self.until("routed", lambda: follows("route", "events"))
         if not log.atomic_with_views:
+            await self._told()
             await self.until("expanded", lambda: follows("expand", "plans"))
+        await self._told()
+
+    async def _told(self) -> None:
+        """A commit shows in the file before this process has heard of its records."""
+        for writer in self.services.storage.writers.values():
+            await writer.flush()
 
     async def fanned_out(self, event: bytes) -> None:
         """Return when the event's fan-outs are done and their individuals decided."""

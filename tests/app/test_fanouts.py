@@ -23,13 +23,12 @@ from tocsin.errors import Conflict
 from tocsin.ports.log import Output, Step
 from tocsin.ports.state import Fanout
 
-SMALL = {"fanout_threshold": 10, "chunk_recipients_max": 100}
 OPTED_OUT = Preferences(categories={"general": Choice(on=False)})
 
 
 @pytest.fixture(params=["joint", "split"])
 async def site(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[SendingSite]:
-    made = SendingSite(tmp_path, request.param, **SMALL)
+    made = SendingSite(tmp_path, request.param, fanout_threshold=10, chunk_recipients_max=100)
     await made.open()
     await made.publish(inbox_and_push("sale", audience={"everyone": True}))
     yield made

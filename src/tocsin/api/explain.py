@@ -74,7 +74,11 @@ class ExplainedDelivery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True
 
 
 class ExplainedRun(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """One workflow of the event."""
+    """
+    One workflow of the event.
+
+    ``facts_away`` names what could not be read when it was decided: the last known of it counted.
+    """
 
     workflow: str
     version: int
@@ -87,6 +91,7 @@ class ExplainedRun(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     alias_of: str | None
     audience: list[AudienceAnswer]
     audience_differs: bool
+    facts_away: list[str]
     deliveries: list[ExplainedDelivery]
 
 
@@ -169,6 +174,7 @@ def _run(run: Run) -> ExplainedRun:
         alias_of=None if run.alias_of is None else show_event(run.alias_of),
         audience=[_audience(step) for step in run.audience],
         audience_differs=run.audience_differs,
+        facts_away=list(run.facts_away),
         deliveries=[_delivery(each) for each in run.deliveries],
     )
 

@@ -90,7 +90,8 @@ class ChunkStep:
 
     async def outputs(self, work: Underway, chunks: Iterable[Chunk], now_ms: int) -> list[Output]:
         """Return the records of *chunks*, to be made durable together."""
-        facts = (await self._facts.load((), (), now_ms)).of(work.workflow, work.event.tenant)
+        loaded = await self._facts.load((), (), now_ms, work.row.lane)
+        facts = loaded.of(work.workflow, work.event.tenant)
         cancelled = await self._cancelled(work, now_ms)
         made: dict[tuple[str, int], list[Record]] = {}
         for chunk in chunks:

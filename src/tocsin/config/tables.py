@@ -133,6 +133,14 @@ class Route(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             description="Most recipients in one chunk of a fan-out, except in the inbox.",
         ),
     ] = 2_000
+    last_known_recipients_max: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=10_000_000,
+            description="Recipients remembered for critical messages, should the store be away.",
+        ),
+    ] = 20_000
 
 
 class Deliver(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -71,6 +71,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     alias_of: bytes | None = None
     deliveries: Sequence[Delivery] = ()
     detail: str = ""
+    facts_away: Sequence[str] = ()
+    """What could not be read when it was decided, so that the last known of it counted."""
 
 
 _WHY: Final[dict[str, str]] = {
@@ -170,7 +172,14 @@ def run_sentence(who: str, run: Run) -> str:
         case _:
             clauses = [delivery_clause(each) for each in run.deliveries]
             meant = _audience_clause(run)
-            return f"{who} {_list(clauses)}: {what}, {meant}"
+            return f"{who} {_list(clauses)}: {what}, {meant}{_away_clause(run)}"
+
+
+def _away_clause(run: Run) -> str:
+    if not run.facts_away:
+        return ""
+    away = _list(run.facts_away)
+    return f", decided by the last known {away} because the store could not be read then"
 
 
 def _audience_clause(run: Run) -> str:

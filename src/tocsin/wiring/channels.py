@@ -24,6 +24,7 @@ from tocsin.app.delivering.taking import Taking
 from tocsin.app.delivering.unknown import Unknown
 from tocsin.app.routing.audiences import AudienceStep
 from tocsin.app.routing.facts import FactsStep
+from tocsin.app.routing.last_known import LastKnown
 from tocsin.app.routing.workflows import RunWorkflows
 from tocsin.channels.registry import Registry, folders, loaded
 from tocsin.config import Config, Misconfigured, Outbound, RawTable, decode_table
@@ -171,6 +172,7 @@ def build_delivery(
     book: AddressBook,
     fleet: Fleet,
     facts: FactsStep,
+    known: LastKnown,
     clock: Clock,
     chance: Chance,
     follow: Follow | None,
@@ -182,7 +184,7 @@ def build_delivery(
     prepare = PrepareParts(
         log=log,
         blobs=stores.blobs,
-        recipients=stores.recipients,
+        known=known,
         audiences=AudienceStep(stores.audiences),
         facts=facts,
         workflows=workflows,

@@ -25,6 +25,7 @@ from tocsin.app.routing.audiences import AudienceStep
 from tocsin.app.routing.facts import FactsStep
 from tocsin.app.routing.fanning import FanoutStarter
 from tocsin.app.routing.holding import HoldStep
+from tocsin.app.routing.last_known import LastKnown
 from tocsin.app.routing.people import PeopleStep
 from tocsin.app.routing.router import Router
 from tocsin.app.routing.settle import Settle
@@ -93,13 +94,13 @@ class _Ground:
     workflows: RunWorkflows
     channels: Mapping[str, ChannelFacts]
     book: AddressBook
+    known: LastKnown
     projections: tuple[InboxProjection, LedgerProjection]
     follow: Follow | None
 
     def facts(self) -> FactsStep:
         """Return what loads facts for decide."""
-        stores = self.stores
-        return FactsStep(stores.suppressions, stores.claims, self.workflows, self.channels)
+        return FactsStep(self.known, self.stores.claims, self.workflows, self.channels)
 
     def events(self) -> EventLookup:
         """Return what finds events that were accepted earlier."""
@@ -145,6 +146,11 @@ async def build(
         workflows=workflows,
         channels=channels or opened.facts(),
         book=AddressBook(stores.sealer),
+        known=LastKnown(
+            stores.recipients,
+            stores.suppressions,
+            recipients_max=config.route.last_known_recipients_max,
+        ),
         projections=projections,
         follow=Follow(derive=_nothing, projections=projections) if joint else None,
     )
@@ -246,7 +252,7 @@ def _route_step(ground: _Ground) -> RouteStep:
         RouteParts(
             settle=Settle(stores.deduplication, workflows),
             audiences=AudienceStep(stores.audiences),
-            people=PeopleStep(stores.recipients, ground.book),
+            people=PeopleStep(stores.recipients, ground.known, ground.book),
             facts=ground.facts(),
             fanouts=FanoutStarter(stores.fanouts, stores.blobs),
             hold=HoldStep(stores.timers, stores.claims),
@@ -284,6 +290,7 @@ def _delivery(ground: _Ground, opened: OpenChannels) -> Delivery:
         ground.book,
         opened.fleet,
         ground.facts(),
+        ground.known,
         ground.clock,
         ground.chance,
         ground.follow,

@@ -12,6 +12,7 @@ from tocsin.adapters.system import SystemChance
 from tocsin.app.addresses import AddressBook
 from tocsin.app.routing.audiences import Resolved
 from tocsin.app.routing.inputs import Input, Run
+from tocsin.app.routing.last_known import LastKnown
 from tocsin.app.routing.people import PeopleStep
 from tocsin.domain.audience import RecipientTerm
 from tocsin.domain.recipient import Recipient
@@ -45,12 +46,13 @@ async def test_a_newcomer_whom_another_lane_created_first_is_known(tmp_path: Pat
     recipients = await stores.recipients()
     await recipients.put([Recipient(0, "ana")])
     overtaken = cast("Recipients", Overtaken(recipients, "bo"))
-    step = PeopleStep(overtaken, AddressBook(AesSealer([bytes(32)], SystemChance())))
+    known = LastKnown(overtaken, await stores.suppressions(), recipients_max=10)
+    step = PeopleStep(overtaken, known, AddressBook(AesSealer([bytes(32)], SystemChance())))
     entry = Input(0, 0, -1, EVENT, EVENT)
     run = Run(cast("Workflow", None), 0)
     resolved = Resolved([RecipientTerm(id) for id in ("ana", "bo", "cy")])
 
-    await step.load([(entry, run, resolved)], now_ms=1)
+    await step.load([(entry, run, resolved)], now_ms=1, lane="transactional")
 
     assert [(id, one and one.id) for id, one in run.recipients] == [
         ("ana", "ana"),

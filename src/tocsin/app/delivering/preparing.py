@@ -18,6 +18,7 @@ from tocsin.app.routing.audiences import AudienceStep
 from tocsin.app.routing.deciding import step_at
 from tocsin.app.routing.facts import BatchFacts, FactsStep
 from tocsin.app.routing.inputs import Input, Run
+from tocsin.app.routing.last_known import LastKnown
 from tocsin.app.routing.workflows import RunWorkflows
 from tocsin.domain.case import Case, target
 from tocsin.domain.decide import decide_step
@@ -31,7 +32,6 @@ from tocsin.errors import RequestRefused, StorageFailed, Unavailable
 from tocsin.ports.cache import Blobs
 from tocsin.ports.log import Log
 from tocsin.ports.provider import Channel, Message, ProviderReason
-from tocsin.ports.state import Recipients
 
 logger = structlog.get_logger(__name__)
 
@@ -49,7 +49,7 @@ class PrepareParts:
 
     log: Log
     blobs: Blobs
-    recipients: Recipients
+    known: LastKnown
     audiences: AudienceStep
     facts: FactsStep
     workflows: RunWorkflows
@@ -92,7 +92,8 @@ class PrepareStep:
     async def _load(self, works: Sequence[Work], now_ms: int) -> BatchFacts:
         parts = self._parts
         events = await self._events(works)
-        people = await parts.recipients.by_number(list({w.handoff.recipient for w in works}))
+        lane = works[0].handoff.event_lane
+        people, _ = await parts.known.by_number(list({w.handoff.recipient for w in works}), lane)
         for work in works:
             work.event = events.get(_event_place(work))
             work.recipient = people.get(work.handoff.recipient)
@@ -100,7 +101,7 @@ class PrepareStep:
                 work.ended = Ended(State.FAILED, DeliveryReason.EVENT_GONE)
         keys = {event.cancellation_key for event in events.values()} - {None}
         return await parts.facts.load(
-            list(people.values()), sorted(key for key in keys if key is not None), now_ms
+            list(people.values()), sorted(key for key in keys if key is not None), now_ms, lane
         )
 
     async def _events(self, works: Sequence[Work]) -> Mapping[tuple[str, int, int], Event]:

@@ -173,10 +173,12 @@ class Explainer:
         if note is None:
             return None
         versions = {each.profile_version for each in note.deliveries}
+        away = dict.fromkeys(what for plan, _ in pairs for what in plan.facts_away)
         return msgspec.structs.replace(
             base,
             notification=note.key,
             profile_version=max(versions, default=None),
+            facts_away=tuple(away),
             deliveries=await self._deliveries.of_note(entry, workflow, note),
         )
 

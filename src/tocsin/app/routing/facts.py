@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from tocsin.app.routing.last_known import SUPPRESSIONS, LastKnown
 from tocsin.app.routing.workflows import RunWorkflows
 from tocsin.domain.case import ChannelFacts, Facts
 from tocsin.domain.recipient import Recipient
 from tocsin.domain.records import Event
 from tocsin.domain.workflow import Workflow
-from tocsin.ports.state import Claims, Suppression, Suppressions, Tombstone
+from tocsin.ports.state import Claims, Suppression, Tombstone
 
 
 class BatchFacts:
@@ -22,8 +23,11 @@ class BatchFacts:
         channels: Mapping[str, ChannelFacts],
         suppressions: Sequence[Suppression],
         tombstones: Mapping[str, Sequence[Tombstone]],
+        away: tuple[str, ...] = (),
     ) -> None:
+        """*away* names what could not be read, so that the last known counts."""
         self.now_ms = now_ms
+        self.away = away
         self._workflows = workflows
         self._channels = channels
         self._suppressed = frozenset(
@@ -66,23 +70,33 @@ class FactsStep:
 
     def __init__(
         self,
-        suppressions: Suppressions,
+        known: LastKnown,
         claims: Claims,
         workflows: RunWorkflows,
         channels: Mapping[str, ChannelFacts],
     ) -> None:
-        self._suppressions = suppressions
+        self._known = known
         self._claims = claims
         self._workflows = workflows
         self._channels = channels
 
     async def load(
-        self, recipients: Sequence[Recipient], cancellation_keys: Sequence[str], now_ms: int
+        self,
+        recipients: Sequence[Recipient],
+        cancellation_keys: Sequence[str],
+        now_ms: int,
+        lane: str,
     ) -> BatchFacts:
-        """Read suppressions of all recipients and tombstones of all keys, one query each."""
+        """
+        Read suppressions of all recipients and tombstones of all keys, one query each.
+
+        A cancel is never passed over: a batch waits for tombstones that cannot be read.
+        """
         digests = [each.digest for one in recipients for each in one.addresses]
-        matching = await self._suppressions.matching([one.number for one in recipients], digests)
+        numbers = [one.number for one in recipients]
+        matching, last_known = await self._known.suppressed(numbers, digests, lane)
         tombstones: Mapping[str, Sequence[Tombstone]] = {}
         if cancellation_keys:
             tombstones = await self._claims.tombstones(cancellation_keys, now_ms)
-        return BatchFacts(now_ms, self._workflows, self._channels, matching, tombstones)
+        away = (SUPPRESSIONS,) if last_known else ()
+        return BatchFacts(now_ms, self._workflows, self._channels, matching, tombstones, away)

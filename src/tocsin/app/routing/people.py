@@ -11,6 +11,7 @@ from tocsin.app.addresses import AddressBook
 from tocsin.app.routing.audiences import Resolved
 from tocsin.app.routing.inline import apply_inline
 from tocsin.app.routing.inputs import Input, Run
+from tocsin.app.routing.last_known import PREFERENCES, LastKnown
 from tocsin.domain.audience import RecipientTerm
 from tocsin.domain.recipient import Recipient
 from tocsin.domain.records import Event
@@ -24,28 +25,37 @@ _PUT_TRIES = 5
 class PeopleStep:
     """Fills in the recipients of runs."""
 
-    def __init__(self, recipients: Recipients, book: AddressBook) -> None:
+    def __init__(self, recipients: Recipients, known: LastKnown, book: AddressBook) -> None:
         self._recipients = recipients
+        self._known = known
         self._book = book
 
-    async def load(self, pairs: Sequence[tuple[Input, Run, Resolved]], now_ms: int) -> None:
+    async def load(
+        self, pairs: Sequence[tuple[Input, Run, Resolved]], now_ms: int, lane: str
+    ) -> tuple[str, ...]:
         """
         Give each run its recipients, in three bulk calls at most.
 
         Inline fields apply in the order of the log, before anything of the batch is decided.
+        Returns what could not be read, so that the last known counts.
         """
         terms = [term for _, _, resolved in pairs for term in resolved.named]
         wanted = {term.id for term in terms}
-        profiles = await self._recipients.by_id(list(wanted))
+        profiles, last_known = await self._known.by_id(list(wanted), lane)
         if len(profiles) < len(wanted) or any(term.changes_profile for term in terms):
             profiles = {**profiles, **await self._write(pairs, profiles, now_ms)}
+            self._known.note(profiles.values(), lane)
         numbers = [n for _, _, resolved in pairs if resolved.numbers for n in resolved.numbers]
-        by_number = await self._recipients.by_number(numbers) if numbers else {}
+        by_number: Mapping[int, Recipient] = {}
+        if numbers:
+            by_number, also = await self._known.by_number(numbers, lane)
+            last_known = last_known or also
         for _, run, resolved in pairs:
             if len(resolved.named) == 1 and not resolved.numbers:
                 _fill_one(run, resolved.named[0], profiles)
             else:
                 _fill(run, resolved, profiles, by_number)
+        return (PREFERENCES,) if last_known else ()
 
     async def numbers(self, ids: Collection[str]) -> BitMap:
         """Return the numbers of those of *ids* who exist."""

@@ -84,6 +84,29 @@ class Router:
         self, lane: Lane, topic: str, owned: Sequence[_Owned], inputs: Sequence[Input]
     ) -> None:
         """Decide and commit *inputs*; they are decided again until that is durable."""
+        if await self._routed(lane, topic, owned, inputs):
+            return
+        if lane == "critical" and len(inputs) > 1:
+            # One that must wait for a store holds up nobody but those behind it.
+            await self._one_by_one(lane, topic, owned, inputs)
+        await self._clock.pause(_RETRY_MS)
+
+    async def _one_by_one(
+        self, lane: Lane, topic: str, owned: Sequence[_Owned], inputs: Sequence[Input]
+    ) -> None:
+        waiting: set[int] = set()
+        for entry in inputs:
+            if entry.partition in waiting:
+                continue
+            fresh = _fresh(entry)
+            fresh.redone = True
+            if not await self._routed(lane, topic, owned, [fresh]):
+                waiting.add(entry.partition)
+
+    async def _routed(
+        self, lane: Lane, topic: str, owned: Sequence[_Owned], inputs: Sequence[Input]
+    ) -> bool:
+        """Return whether *inputs* are decided and that is durable; False where a store is away."""
         try:
             plans = await self._plans(lane, inputs)
             step = _commit_of(lane, topic, owned, inputs, plans)
@@ -95,10 +118,10 @@ class Router:
             for entry in inputs:
                 one = owned[entry.partition]
                 one.redone_below = max(one.redone_below, entry.position + 1)
-            await self._clock.pause(_RETRY_MS)
-            return
+            return False
         for source in step.sources:
             owned[source.partition].position = source.position
+        return True
 
     async def _plans(self, lane: Lane, inputs: Sequence[Input]) -> list[Plan]:
         """

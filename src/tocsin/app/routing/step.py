@@ -68,9 +68,10 @@ class RouteStep:
         await parts.settle(inputs, now_ms)
         await parts.again(inputs)
         work = await self._audiences(inputs)
-        await parts.people.load(work.all, now_ms)
+        away = await parts.people.load(work.all, now_ms, lane)
         await parts.successors(inputs, now_ms)
-        facts = await self._facts(inputs, work, now_ms)
+        facts = await self._facts(inputs, work, now_ms, lane)
+        away += facts.away
         created_at = show_instant(now_ms)
         for entry, run in work.few:
             run.planned = plan_run(entry, run, facts, created_at)
@@ -89,7 +90,7 @@ class RouteStep:
             for entry in inputs
         ]
         await parts.hold.arm(held)
-        return plans
+        return [msgspec.structs.replace(plan, facts_away=away) for plan in plans] if away else plans
 
     async def _audiences(self, inputs: Sequence[Input]) -> _Work:
         work = _Work()
@@ -125,7 +126,9 @@ class RouteStep:
             work.all.append((entry, run, resolved))
             work.few.append((entry, run))
 
-    async def _facts(self, inputs: Sequence[Input], work: _Work, now_ms: int) -> BatchFacts:
+    async def _facts(
+        self, inputs: Sequence[Input], work: _Work, now_ms: int, lane: Lane
+    ) -> BatchFacts:
         recipients = {
             one.number: one for _, run in work.few for _, one in run.recipients if one is not None
         }
@@ -134,7 +137,8 @@ class RouteStep:
             for entry in inputs
             if entry.event is not None and entry.event.cancellation_key is not None
         }
-        return await self._parts.facts.load(list(recipients.values()), sorted(keys), now_ms)
+        people = list(recipients.values())
+        return await self._parts.facts.load(people, sorted(keys), now_ms, lane)
 
 
 def _plan_of_other(entry: Input, held: Held, incarnation: int, now_ms: int) -> Plan:

@@ -57,6 +57,8 @@ class Plan(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag="
     event_position: int = 0
     """Where the event's own record lies; differs from ``position`` when a timer was released."""
     format: int = FORMAT
+    facts_away: tuple[str, ...] = ()
+    """What could not be read when it was decided, so that the last known of it counted."""
 
     @property
     def stamp_ms(self) -> int:
