@@ -84,7 +84,7 @@ _INDIVIDUALS = (
     Individuals(_TIMER, _EVENT, "bulk", 1, 2, 3, 4, (300,), trace=_TRACE),
 )
 _PLANS = (
-    Plan(1, 5, 4, _EVENT, _EVENT, _MS, Outcome.NO_WORKFLOW),
+    Plan(1, 5, 4, _EVENT, _EVENT, _MS, Outcome.NO_WORKFLOW, facts_away=("preferences",)),
     Plan(
         2,
         5,
