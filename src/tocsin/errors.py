@@ -140,6 +140,12 @@ class Unavailable(TocsinError):
     retry_after_s: float = 1.0
 
 
+class Overloaded(Unavailable):
+    """More comes in than can be decided soon. Nothing of this request was kept."""
+
+    code = "overloaded"
+
+
 class StorageFull(Unavailable):
     """The disk has no room. Nothing of this request was kept; what was acknowledged stays."""
 

@@ -73,6 +73,7 @@ class EventsApp:
         caller: Principal = scope["tocsin.caller"]
         headers = Headers(scope=scope)
         body = await read_body(headers, receive, self._bytes_max)
+        self._accept.check_room(body)
         key = headers.get("idempotency-key")
         if key is None:
             status, answer = await self._answer(caller, headers, body, None)

@@ -113,6 +113,22 @@ class Accept(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         int,
         Meta(ge=1, le=100_000_000, description="Events each producer may send at one moment."),
     ] = 200_000
+    backlog_critical_max: Annotated[
+        int, Meta(ge=100, description="Undecided critical events above which producers wait.")
+    ] = 50_000
+    backlog_transactional_max: Annotated[
+        int, Meta(ge=100, description="Undecided transactional events above which producers wait.")
+    ] = 5_000
+    backlog_bulk_max: Annotated[
+        int, Meta(ge=100, description="Undecided bulk events above which producers wait.")
+    ] = 2_000_000
+    waiting_requests_max: Annotated[
+        int,
+        Meta(ge=0, le=65_536, description="Most requests that wait in a lane; more get a 503."),
+    ] = 64
+    wait_max_ms: Annotated[
+        int, Meta(ge=0, le=_MINUTE, description="Longest wait of a request before it gets a 503.")
+    ] = _SECOND
 
 
 class Route(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -95,6 +95,7 @@ def build_driving(
         services.storage,
         Path(config.data),
         services.event_meter,
+        services.backpressure,
         services.message_meter,
         backlog,
         sockets,

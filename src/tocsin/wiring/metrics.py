@@ -12,6 +12,7 @@ from prometheus_client.process_collector import ProcessCollector
 
 from tocsin.adapters.sqlite.checkpoint import CheckpointStats
 from tocsin.adapters.sqlite.writer import Writer
+from tocsin.app.accepting.backpressure import Backpressure
 from tocsin.app.metrics.backlog import Backlog, Follower
 from tocsin.app.metrics.collector import EngineCollector, Labels, Numbers, Shape, Shapes
 from tocsin.app.metrics.histogram import Histogram, cumulative
@@ -39,6 +40,7 @@ def show_metrics(
     storage: Storage,
     folder: Path,
     events: EventMeter,
+    gate: Backpressure,
     messages: MessageMeter,
     backlog: Backlog,
     sockets: SocketServer[Session],
@@ -59,6 +61,8 @@ def show_metrics(
         "tocsin_backlog_age_seconds": lambda: [
             (k, w.oldest_ms / 1000) for k, w in backlog.waiting.items()
         ],
+        "tocsin_accept_waiting": lambda: [((), gate.waiting)],
+        "tocsin_accept_overloaded": lambda: [((), gate.refused)],
         "tocsin_disk_free_bytes": lambda: [((), shutil.disk_usage(folder).free)],
         "tocsin_sockets_open": lambda: [((), len(sockets))],
         "tocsin_socket_messages": lambda: [((), sessions.sent)],

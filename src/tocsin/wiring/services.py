@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from prometheus_client import CollectorRegistry, Gauge
 
 from tocsin.app.accepting.accept import Accept, ProducerRate
+from tocsin.app.accepting.backpressure import Backpressure, Pressure
 from tocsin.app.accepting.inline_fields import InlineFields
 from tocsin.app.accepting.keying import Keying
 from tocsin.app.access import Access
@@ -61,6 +62,7 @@ class Services:
     tokens: Tokens
     access: Access
     accept: Accept
+    backpressure: Backpressure
     inbox: InboxDesk
     router: Router
     fanouts: FanoutRunner
@@ -97,6 +99,7 @@ class _Ground:
     known: LastKnown
     projections: tuple[InboxProjection, LedgerProjection]
     follow: Follow | None
+    backpressure: Backpressure
 
     def facts(self) -> FactsStep:
         """Return what loads facts for decide."""
@@ -153,6 +156,7 @@ async def build(
         ),
         projections=projections,
         follow=Follow(derive=_nothing, projections=projections) if joint else None,
+        backpressure=_backpressure(config, storage, clock),
     )
     return await _services(ground, opened, event_meter, message_meter, wall_ms or clock.now_ms)
 
@@ -182,6 +186,7 @@ async def _services(
         tokens=tokens,
         access=access,
         accept=_accept(ground, event_meter),
+        backpressure=ground.backpressure,
         inbox=InboxDesk(storage.log, storage.inbox, texts, clock, follow),
         router=_router(ground),
         fanouts=_fanouts(ground),
@@ -226,8 +231,24 @@ def _accept(ground: _Ground, meter: EventMeter) -> Accept:
         Keying(stores.hash_seed),
         InlineFields(stores.recipients, ground.book),
         ProducerRate(config.accept.events_per_second, config.accept.events_burst),
+        ground.backpressure,
         meter,
     )
+
+
+def _backpressure(config: Config, storage: Storage, clock: Clock) -> Backpressure:
+    log, accept = storage.log, config.accept
+    backlog: dict[Lane, int] = {
+        "critical": accept.backlog_critical_max,
+        "transactional": accept.backlog_transactional_max,
+        "bulk": accept.backlog_bulk_max,
+    }
+    pressure = Pressure(backlog, accept.waiting_requests_max, accept.wait_max_ms)
+
+    def end(lane: Lane) -> int:
+        return sum(log.end(f"events.{lane}", partition) for partition in range(log.partitions))
+
+    return Backpressure(end, clock.monotonic, pressure)
 
 
 def _router(ground: _Ground) -> Router:
@@ -243,6 +264,7 @@ def _router(ground: _Ground) -> Router:
         ground.clock,
         follow=follow,
         batch_events_max=route.batch_events_max,
+        moved=ground.backpressure.moved,
     )
 
 

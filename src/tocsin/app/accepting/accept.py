@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
 
+from tocsin.app.accepting.backpressure import Backpressure
 from tocsin.app.accepting.inline_fields import InlineFields
 from tocsin.app.accepting.keying import Keying
 from tocsin.app.callers import Limits, Principal, Scope
@@ -15,6 +18,7 @@ from tocsin.app.routing.inputs import dedup_key
 from tocsin.app.workflows import WorkflowRegistry
 from tocsin.domain.cloudevents import IncomingEvent
 from tocsin.domain.ids import EventKey, event_key
+from tocsin.domain.lanes import Lane
 from tocsin.domain.records import Event
 from tocsin.domain.workflow import Workflow
 from tocsin.errors import FieldProblem, Forbidden, RateLimited, RequestRefused
@@ -26,8 +30,11 @@ from tocsin.ports.system import Chance, Clock
 INLINE_DATA_BYTES_MAX: Final = 65_536
 """Larger payloads go to the blobs once, and records carry the reference."""
 
-UNROUTED_LANE: Final = "transactional"
+UNROUTED_LANE: Final[Lane] = "transactional"
 _NO_LIMITS: Final = Limits()
+
+_TYPES: Final = re.compile(rb'"type"\s*:\s*"([^"]*)"')
+"""Also finds what is called so within the data: more lanes than are meant, never fewer."""
 
 Problems = tuple[FieldProblem, ...]
 
@@ -72,6 +79,7 @@ class Accept:
         keying: Keying,
         inline: InlineFields,
         rate: ProducerRate,
+        gate: Backpressure,
         meter: EventMeter,
     ) -> None:
         self._log = log
@@ -84,6 +92,7 @@ class Accept:
         self._keying = keying
         self._inline = inline
         self._rate = rate
+        self._gate = gate
         self._meter = meter
 
     async def take(
@@ -100,9 +109,40 @@ class Accept:
 
         *id_of* gives ids to events that carry none (from an ``Idempotency-Key``); *only* pins one
         workflow (a trigger), whose document is *content* when it was sent by hand. Raises
-        `RateLimited` for all of them when the producer sends too fast: nothing is kept then.
+        `RateLimited` for all of them when the producer sends too fast, and `Overloaded` when a
+        lane has no room soon: nothing is kept then.
         """
         self._check_rate(caller, len(events))
+        lanes = self._lanes(events, only)
+        await self._enter(lanes)
+        try:
+            return await self._take(caller, events, id_of, only, content)
+        finally:
+            for lane, count in lanes.items():
+                self._gate.entered(lane, count)
+
+    def check_room(self, body: bytes) -> None:
+        """
+        Raise `Overloaded` when no lane of the events in *body* has room, not even to wait.
+
+        It is a look at bytes: under overload most of what comes is refused, and reading it first
+        would take the time from what was accepted. What may be meant otherwise is let pass.
+        """
+        if not self._gate.crowded or b"\\" in body:
+            return
+        types = {each.decode("utf-8", "replace") for each in _TYPES.findall(body)}
+        lanes = {lane for each in types for lane in self._lanes_of(each)}
+        if lanes and all(self._gate.full(lane) for lane in lanes):
+            raise self._gate.overloaded()
+
+    async def _take(
+        self,
+        caller: Principal,
+        events: Sequence[IncomingEvent | Problems],
+        id_of: Sequence[str] | None,
+        only: Workflow | None,
+        content: bytes | None,
+    ) -> list[Taken | Problems]:
         now_ms = self._clock.now_ms()
         chance = self._chance.bytes(10 * len(events))
         outcome: list[Taken | Problems] = []
@@ -125,6 +165,33 @@ class Accept:
         self._meter.refused += len(events) - len(drafts)
         self._meter.duplicates += len(drafts) - len(fresh)
         return outcome
+
+    def _lanes(
+        self, events: Sequence[IncomingEvent | Problems], only: Workflow | None
+    ) -> Mapping[Lane, int]:
+        """Return how many of *events* each lane is to take."""
+        if only is not None:
+            return {only.lane: len(events)}
+        lanes: Counter[Lane] = Counter()
+        types = Counter([each.type for each in events if not isinstance(each, tuple)])
+        for type, count in types.items():
+            for lane in self._lanes_of(type):
+                lanes[lane] += count
+        return lanes
+
+    def _lanes_of(self, type: str) -> set[Lane]:
+        return {workflow.lane for workflow in self._registry.taking(type)} or {UNROUTED_LANE}
+
+    async def _enter(self, lanes: Mapping[Lane, int]) -> None:
+        entered: list[Lane] = []
+        try:
+            for lane, count in lanes.items():
+                await self._gate.enter(lane, count)
+                entered.append(lane)
+        except BaseException:
+            for lane in entered:
+                self._gate.entered(lane, lanes[lane])
+            raise
 
     def _check_rate(self, caller: Principal, events: int) -> None:
         per_s, burst = self._rate

@@ -34,6 +34,14 @@ FAMILIES: Final = (
         "Events answered as duplicates at once; later ones are plans with the outcome alias.",
     ),
     Family(
+        "tocsin_accept_waiting", "gauge", "Requests that wait for room in the lane of their events."
+    ),
+    Family(
+        "tocsin_accept_overloaded",
+        "counter",
+        "Requests refused because more came than could be decided soon.",
+    ),
+    Family(
         "tocsin_plans",
         "counter",
         "Input records that were decided, by what they came to.",

@@ -45,7 +45,8 @@ class Router:
     Reads ``events.<lane>``, writes ``plans.<lane>``: one plan for each record, same partition.
 
     *follow* is given where one engine holds log and views; what follows from a plan is then
-    written in the step's own transaction, else by readers (`tocsin.app.project`).
+    written in the step's own transaction, else by readers (`tocsin.app.project`). *moved* is told how
+    many records of a lane are decided.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Router:
         *,
         follow: Callable[[Lane], Follow | None],
         batch_events_max: int,
+        moved: Callable[[Lane, int], None],
     ) -> None:
         self._log = log
         self._step = step
@@ -64,6 +66,7 @@ class Router:
         self._clock = clock
         self._follow = follow
         self._batch_events_max = batch_events_max
+        self._moved = moved
 
     async def run(self, lane: Lane) -> None:
         """Route *lane* until cancelled or fenced."""
@@ -73,6 +76,7 @@ class Router:
             epoch, position = await self._log.acquire(GROUP, topic, partition)
             redone_below = min(self._log.end(topic, partition), position + _REDONE)
             owned.append(_Owned(partition, epoch, position, redone_below))
+        self._moved(lane, sum(one.position for one in owned))
         while True:
             inputs = await self._read(topic, owned)
             if not inputs:
@@ -121,6 +125,7 @@ class Router:
             return False
         for source in step.sources:
             owned[source.partition].position = source.position
+        self._moved(lane, sum(one.position for one in owned))
         return True
 
     async def _plans(self, lane: Lane, inputs: Sequence[Input]) -> list[Plan]:
