@@ -39,6 +39,7 @@ MEANINGS: Final[Mapping[Reason, str]] = MappingProxyType(
         Reason.IN_QUIET_HOURS: "Held until the recipient's quiet hours end, or expired in them.",
         Reason.DO_NOT_DISTURB: "Held until the time that the recipient named, or expired before.",
         Reason.NOT_NEEDED: "An earlier step had reached the recipient already.",
+        Reason.PAUSED: "An operator has paused what carries it; it waits for the end of that.",
     }
 )
 """A reason without a line here stops the page from being written."""

@@ -16,6 +16,7 @@ from tocsin.adapters.sqlite.fanouts import SqliteFanouts
 from tocsin.adapters.sqlite.idempotency import SqliteIdempotency
 from tocsin.adapters.sqlite.keys import SqliteKeys
 from tocsin.adapters.sqlite.orphans import SqliteOrphans
+from tocsin.adapters.sqlite.pauses import SqlitePauses
 from tocsin.adapters.sqlite.recipients import SqliteRecipients
 from tocsin.adapters.sqlite.suppressions import SqliteSuppressions
 from tocsin.adapters.sqlite.timers import SqliteTimers
@@ -50,6 +51,7 @@ class StateStores(Protocol):
     async def keys(self) -> ports.Keys: ...
     async def trail(self) -> ports.Trail: ...
     async def orphans(self) -> ports.Orphans: ...
+    async def pauses(self) -> ports.PauseRows: ...
 
 
 class SqliteStores:
@@ -126,6 +128,9 @@ class SqliteStores:
 
     async def orphans(self) -> ports.Orphans:
         return await SqliteOrphans.open(self.engine, rows_max=ORPHANS_MAX)
+
+    async def pauses(self) -> ports.PauseRows:
+        return SqlitePauses(self.engine)
 
 
 def _fatal(error: BaseException) -> None:

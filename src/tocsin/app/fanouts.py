@@ -14,6 +14,7 @@ from pyroaring import BitMap
 
 from tocsin.app.fanout_chunks import ChunkStep, Underway
 from tocsin.app.lookup import EventLookup
+from tocsin.app.pausing.gate import PauseGate
 from tocsin.app.routing.again import own_data
 from tocsin.app.routing.holding import CANCEL, FANOUT, ROUTE
 from tocsin.app.routing.workflows import RunWorkflows
@@ -56,6 +57,7 @@ class FanoutRunner:
         workflows: RunWorkflows,
         chunks: ChunkStep,
         clock: Clock,
+        pauses: PauseGate,
         *,
         follow: Follow | None,
         handed_max: int,
@@ -69,12 +71,14 @@ class FanoutRunner:
         self._workflows = workflows
         self._chunks = chunks
         self._clock = clock
+        self._pauses = pauses
         self._follow = follow
         self._handed_max = handed_max
         self._underway: dict[bytes, Underway] = {}
         self._wakes = {lane: asyncio.Event() for lane in LANES}
         self._turns = {lane: asyncio.Lock() for lane in LANES}
         fanouts.on_change(self._wake)
+        pauses.on_change(self._wake)
 
     async def run(self, lane: Lane) -> None:
         """Run the fan-outs of *lane* until cancelled."""
@@ -121,6 +125,8 @@ class FanoutRunner:
             now = await self._fanouts.get(row.key)
             if now is None or now.state != "running":
                 self._underway.pop(row.key, None)
+                return False
+            if self._pauses.now.stops_fanout(row.lane, row.workflow) is not None:
                 return False
             try:
                 return await self._step(now)

@@ -51,7 +51,7 @@ class TimerStep:
         now_ms = self._clock.now_ms()
         due = await self._timers.due(now_ms, _SLICE)
         if due:
-            await self._log.append(_outputs(due))
+            await self._log.append(outputs_of(due))
             await self._timers.fired([timer.key for timer in due], now_ms)
         return len(due)
 
@@ -64,7 +64,8 @@ class TimerStep:
         # Else it came due just now, or will be durable in a moment: look again.
 
 
-def _outputs(due: Sequence[Timer]) -> list[Output]:
+def outputs_of(due: Sequence[Timer]) -> list[Output]:
+    """Return the records of *due*, in their order within each partition."""
     gathered: dict[tuple[str, int], list[Record]] = {}
     for timer in due:
         record = decode(timer.record)

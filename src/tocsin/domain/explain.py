@@ -93,6 +93,7 @@ _WHY: Final[dict[str, str]] = {
     Reason.IN_QUIET_HOURS: "the recipient has quiet hours",
     Reason.DO_NOT_DISTURB: "the recipient asked not to be disturbed",
     Reason.NOT_NEEDED: "an earlier channel had done it",
+    Reason.PAUSED: "it is paused",
 }
 
 

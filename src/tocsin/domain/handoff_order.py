@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from tocsin.domain.delivery import DeliveryReason, State
+from tocsin.domain.reasons import Reason
 from tocsin.domain.records import Attempt, Settled
 
 PATIENCE_MS: Final = {"critical": 30_000, "transactional": 900_000, "bulk": 900_000}
@@ -60,7 +61,7 @@ class HandoffOrder:
         if isinstance(record, Attempt):
             if line is not None:
                 line.parked.pop(record.delivery, None)
-        elif record.state == State.DEFERRED and record.attempt:
+        elif record.state == State.DEFERRED and record.attempt and record.reason != Reason.PAUSED:
             self._fail(line, record, position)
         elif line is not None and not record.receipt:
             if record.reason == DeliveryReason.BEHIND_ANOTHER:

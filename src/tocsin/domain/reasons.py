@@ -37,6 +37,7 @@ class Reason(StrEnum):
     IN_QUIET_HOURS = "in_quiet_hours"
     DO_NOT_DISTURB = "do_not_disturb"
     NOT_NEEDED = "not_needed"
+    PAUSED = "paused"
 
 
 class Outcome(StrEnum):

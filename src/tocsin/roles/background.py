@@ -30,6 +30,7 @@ def background(services: Services) -> Sequence[Work]:
     work: list[Work] = [services.router.run(lane) for lane in LANES]
     work += [services.fanouts.run(lane) for lane in LANES]
     work.append(services.timers.run())
+    work.append(services.releases.run())
     work += services.delivery.loops()
     if not log.atomic_with_views:
         work += [persistent("expander", partial(Expander(log).run, lane)) for lane in LANES]

@@ -22,6 +22,7 @@ from tocsin.app.delivering.preparing import PrepareParts, PrepareStep
 from tocsin.app.delivering.providers import Fleet, Wired
 from tocsin.app.delivering.taking import Taking
 from tocsin.app.delivering.unknown import Unknown
+from tocsin.app.pausing.gate import PauseGate
 from tocsin.app.routing.audiences import AudienceStep
 from tocsin.app.routing.facts import FactsStep
 from tocsin.app.routing.last_known import LastKnown
@@ -173,6 +174,7 @@ def build_delivery(
     fleet: Fleet,
     facts: FactsStep,
     known: LastKnown,
+    pauses: PauseGate,
     clock: Clock,
     chance: Chance,
     follow: Follow | None,
@@ -200,9 +202,10 @@ def build_delivery(
             log=log,
             clock=clock,
             histories=histories,
-            prepare=PrepareStep(prepare, channel),
+            prepare=PrepareStep(prepare, channel, lane),
             conclude=Conclude(conclude, channel.name, lane, topic),
             unknown=Unknown(fleet, stores.orphans, channel.name, lane),
+            pauses=pauses,
             in_flight_max=config.deliver.in_flight_max,
             calls_max=config.deliver.calls_max,
         )

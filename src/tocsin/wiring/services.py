@@ -20,6 +20,8 @@ from tocsin.app.inbox import InboxDesk
 from tocsin.app.lookup import EventLookup
 from tocsin.app.metrics.families import AUDIT_FAMILY
 from tocsin.app.metrics.meters import EventMeter, MessageMeter
+from tocsin.app.pausing.gate import PauseGate
+from tocsin.app.pausing.releasing import ReleaseStep
 from tocsin.app.project import InboxProjection, LedgerProjection, following
 from tocsin.app.routing.again import AgainStep
 from tocsin.app.routing.audiences import AudienceStep
@@ -69,6 +71,8 @@ class Services:
     follow: Follow | None
     """What is written with a step that plans nothing, where one engine holds everything."""
     timers: TimerStep
+    pauses: PauseGate
+    releases: ReleaseStep
     inbox_projection: InboxProjection
     ledger_projection: LedgerProjection
     book: AddressBook
@@ -100,10 +104,11 @@ class _Ground:
     projections: tuple[InboxProjection, LedgerProjection]
     follow: Follow | None
     backpressure: Backpressure
+    pauses: PauseGate
 
     def facts(self) -> FactsStep:
         """Return what loads facts for decide."""
-        return FactsStep(self.known, self.stores.claims, self.workflows, self.channels)
+        return FactsStep(self.known, self.stores.claims, self.workflows, self.channels, self.pauses)
 
     def events(self) -> EventLookup:
         """Return what finds events that were accepted earlier."""
@@ -139,6 +144,8 @@ async def build(
         LedgerProjection(storage.ledger, message_meter.ledger),
     )
     joint = storage.log.atomic_with_views
+    pauses = PauseGate(stores.pauses)
+    await pauses.refresh()
     ground = _Ground(
         config=config,
         storage=storage,
@@ -157,6 +164,7 @@ async def build(
         projections=projections,
         follow=Follow(derive=_nothing, projections=projections) if joint else None,
         backpressure=_backpressure(config, storage, clock),
+        pauses=pauses,
     )
     return await _services(ground, opened, event_meter, message_meter, wall_ms or clock.now_ms)
 
@@ -192,6 +200,8 @@ async def _services(
         fanouts=_fanouts(ground),
         follow=follow,
         timers=TimerStep(storage.log, stores.timers, clock),
+        pauses=ground.pauses,
+        releases=ReleaseStep(storage.log, stores.pauses, stores.timers, ground.pauses, clock),
         inbox_projection=ground.projections[0],
         ledger_projection=ground.projections[1],
         book=ground.book,
@@ -262,6 +272,7 @@ def _router(ground: _Ground) -> Router:
         _route_step(ground),
         ground.stores.blobs,
         ground.clock,
+        ground.pauses,
         follow=follow,
         batch_events_max=route.batch_events_max,
         moved=ground.backpressure.moved,
@@ -298,6 +309,7 @@ def _fanouts(ground: _Ground) -> FanoutRunner:
         ground.workflows,
         chunks,
         ground.clock,
+        ground.pauses,
         follow=ground.follow,
         handed_max=ground.config.route.chunk_recipients_max,
     )
@@ -313,6 +325,7 @@ def _delivery(ground: _Ground, opened: OpenChannels) -> Delivery:
         opened.fleet,
         ground.facts(),
         ground.known,
+        ground.pauses,
         ground.clock,
         ground.chance,
         ground.follow,

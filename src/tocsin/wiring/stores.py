@@ -23,6 +23,7 @@ from tocsin.adapters.sqlite.fanouts import SqliteFanouts
 from tocsin.adapters.sqlite.idempotency import SqliteIdempotency
 from tocsin.adapters.sqlite.keys import SqliteKeys
 from tocsin.adapters.sqlite.orphans import SqliteOrphans
+from tocsin.adapters.sqlite.pauses import SqlitePauses
 from tocsin.adapters.sqlite.recipients import SqliteRecipients
 from tocsin.adapters.sqlite.suppressions import SqliteSuppressions
 from tocsin.adapters.sqlite.timers import SqliteTimers
@@ -56,6 +57,7 @@ class Stores:
     keys: SqliteKeys
     trail: SqliteTrail
     orphans: SqliteOrphans
+    pauses: SqlitePauses
     blobs: FolderBlobs
     journal: FileOptOutJournal
     sealer: AesSealer
@@ -97,6 +99,7 @@ async def open_stores(
         fanouts=SqliteFanouts(state),
         keys=SqliteKeys(state),
         trail=SqliteTrail(state),
+        pauses=SqlitePauses(state),
         orphans=await SqliteOrphans.open(state, rows_max=_ORPHANS_MAX),
         blobs=blobs,
         journal=journal,

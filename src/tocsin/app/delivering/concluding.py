@@ -10,11 +10,14 @@ import msgspec
 import xxhash
 
 from tocsin.app.delivering.address_health import AddressHealth
+from tocsin.app.delivering.pausing import waits
 from tocsin.app.delivering.receipts import receipts_of
 from tocsin.app.delivering.taking import Taking
 from tocsin.app.delivering.work import Ended, Work
 from tocsin.domain.delivery import DeliveryReason, State
 from tocsin.domain.lanes import Lane
+from tocsin.domain.pauses import KIND, Pause, pause_of, queue_of
+from tocsin.domain.reasons import Reason
 from tocsin.domain.records import Attempt, Retry, Settled, encode
 from tocsin.domain.retry import next_attempt_ms
 from tocsin.ports.provider import Accepted, ProviderOutcome, ProviderReason, Refused, TryLater
@@ -78,6 +81,25 @@ class Conclude:
                 timers.append(self._timer(work, ended, work.history.attempts))
             records.append(self._settled(work, ended, now_ms))
         await self._parts.timers.claim_arm(timers)
+        return records
+
+    async def parked(self, works: Sequence[Work], pause: Pause, now_ms: int) -> Records:
+        """
+        Return what is written of *works* whose call was about to be made when a pause began.
+
+        Their attempts are on the log already, so each counts as one that was not accepted.
+        """
+        timers = []
+        records: Records = []
+        for work in works:
+            ended = waits(work, pause)
+            timers.append(self._timer(work, ended, work.number))
+            told = self._settled(work, ended, now_ms)
+            records.append(
+                msgspec.structs.replace(told, attempt=work.number, provider=_provider(work))
+            )
+        await self._parts.timers.claim_arm(timers)
+        await self._parts.taking.give_back(works, now_ms)
         return records
 
     async def outcomes(
@@ -168,8 +190,13 @@ class Conclude:
         due_ms = ended.until_ms
         assert due_ms is not None
         delivery = work.delivery
-        key = xxhash.xxh3_128_digest(delivery + due_ms.to_bytes(8, "big") + bytes((attempts,)))
+        told = delivery + due_ms.to_bytes(8, "big") + bytes((attempts,))
         kind = _KINDS.get(ended.reason, "retry" if attempts else "hold")
+        if ended.reason == Reason.PAUSED:
+            # Those of several pauses are due at the same time: when the message expires.
+            kind = KIND + queue_of(pause_of(ended.detail), handed=True)
+            told += kind.encode()
+        key = xxhash.xxh3_128_digest(told)
         record = encode(Retry(key, due_ms, work.handoff, attempts))
         return Timer(key, due_ms, self._topic, work.partition, record, delivery, kind, ended.reason)
 

@@ -20,10 +20,12 @@ from tocsin.app.delivering.providers import Wired
 from tocsin.app.delivering.taking_over import TakenOver, take_over
 from tocsin.app.delivering.unknown import Unknown
 from tocsin.app.delivering.work import Ended, Work
+from tocsin.app.pausing.gate import PauseGate
 from tocsin.domain.attempts import Standing
 from tocsin.domain.delivery import DeliveryReason, State
 from tocsin.domain.handoff_order import line_of
 from tocsin.domain.lanes import Lane
+from tocsin.domain.pauses import Pause
 from tocsin.domain.records import Handoff, Retry
 from tocsin.errors import Unavailable
 from tocsin.ports.log import Log
@@ -47,6 +49,7 @@ class LaneParts:
     prepare: PrepareStep
     conclude: Conclude
     unknown: Unknown
+    pauses: PauseGate
     in_flight_max: int
     calls_max: int
 
@@ -70,6 +73,8 @@ class LaneDelivery:
         self._room = asyncio.Event()
         self._calls = asyncio.Semaphore(parts.calls_max)
         self._draining = False
+        self._begun = 0
+        """How many in hand were taken up: a pause lets those come to their end."""
 
     async def run(self) -> None:
         """Deliver until cancelled; raises `Fenced` when another has taken a partition over."""
@@ -86,18 +91,22 @@ class LaneDelivery:
     async def drain(self) -> None:
         """Take nothing more in hand; return when all that is has an outcome that is durable."""
         self._draining = True
-        while self._lines:
+        while self._begun or (self._lines and not self._paused()):
             self._room.clear()
             await self._room.wait()
+
+    def _paused(self) -> Pause | None:
+        return self._parts.pauses.stopped(self._channel, self._lane)
 
     def _reading(self) -> bool:
         return not self._draining
 
     async def _read(self, over: Sequence[TakenOver], owned: Sequence[Owned]) -> None:
         """Take hand-offs in hand while there is room."""
-        log = self._parts.log
+        parts, log = self._parts, self._parts.log
         while self._reading():
-            room = self._parts.in_flight_max - sum(len(each.window) for each in owned)
+            await parts.pauses.handoffs_open(self._channel, self._lane)
+            room = parts.in_flight_max - sum(len(each.window) for each in owned)
             if room <= 0:
                 self._room.clear()
                 await self._room.wait()
@@ -143,10 +152,12 @@ class LaneDelivery:
     ) -> None:
         while True:
             await self._work.wait()
+            await self._parts.pauses.handoffs_open(self._channel, self._lane)
             self._work.clear()
             while self._ready:
                 count = min(_BATCH, len(self._ready))
                 works = [self._ready.popleft() for _ in range(count)]
+                self._begun += count
                 tasks.create_task(self._deliver(works, journal, owned))
 
     async def _deliver(
@@ -197,8 +208,15 @@ class LaneDelivery:
     async def _call(self, wired: Wired, works: Sequence[Work], journal: Journal) -> None:
         conclude, clock = self._parts.conclude, self._parts.clock
         async with self._calls:
-            outcomes = await call(wired, works)
-        records = await self._patiently(lambda: conclude.outcomes(works, outcomes, clock.now_ms()))
+            pause = self._paused()
+            outcomes = await call(wired, works) if pause is None else ()
+        records = await self._patiently(
+            lambda: (
+                conclude.outcomes(works, outcomes, clock.now_ms())
+                if pause is None
+                else conclude.parked(works, pause, clock.now_ms())
+            )
+        )
         await journal.write(records, [(work.partition, work.position) for work in works])
         self._release(works)
         # Looked for after the outcomes are durable: who keeps one later looks for an outcome.
@@ -220,6 +238,7 @@ class LaneDelivery:
             name = line_of(work.delivery)
             line = self._lines[name]
             line.popleft()
+            self._begun -= 1
             if line:
                 self._ready.append(line[0])
             else:

@@ -9,6 +9,7 @@ from typing import Final
 import structlog
 
 from tocsin.app.addresses import AddressBook
+from tocsin.app.delivering.pausing import carrier, waits
 from tocsin.app.delivering.providers import Fleet
 from tocsin.app.delivering.taking import Taking
 from tocsin.app.delivering.texts import Texts
@@ -25,6 +26,7 @@ from tocsin.domain.decide import decide_step
 from tocsin.domain.decision import Decision
 from tocsin.domain.delivery import DeliveryReason, State
 from tocsin.domain.ids import NotificationKey, notification_parts, show_delivery
+from tocsin.domain.lanes import Lane
 from tocsin.domain.reasons import Reason, Verdict
 from tocsin.domain.records import Event
 from tocsin.domain.template_values import RenderFailed
@@ -61,9 +63,10 @@ class PrepareParts:
 class PrepareStep:
     """Decides a batch anew, in full, and fills in the messages of those that pass."""
 
-    def __init__(self, parts: PrepareParts, channel: Channel) -> None:
+    def __init__(self, parts: PrepareParts, channel: Channel, lane: Lane) -> None:
         self._parts = parts
         self._channel = channel
+        self._lane = lane
 
     async def __call__(self, works: Sequence[Work], now_ms: int) -> None:
         """Give each of *works* its message and provider, or how it ended. In four bulk reads."""
@@ -133,9 +136,12 @@ class PrepareStep:
         address = target(case, step, handoff.address).address
         assert recipient is not None
         assert address is not None
-        work.wired = parts.fleet.choose(address, work.history.provider)
+        work.wired, pause = carrier(parts.fleet, facts.pauses, self._lane, work, address)
         if work.wired is None:
             work.ended = Ended(State.SUPPRESSED, Reason.CHANNEL_NOT_CONFIGURED)
+            return
+        if pause is not None:
+            work.ended = waits(work, pause)
             return
         index = notification_parts(NotificationKey(handoff.delivery[:16])).workflow_index
         entry = Input(

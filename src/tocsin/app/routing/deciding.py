@@ -12,9 +12,10 @@ from tocsin.domain.decide import decide, decide_one_step, decide_step
 from tocsin.domain.decision import Decision, PlannedNotification
 from tocsin.domain.follow import INBOX
 from tocsin.domain.ids import RECIPIENT_NUMBER_MAX
+from tocsin.domain.pauses import NO_PAUSES, Pauses, parked
 from tocsin.domain.reasons import Outcome, Reason, Verdict
 from tocsin.domain.recipient import Recipient
-from tocsin.domain.records import PlannedRun
+from tocsin.domain.records import PlannedRun, Release
 from tocsin.domain.template_values import RenderFailed
 from tocsin.domain.workflow import CompiledStep, Workflow
 
@@ -42,6 +43,7 @@ def plan_run(entry: Input, run: Run, facts: BatchFacts, created_at: str) -> Plan
     valid = workflow.check_data is None or not workflow.check_data(data_of(entry))
     may_be_cancelled = event.cancellation_key is not None
     text = RunText(entry, run, created_at)
+    pauses = facts.pauses
     notes = []
     for place, (recipient_id, recipient) in enumerate(run.recipients):
         case = Case(
@@ -59,6 +61,8 @@ def plan_run(entry: Input, run: Run, facts: BatchFacts, created_at: str) -> Plan
             unknown = RECIPIENT_NUMBER_MAX + 1 + place
             notes.append(PlannedNotification(unknown, recipient_id, 0, decisions))
             continue
+        if pauses is not NO_PAUSES:
+            decisions = _paused(decisions, entry, run, pauses, expires_ms)
         decisions = _with_text(decisions, run, recipient, text)
         notes.append(
             PlannedNotification(recipient.number, recipient_id, recipient.version, decisions)
@@ -83,6 +87,23 @@ def _again(case: Case, only: Only) -> Decisions:
         first,
         *(decide_step(case, only.step, number) for number in only.successors),
     )
+
+
+def _paused(
+    decisions: Decisions, entry: Input, run: Run, pauses: Pauses, expires_ms: int | None
+) -> Decisions:
+    """Let what would be sent wait where a pause parks it."""
+    workflow = run.workflow
+    released = isinstance(entry.record, Release)
+    done = []
+    for decision in decisions:
+        pause = None
+        if decision.verdict is Verdict.SEND:
+            pause = pauses.parks(
+                workflow.lane, decision.channel, workflow.key, None, released=released
+            )
+        done.append(decision if pause is None else parked(decision, pause, expires_ms))
+    return tuple(done)
 
 
 def expiry(event_ms: int | None, accepted_ms: int, workflow_in_ms: int | None) -> int | None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from tocsin.app.pausing.gate import PauseGate
 from tocsin.app.routing.last_known import SUPPRESSIONS, LastKnown
 from tocsin.app.routing.workflows import RunWorkflows
 from tocsin.domain.case import ChannelFacts, Facts
+from tocsin.domain.pauses import NO_PAUSES, Pauses
 from tocsin.domain.recipient import Recipient
 from tocsin.domain.records import Event
 from tocsin.domain.workflow import Workflow
@@ -24,10 +26,12 @@ class BatchFacts:
         suppressions: Sequence[Suppression],
         tombstones: Mapping[str, Sequence[Tombstone]],
         away: tuple[str, ...] = (),
+        pauses: Pauses = NO_PAUSES,
     ) -> None:
         """*away* names what could not be read, so that the last known counts."""
         self.now_ms = now_ms
         self.away = away
+        self.pauses = pauses
         self._workflows = workflows
         self._channels = channels
         self._suppressed = frozenset(
@@ -74,11 +78,13 @@ class FactsStep:
         claims: Claims,
         workflows: RunWorkflows,
         channels: Mapping[str, ChannelFacts],
+        pauses: PauseGate,
     ) -> None:
         self._known = known
         self._claims = claims
         self._workflows = workflows
         self._channels = channels
+        self._pauses = pauses
 
     async def load(
         self,
@@ -99,4 +105,12 @@ class FactsStep:
         if cancellation_keys:
             tombstones = await self._claims.tombstones(cancellation_keys, now_ms)
         away = (SUPPRESSIONS,) if last_known else ()
-        return BatchFacts(now_ms, self._workflows, self._channels, matching, tombstones, away)
+        return BatchFacts(
+            now_ms,
+            self._workflows,
+            self._channels,
+            matching,
+            tombstones,
+            away,
+            self._pauses.now,
+        )

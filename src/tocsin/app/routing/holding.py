@@ -16,6 +16,7 @@ from tocsin.domain.delivery import State
 from tocsin.domain.follow import INBOX
 from tocsin.domain.ids import EventKey, delivery_key, fanout_delivery, notification_key
 from tocsin.domain.lanes import Lane
+from tocsin.domain.pauses import KIND, pause_of, queue_of
 from tocsin.domain.reasons import Reason, Verdict
 from tocsin.domain.records import Event, PlannedRun, Release, encode
 from tocsin.ports.state import Claim, Claims, Timer, Timers
@@ -89,8 +90,11 @@ class Held:
             profile_version=profile_version,
         )
         topic = f"events.{self.lane}"
+        kind = "hold"
+        if decision.reason is Reason.PAUSED:
+            kind = KIND + queue_of(pause_of(decision.rule), handed=False)
         return Timer(
-            key, due_ms, topic, entry.partition, encode(record), delivery, "hold", decision.reason
+            key, due_ms, topic, entry.partition, encode(record), delivery, kind, decision.reason
         )
 
 
@@ -202,7 +206,7 @@ def _deferred(decision: Decision, timer: Timer) -> Decision:
         decision.address,
         Verdict.DEFER,
         Reason(timer.reason),
-        "timer",
+        timer.kind.removeprefix(KIND) if timer.kind.startswith(KIND) else "timer",
         timer.due_ms,
     )
 

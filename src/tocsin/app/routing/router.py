@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 import structlog
 
+from tocsin.app.pausing.gate import PauseGate
 from tocsin.app.routing.inputs import Input
 from tocsin.app.routing.step import RouteStep
 from tocsin.domain.lanes import Lane
@@ -55,6 +56,7 @@ class Router:
         step: RouteStep,
         blobs: Blobs,
         clock: Clock,
+        pauses: PauseGate,
         *,
         follow: Callable[[Lane], Follow | None],
         batch_events_max: int,
@@ -64,6 +66,7 @@ class Router:
         self._step = step
         self._blobs = blobs
         self._clock = clock
+        self._pauses = pauses
         self._follow = follow
         self._batch_events_max = batch_events_max
         self._moved = moved
@@ -78,6 +81,7 @@ class Router:
             owned.append(_Owned(partition, epoch, position, redone_below))
         self._moved(lane, sum(one.position for one in owned))
         while True:
+            await self._pauses.lane_open(lane)
             inputs = await self._read(topic, owned)
             if not inputs:
                 await self._log.wait({(topic, one.partition): one.position for one in owned})

@@ -20,6 +20,7 @@ from tocsin.ports.state.fanouts import Fanout, Fanouts
 from tocsin.ports.state.idempotency import Idempotency, StoredAnswer
 from tocsin.ports.state.keys import ApiKey, Keys
 from tocsin.ports.state.orphans import Orphans
+from tocsin.ports.state.pauses import PauseRows
 from tocsin.ports.state.recipients import Recipients
 from tocsin.ports.state.suppressions import Suppression, Suppressions
 from tocsin.ports.state.timers import Timer, Timers
@@ -38,6 +39,7 @@ __all__ = [
     "Idempotency",
     "Keys",
     "Orphans",
+    "PauseRows",
     "Recipients",
     "StoredAnswer",
     "StoredWorkflow",

@@ -1,0 +1,1 @@
+"""Pausing and resuming: what operators stop, what waits for it, and its orderly release."""
