@@ -70,6 +70,8 @@ class PrepareStep:
 
     async def __call__(self, works: Sequence[Work], now_ms: int) -> None:
         """Give each of *works* its message and provider, or how it ended. In four bulk reads."""
+        if not works:
+            return
         facts = await self._load(works, now_ms)
         texts = Texts(self._channel, self._parts.audiences)
         for work in works:
