@@ -41,6 +41,7 @@ LIMITS = HttpLimits(
     request_ms=10_000,
     requests_per_s=1_000_000,
     requests_burst=1_000_000,
+    linger_ms=100,
     allowed_origins=("https://shop.example",),
 )
 Answer = httpx2.Response

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import httpx2
@@ -22,9 +23,7 @@ ORIGIN = "https://shop.example"
 
 def limits(**changes: int) -> HttpLimits:
     """Return the usual limits with *changes*."""
-    names = ("request_bytes_max", "requests_max", "request_ms", "requests_per_s", "requests_burst")
-    values = {name: getattr(LIMITS, name) for name in names} | changes
-    return HttpLimits(**values, allowed_origins=(ORIGIN,))
+    return replace(LIMITS, allowed_origins=(ORIGIN,), **changes)
 
 
 async def opened(folder: Path, limits: HttpLimits, *endpoints: Endpoint) -> Site:

@@ -10,7 +10,7 @@ import httpx2
 import pytest
 import uvicorn
 
-from tests.api.site import Site
+from tests.api.site import LIMITS, Site
 
 
 @pytest.fixture
@@ -66,6 +66,43 @@ async def test_a_body_that_is_too_large_ends_its_connection(
 
     assert answer.startswith(b"HTTP/1.1 413 ")
     assert b"connection: close" in answer
+
+
+async def test_who_sends_too_much_learns_why(site: Site, address: tuple[str, int]) -> None:
+    # More than the buffers of both ends hold, so that it cannot be sent unless it is read.
+    body = b"x" * (3 * LIMITS.request_bytes_max)
+    reader, writer = await asyncio.open_connection(*address, limit=1 << 20)
+    key = await site.key("admin")
+    writer.write(
+        f"PUT /v1/recipients/a HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    )
+    head = await reader.readuntil(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 413 ")
+    writer.write(body)
+    await writer.drain()
+    answer = await reader.read()
+    writer.close()
+
+    assert b'"code":"too_large"' in answer
+
+
+async def test_who_goes_on_for_ever_is_cut_off(site: Site, address: tuple[str, int]) -> None:
+    _, writer = await asyncio.open_connection(*address)
+    key = await site.key("admin")
+    writer.write(
+        f"PUT /v1/recipients/a HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n"
+        "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+    )
+    chunk = b"10000\r\n" + b"x" * 65_536 + b"\r\n"
+
+    async def go_on() -> None:
+        for _ in range(1_000):
+            writer.write(chunk)
+            await writer.drain()
+
+    with pytest.raises(ConnectionError):
+        await go_on()
 
 
 async def test_who_stops_ends_the_connection(site: Site, address: tuple[str, int]) -> None:

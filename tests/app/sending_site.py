@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Coroutine, Generator, Sequence
+from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -68,6 +68,7 @@ class SendingSite:
         layout: str,
         *,
         around: Callable[[Stores], Stores] = lambda stores: stores,
+        http: Mapping[str, int] | None = None,
         **route: int,
     ) -> None:
         """*around* may put a fault between the use cases and their stores."""
@@ -75,6 +76,7 @@ class SendingSite:
         self._layout = layout
         self._route = route
         self._around = around
+        self._http = http or {}
         self.clock = VirtualClock(NOON_MS)
         self._stack = AsyncExitStack()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -86,6 +88,7 @@ class SendingSite:
             config,
             store=msgspec.structs.replace(config.store, layout=self._layout),
             route=msgspec.structs.replace(config.route, **self._route),
+            http=msgspec.structs.replace(config.http, **self._http),
         )
         chance = SystemChance()
         storage = await open_storage(

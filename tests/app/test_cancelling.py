@@ -52,8 +52,11 @@ async def test_a_cancel_before_the_event_catches_it(site: SendingSite) -> None:
         body = {"cancellation_key": "k", "recipients": ["q0"], "hold_for": "10m"}
         answer = await client.post("/v1/cancel", json=body)
         assert answer.json()["recipients"] == [{"id": "q0", "verdict": "held"}]
-    await site.send(type="both", recipients=["q0", "q1"], cancellation_key="k")
-    await site.routed()
+        await site.send(type="both", recipients=["q0", "q1"], cancellation_key="k")
+        await site.routed()
+        status = (await client.get(answer.json()["status"])).json()
+        assert status["recipients"] == [{"id": "q0", "verdict": "cancelled"}]
+        assert status["counts"] == {"cancelled": 1}
     settled = await site.settled()
     assert settled["bulk", "inbox", "cancelled"] == 1
     assert settled["bulk", "push", "cancelled"] == 1
@@ -62,6 +65,21 @@ async def test_a_cancel_before_the_event_catches_it(site: SendingSite) -> None:
     await site.send(type="both", id="later", recipients=["q0"], cancellation_key="k")
     await site.routed()
     assert (await site.settled())["bulk", "inbox", "sent"] == 2
+
+
+async def test_whom_a_held_cancel_caught_is_counted_without_being_named(site: SendingSite) -> None:
+    site.start()
+    async with await site.client() as client:
+        answer = await client.post("/v1/cancel", json={"cancellation_key": "k"})
+        assert answer.json()["counts"] == {}
+        for person in ("q0", "q1", "new"):
+            await site.send(type="both", recipients=[person], cancellation_key="k")
+        await site.routed()
+        status = (await client.get(answer.json()["status"])).json()
+        assert status["counts"] == {"cancelled": 3}
+        assert {each["id"] for each in status["recipients"]} == {"q0", "q1", "new"}
+    settled = await site.settled()
+    assert settled == {("bulk", "inbox", "cancelled"): 3, ("bulk", "push", "cancelled"): 3}
 
 
 async def test_a_fan_out_ends_where_the_cancel_finds_it(site: SendingSite) -> None:

@@ -301,6 +301,26 @@ async def test_a_fanout_that_is_paused_or_has_not_come_there(town: Town) -> None
     assert "its fan-out is paused (lunch)" in paused.sentence
 
 
+async def test_who_opted_out_of_a_fanout_is_told_by_which_rule(town: Town) -> None:
+    await known(
+        town,
+        Recipient(0, "ana", preferences=Preferences(categories={"orders": Choice(on=False)})),
+        Recipient(0, "bo"),
+    )
+    await town.publish({**WORKFLOW, "audience": {"everyone": True}})
+    (key,) = await town.send(event(data={}))
+    town.start()
+    await town.decided(key)
+
+    told = await explain(town, key)
+
+    (delivery,) = told.runs[0].deliveries
+    assert (delivery.reason, delivery.recomputed_differs) == ("opted_out", False)
+    assert delivery.decision.rule == "recipient.preferences.categories.orders"
+    assert "[recipient.preferences.categories.orders]" in told.sentence
+    assert (await explain(town, key, "bo")).runs[0].deliveries[0].decision.rule == ""
+
+
 async def test_whom_nobody_knew_under_strict_recipients_is_told_so(town: Town) -> None:
     await town.publish(WORKFLOW)
     key = await happened(town, recipients=["ana"], strict_recipients=True)

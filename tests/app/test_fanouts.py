@@ -161,6 +161,24 @@ async def test_nothing_is_decided_after_a_pause_is_answered(site: SendingSite) -
     ]
 
 
+async def test_a_fanout_is_stopped_without_a_word(site: SendingSite) -> None:
+    await site.people(30)
+    site.follow()
+    event = await site.send(type="sale", data={"what": "cheap"})
+    await site.routed()
+    (row,) = await site.services.stores.fanouts.of_event(event)
+    path = f"/v1/fanouts/fan_{row.key.hex()}"
+    async with await site.client("operator") as client:
+        for action, state in (("pause", "paused"), ("resume", "running"), ("abort", "aborted")):
+            answer = await client.post(f"{path}/{action}")
+            assert answer.status_code == 200, answer.text
+            assert (answer.json()["state"], answer.json()["reason"]) == (state, "")
+        wrong = await client.post(f"{path}/pause", json={"reson": "typo"})
+        assert (wrong.status_code, wrong.json()["code"]) == (422, "invalid")
+    told = await site.services.history.explainer(event, "p1")
+    assert told.sentence.endswith("its fan-out was aborted before it came there.")
+
+
 async def test_an_aborted_one_stays_where_it_is(site: SendingSite) -> None:
     await site.people(500)
     site.follow()

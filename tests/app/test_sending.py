@@ -67,6 +67,16 @@ async def test_a_message_by_hand_reaches_its_recipients(site: SendingSite) -> No
     assert (await site.settled())["bulk", "inbox", "sent"] == 42
 
 
+async def test_a_caller_is_held_to_the_rate_that_the_settings_say(tmp_path: Path) -> None:
+    slow = SendingSite(tmp_path, "joint", http={"requests_per_second": 1, "requests_burst": 3})
+    await slow.open()
+    async with await slow.client("viewer") as client:
+        answers = [await client.get("/v1/recipients") for _ in range(4)]
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
+    assert answers[0].headers["ratelimit-policy"] == '"default";q=1;w=1'
+    await slow.close()
+
+
 @pytest.mark.parametrize("since", ["99999999w", "0001-01-01T00:00:00Z"])
 async def test_the_audit_of_all_there_ever_was_begins_with_the_epoch(
     site: SendingSite, since: str

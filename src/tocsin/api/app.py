@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from starlette.types import ASGIApp
 
 from tocsin.api.addresses import AddressRoutes
+from tocsin.api.body import Linger
 from tocsin.api.catalogue import CatalogueRoutes
 from tocsin.api.cors import Cors
 from tocsin.api.endpoint import Endpoint
@@ -26,6 +28,9 @@ from tocsin.api.suppressions import SuppressionRoutes
 from tocsin.api.system import SystemRoutes
 from tocsin.api.tokens import TokenRoutes
 from tocsin.api.workflows import WorkflowRoutes
+
+_LINGERS: Final = 4
+"""How often the largest body is thrown away, before a sender who goes on is cut off."""
 
 
 class Api:
@@ -73,6 +78,10 @@ class Api:
             requests_max=parts.limits.requests_max,
             requests_per_s=parts.limits.requests_per_s,
             requests_burst=parts.limits.requests_burst,
+            linger=Linger(
+                bytes_max=_LINGERS * parts.limits.request_bytes_max,
+                ms=parts.limits.linger_ms,
+            ),
             id_prefix="req_" + parts.chance.bytes(6).hex(),
             local=local,
         )

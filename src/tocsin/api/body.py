@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, unquote_to_bytes
 
@@ -22,6 +25,10 @@ _QUERY_FIELDS_MAX = 50
 
 class Disconnected(Exception):  # says what happened, as the errors of Tocsin do
     """The client went away before its request was whole; nobody is there to be answered."""
+
+
+class Unread(TooLarge):
+    """A body that is too large, and of which there is more to come."""
 
 
 def media_type(headers: Mapping[str, str]) -> str:
@@ -55,18 +62,41 @@ async def chunks_of(receive: Receive) -> AsyncIterator[bytes]:
 
 
 async def read_body(headers: Headers, receive: Receive, bytes_max: int) -> bytes:
-    """Return the whole body; `TooLarge` as soon as that is known, without reading the rest."""
+    """Return the whole body; `Unread` as soon as it is known to be too large."""
     declared = headers.get("content-length", "")
     if declared.isdecimal() and len(declared) < 20 and int(declared) > bytes_max:
-        raise TooLarge(f"a request may have {bytes_max} bytes")
+        raise Unread(f"a request may have {bytes_max} bytes")
     parts = []
     size = 0
     async for part in chunks_of(receive):
         size += len(part)
         if size > bytes_max:
-            raise TooLarge(f"a request may have {bytes_max} bytes")
+            raise Unread(f"a request may have {bytes_max} bytes")
         parts.append(part)
     return b"".join(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Linger:
+    """
+    Reads what is left of a body and throws it away.
+
+    A connection that is closed with bytes unread is reset, and the answer that was sent over it
+    may be lost on the way: who sends too much would not learn why.
+    """
+
+    bytes_max: int
+    ms: int
+
+    async def __call__(self, receive: Receive) -> None:
+        """Return when the body has ended, the client has gone, or a limit is reached."""
+        left = self.bytes_max
+        with contextlib.suppress(TimeoutError, Disconnected):
+            async with asyncio.timeout(self.ms / 1_000):
+                async for part in chunks_of(receive):
+                    left -= len(part)
+                    if left < 0:
+                        return
 
 
 def decode_json(body: bytes, kind: Any) -> Any:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from starlette.types import Message, Send
 
+from tocsin.api.body import Unread
 from tocsin.api.endpoint import Answer
 from tocsin.api.problems import PROBLEM_TYPE, encode_problem, problem_headers
 from tocsin.errors import TocsinError
@@ -58,8 +60,14 @@ class Exchange:
             headers.append((b"content-length", b"%d" % len(body)))
         await self._whole(answer.status, headers, body)
 
-    async def refuse(self, error: TocsinError) -> None:
-        """Send the problem document for *error*, unless an answer has begun already."""
+    async def refuse(
+        self, error: TocsinError, rest: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
+        """
+        Send the problem document for *error*, unless an answer has begun already.
+
+        *rest* is awaited before the connection ends, where part of a body was left unread.
+        """
         if self.started:
             return
         body = encode_problem(error, self.request_id)
@@ -69,12 +77,22 @@ class Exchange:
             *problem_headers(error),
         ]
         if error.status in {413, 503}:
-            # The rest of a body that is too large is not read, and who stops takes no more.
+            # What is left of a body that is too large is thrown away, and who stops takes no more.
             headers.append((b"connection", b"close"))
-        await self._whole(error.status, headers, body)
+        await self._whole(error.status, headers, body, rest if isinstance(error, Unread) else None)
 
-    async def _whole(self, status: int, headers: Headers, body: bytes) -> None:
+    async def _whole(
+        self,
+        status: int,
+        headers: Headers,
+        body: bytes,
+        rest: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
         await self.send({"type": "http.response.start", "status": status, "headers": headers})
+        if rest is not None:
+            await self.send({"type": "http.response.body", "body": body, "more_body": True})
+            await rest()
+            body = b""
         await self.send({"type": "http.response.body", "body": body})
 
 

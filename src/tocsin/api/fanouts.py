@@ -15,9 +15,9 @@ from tocsin.domain.ids import read_fanout, show_event, show_fanout
 
 
 class FanoutAction(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Why; it stands in the audit trail."""
+    """Why; it stands in the audit trail. The body may be left out."""
 
-    reason: Annotated[str, Meta(min_length=1, max_length=500)]
+    reason: Annotated[str, Meta(max_length=500)] = ""
 
 
 class FanoutAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,6 +65,7 @@ class FanoutRoutes:
                     getattr(self, action),
                     {200: FanoutAnswer},
                     body=FanoutAction,
+                    body_optional=True,
                 )
                 for action in STATES
             ),

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import structlog
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
-from tocsin.api.body import Disconnected, too_busy
+from tocsin.api.body import Disconnected, Linger, too_busy
 from tocsin.api.cors import Cors
 from tocsin.api.endpoint import Answer, Endpoint
 from tocsin.api.exchange import Exchange
@@ -53,6 +54,7 @@ class Front:
         requests_max: int,
         requests_per_s: int,
         requests_burst: int,
+        linger: Linger,
         id_prefix: str,
         local: bool,
     ) -> None:
@@ -66,6 +68,7 @@ class Front:
         self._requests_max = requests_max
         self._requests_per_s = requests_per_s
         self._requests_burst = requests_burst
+        self._linger = linger
         self._policy = b'"default";q=%d;w=1' % requests_per_s
         self._id_prefix = id_prefix
         self._numbers = itertools.count(1)
@@ -84,7 +87,7 @@ class Front:
         try:
             await self._serve(scope, receive, exchange)
         except TocsinError as refused:
-            await exchange.refuse(refused)
+            await exchange.refuse(refused, partial(self._linger, receive))
         except Disconnected:
             exchange.status = 499
         except Exception:

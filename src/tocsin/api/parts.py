@@ -30,8 +30,9 @@ class HttpLimits:
     request_bytes_max: int
     requests_max: int
     request_ms: int
-    requests_per_s: int = 1_000
-    requests_burst: int = 2_000
+    requests_per_s: int
+    requests_burst: int
+    linger_ms: int
     allowed_origins: Sequence[str] = ()
 
 

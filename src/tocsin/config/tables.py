@@ -40,9 +40,32 @@ class Http(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     requests_max: Annotated[
         int, Meta(ge=1, le=65_536, description="Most requests in hand at once; more get a 503.")
     ] = 1_024
+    requests_per_second: Annotated[
+        int, Meta(ge=1, le=1_000_000, description="Requests each caller may make, on average.")
+    ] = 1_000
+    requests_burst: Annotated[
+        int, Meta(ge=1, le=10_000_000, description="Requests each caller may make at one moment.")
+    ] = 2_000
+    callers_max: Annotated[
+        int,
+        Meta(
+            ge=100,
+            le=10_000_000,
+            description="Callers whose rate is remembered, those that called most lately.",
+        ),
+    ] = 100_000
     request_timeout_ms: Annotated[
         int, Meta(ge=_SECOND, le=10 * _MINUTE, description="Longest time one request may take.")
     ] = 30 * _SECOND
+    linger_ms: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=_MINUTE,
+            description="Longest time that a body which is too large is read and thrown away, so"
+            " that its sender sees the answer before the connection ends.",
+        ),
+    ] = 2 * _SECOND
     stop_grace_ms: Annotated[
         int, Meta(ge=0, le=10 * _MINUTE, description="Longest wait for work in hand at a stop.")
     ] = 10 * _SECOND
@@ -88,6 +111,10 @@ class Store(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         int,
         Meta(ge=0, le=1_024 * 1_024 * _MIB, description="Free disk below which it is not ready."),
     ] = 64 * _MIB
+    recipients_held_max: Annotated[
+        int,
+        Meta(ge=100, le=100_000_000, description="Recipients kept in memory, read most lately."),
+    ] = 100_000
     checkpoint_bytes: Annotated[
         int,
         Meta(
@@ -170,6 +197,14 @@ class Deliver(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         int,
         Meta(ge=1, le=10_000, description="Most calls under way for each channel and lane."),
     ] = 200
+    orphans_max: Annotated[
+        int,
+        Meta(
+            ge=100,
+            le=100_000_000,
+            description="Receipts kept that came before what they are about was known.",
+        ),
+    ] = 100_000
 
 
 class Outbound(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -269,14 +304,17 @@ class Keys(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Logging(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the program says about itself, one JSON object a line on standard error."""
+    """What the program says about itself, line by line on standard error."""
 
     level: Annotated[
         Literal["debug", "info", "warning", "error"], Meta(description="Least that is said.")
     ] = "info"
-    format: Annotated[Literal["json", "text"], Meta(description="For machines or for people.")] = (
-        "json"
-    )
+    format: Annotated[
+        Literal["auto", "json", "text"],
+        Meta(
+            description="`json` for machines, `text` for people; `auto`: text on a terminal only."
+        ),
+    ] = "auto"
 
 
 class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

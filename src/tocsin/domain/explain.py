@@ -104,6 +104,18 @@ def differs(decision: Decision, gates: Sequence[GateResult]) -> bool:
     return bool(gates) and gates[-1].reason is not decision.reason
 
 
+def with_rule(decision: Decision, gates: Sequence[GateResult]) -> Decision:
+    """
+    Return *decision* with the rule that decided.
+
+    What a fan-out decided is stored as a reason for many at once; the rule is that of the gate
+    which gives the same reason again.
+    """
+    if decision.rule or not gates or differs(decision, gates):
+        return decision
+    return msgspec.structs.replace(decision, rule=gates[-1].rule)
+
+
 def why(reason: str, rule: str = "") -> str:
     """Return a reason code as a clause, with the rule that decided."""
     clause = _WHY.get(reason, reason.replace("_", " "))

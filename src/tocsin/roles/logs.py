@@ -13,10 +13,11 @@ from tocsin.config.tables import Logging
 def set_up(config: Logging) -> None:
     """Send our lines and those of libraries through one formatter."""
     level = logging.getLevelNamesMapping()[config.level.upper()]
+    for_people = config.format == "text" or (config.format == "auto" and sys.stderr.isatty())
     renderer: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer()
-        if config.format == "json"
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        if for_people
+        else structlog.processors.JSONRenderer()
     )
     shared: list[structlog.typing.Processor] = [
         structlog.stdlib.add_logger_name,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import logging
 import os
 import socket
 from pathlib import Path
@@ -117,6 +118,7 @@ def _network_config(http: Http, driving: Driving) -> uvicorn.Config:
         lifespan="off",
         log_config=None,
         access_log=False,
+        log_level=logging.WARNING,
         server_header=False,
         date_header=False,
         proxy_headers=bool(http.trusted_proxies),
@@ -135,6 +137,7 @@ def _local_config(driving: Driving, path: Path) -> uvicorn.Config:
         lifespan="off",
         log_config=None,
         access_log=False,
+        log_level=logging.WARNING,
         server_header=False,
         proxy_headers=False,
         timeout_graceful_shutdown=5,

@@ -149,6 +149,9 @@ def _limits(services: Services) -> HttpLimits:
         request_bytes_max=http.request_bytes_max,
         requests_max=http.requests_max,
         request_ms=http.request_timeout_ms,
+        requests_per_s=http.requests_per_second,
+        requests_burst=http.requests_burst,
+        linger_ms=http.linger_ms,
         allowed_origins=http.allowed_origins,
     )
 

@@ -34,9 +34,6 @@ from tocsin.ports.system import Chance, Clock
 from tocsin.wiring.folder import encryption_key
 from tocsin.wiring.storage import Storage
 
-_BUCKETS_MAX = 100_000
-_ORPHANS_MAX = 100_000
-_RECIPIENTS_HELD = 100_000
 _DAY_MS = 86_400_000
 
 
@@ -86,7 +83,9 @@ async def open_stores(
     addresses = await AddressIndex.open(state)
     return Stores(
         addresses=addresses,
-        recipients=await SqliteRecipients.open(state, addresses, cache_size=_RECIPIENTS_HELD),
+        recipients=await SqliteRecipients.open(
+            state, addresses, cache_size=config.store.recipients_held_max
+        ),
         audiences=SqliteAudiences(state),
         suppressions=await SqliteSuppressions.open(state, addresses),
         workflows=SqliteWorkflows(state),
@@ -100,13 +99,13 @@ async def open_stores(
         keys=SqliteKeys(state),
         trail=SqliteTrail(state),
         pauses=SqlitePauses(state),
-        orphans=await SqliteOrphans.open(state, rows_max=_ORPHANS_MAX),
+        orphans=await SqliteOrphans.open(state, rows_max=config.deliver.orphans_max),
         blobs=blobs,
         journal=journal,
         sealer=AesSealer([secret], chance),
         feed=MemoryFeed(),
         presence=MemoryPresence(),
-        limiter=MemoryLimiter(clock, buckets_max=_BUCKETS_MAX),
+        limiter=MemoryLimiter(clock, buckets_max=config.http.callers_max),
         token_key=_derived(secret, b"tocsin recipients' tokens", 32),
         hash_seed=int.from_bytes(_derived(secret, b"tocsin event hash", 8), "big"),
     )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from tocsin.app.history.gates import GatesAgain, gates_of
 from tocsin.app.routing.inputs import Input
 from tocsin.domain.case import Case
-from tocsin.domain.explain import Delivery, differs
+from tocsin.domain.explain import Delivery, differs, with_rule
 from tocsin.domain.follow import INBOX
 from tocsin.domain.history import Note, Planned, Standing, standing
 from tocsin.domain.ids import RECIPIENT_NUMBER_MAX
@@ -74,10 +74,10 @@ class DeliveriesStep:
         waits: dict[bytes, int],
         engaged: ItemState | None,
     ) -> Delivery:
-        decision = planned.decision
         now = standing(planned, settled)
-        sent = decision.verdict is Verdict.SEND
-        gates = gates_of(case, decision)
+        sent = planned.decision.verdict is Verdict.SEND
+        gates = gates_of(case, planned.decision)
+        decision = with_rule(planned.decision, gates)
         return Delivery(
             delivery=planned.delivery,
             decision=decision,

@@ -207,9 +207,10 @@ class Explainer:
         if row is None or profile.number not in await self._snapshot(row.snapshot):
             return None
         state = {"paused": "paused", "aborted": "aborted"}.get(row.state, "waiting")
+        because = f" ({row.reason})" if row.reason else ""
         detail = {
-            "paused": f"its fan-out is paused ({row.reason})",
-            "aborted": f"its fan-out was aborted before it came there ({row.reason})",
+            "paused": f"its fan-out is paused{because}",
+            "aborted": f"its fan-out was aborted before it came there{because}",
         }.get(row.state, f"its fan-out has decided {row.decided} of {row.audience}")
         return msgspec.structs.replace(base, outcome=state, detail=detail)
 

@@ -212,16 +212,21 @@ def _deferred(decision: Decision, timer: Timer) -> Decision:
 
 
 def _rows(event: Event, run: PlannedRun, held: Held) -> Iterator[tuple[tuple[int, int], Claim]]:
-    """Yield (place in the run, row) for what is to be sent or waits."""
+    """
+    Yield (place in the run, row) for what is to be sent or waits, or was caught by a cancel.
+
+    What was caught has a row only so that the cancel can count it.
+    """
 
     def row(delivery: bytes, state: str, channel: str) -> Claim:
         cancel = (event.cancellation_key, event.time_ms)
-        return Claim(delivery, ROUTE, state, 0, held.now_ms, *cancel, held.lane, channel)
+        holder = CANCEL if state == State.CANCELLED else ROUTE
+        return Claim(delivery, holder, state, 0, held.now_ms, *cancel, held.lane, channel)
 
     for n, note in enumerate(run.notifications):
         notification = notification_key(EventKey(event.key), run.index, note.recipient)
         for d, decision in enumerate(note.decisions):
-            if decision.verdict in (Verdict.SEND, Verdict.DEFER):
+            if decision.verdict in (Verdict.SEND, Verdict.DEFER, Verdict.CANCEL):
                 delivery = delivery_key(notification, decision.step, decision.address)
                 yield (n, d), row(delivery, _state(decision), decision.channel)
     if run.fanout is not None:
@@ -231,6 +236,8 @@ def _rows(event: Event, run: PlannedRun, held: Held) -> Iterator[tuple[tuple[int
 def _state(decision: Decision) -> str:
     if decision.verdict is Verdict.DEFER:
         return State.DEFERRED
+    if decision.verdict is Verdict.CANCEL:
+        return State.CANCELLED
     return State.SENT if decision.channel == INBOX else State.PENDING
 
 
