@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+
 import httpx2
 import pytest
 
@@ -179,7 +181,7 @@ async def test_a_webhook_keeps_its_secret_to_itself(site: Site, admin: httpx2.As
     hook = {
         "channel": "webhook",
         "address": "https://crm.example.com/hooks?x=1",
-        "secret": "whsec_" + "s" * 30,
+        "secret": "whsec_" + "s" * 40,
     }
 
     made = await admin.post("/v1/recipients/crm/addresses", json=hook)
@@ -188,6 +190,46 @@ async def test_a_webhook_keeps_its_secret_to_itself(site: Site, admin: httpx2.As
     assert "whsec_" not in made.text
     one = await site.people.get("crm")
     assert site.people.book.open_secret(one, one.addresses[0]) == hook["secret"]
+
+
+async def test_a_webhook_without_a_secret_is_given_one_and_told_once(
+    site: Site, admin: httpx2.AsyncClient
+) -> None:
+    await admin.put("/v1/recipients/crm", json={})
+    path = "/v1/recipients/crm/addresses"
+    hook = {"channel": "webhook", "address": "https://crm.example.com/hooks"}
+
+    made = await admin.post(path, json=hook, headers={"idempotency-key": "once"})
+    repeated = await admin.post(path, json=hook, headers={"idempotency-key": "once"})
+    again = await admin.post(path, json=hook)
+
+    secret = made.json()["secret"]
+    assert len(base64.b64decode(secret.removeprefix("whsec_"))) == 32
+    assert repeated.json()["secret"] == secret
+    assert again.status_code == 201
+    assert "secret" not in again.json()
+    assert secret not in (await admin.get(path)).text
+    one = await site.people.get("crm")
+    assert site.people.book.open_secret(one, one.addresses[0]) == secret
+
+    both = "whsec_" + "n" * 40 + " " + secret
+    changed = await admin.post(path, json={**hook, "secret": both})
+    assert changed.json()["number"] == made.json()["number"]
+    one = await site.people.get("crm")
+    assert site.people.book.open_secret(one, one.addresses[0]) == both
+
+
+@pytest.mark.parametrize(
+    "secret", ["s" * 40, "whsec_short", "whsec_" + "?" * 40, "whsec_" + "s" * 400, "a b c"]
+)
+async def test_a_secret_that_no_receiver_could_use_is_refused(
+    admin: httpx2.AsyncClient, secret: str
+) -> None:
+    await admin.put("/v1/recipients/crm", json={})
+    hook = {"channel": "webhook", "address": "https://crm.example.com/", "secret": secret}
+    refused = await admin.post("/v1/recipients/crm/addresses", json=hook)
+    assert refused.status_code in {400, 422}
+    assert secret not in refused.text
 
 
 async def test_a_device_is_managed_with_the_recipients_own_token(site: Site) -> None:

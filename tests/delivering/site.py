@@ -16,7 +16,8 @@ from tocsin.adapters.system import SystemChance, VirtualClock
 from tocsin.app.accepting.accept import Taken
 from tocsin.app.callers import LOCAL
 from tocsin.channels.registry import Registry, folders
-from tocsin.config import Config, RawTable
+from tocsin.channels.webhook.http.simulator import WebhookSimulator
+from tocsin.config import Config, Outbound, RawTable
 from tocsin.domain.cloudevents import EventLimits, read_events
 from tocsin.domain.ids import EventKey, delivery_key, notification_key
 from tocsin.domain.recipient import Recipient
@@ -37,10 +38,10 @@ WORKFLOW: Mapping[str, object] = {
 
 
 class Vendor:
-    """The toy's service: it goes on while processes come and go."""
+    """A played service, by default the toy's: it goes on while processes come and go."""
 
-    def __init__(self) -> None:
-        self.simulator = PagerSimulator()
+    def __init__(self, simulator: PagerSimulator | WebhookSimulator | None = None) -> None:
+        self.simulator: PagerSimulator | WebhookSimulator = simulator or PagerSimulator()
         self.settings: Mapping[str, object] = {}
 
     @asynccontextmanager
@@ -74,10 +75,10 @@ class Site:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
 
-    async def person(self, name: str, *pagers: str) -> Recipient:
-        """Store a recipient with pagers."""
+    async def person(self, name: str, *pagers: str, channel: str = "chat") -> Recipient:
+        """Store a recipient with pagers, or addresses of another *channel*."""
         book, store = self.services.book, self.services.stores.recipients
-        addresses = tuple(book.make(name, n, "chat", each) for n, each in enumerate(pagers, 1))
+        addresses = tuple(book.make(name, n, channel, each) for n, each in enumerate(pagers, 1))
         one = Recipient(0, name, addresses=addresses, addresses_made=len(addresses))
         (stored,) = await store.put([one])
         return stored
@@ -147,8 +148,10 @@ async def process(
     folder: Path, layout: str, vendor: Vendor, now_ms: int = BEGIN_MS, **settings: object
 ) -> AsyncIterator[Site]:
     """Open the folder as a process of its own, with nothing running yet."""
-    table = RawTable("pager", {}, {}).with_values({**vendor.settings, **settings}, "test")
-    config = Config(mode="real", data=str(folder), providers={"pager": table})
+    name = vendor.simulator.provider
+    table = RawTable(name, {}, {}).with_values({**vendor.settings, **settings}, "test")
+    outbound = Outbound(allowed_networks=("127.0.0.0/8",))
+    config = Config(mode="real", data=str(folder), providers={name: table}, outbound=outbound)
     store = msgspec.structs.replace(config.store, layout=cast(Any, layout))
     config = msgspec.structs.replace(config, store=store)
     sealed = msgspec.structs.replace(config, mode="sandbox")

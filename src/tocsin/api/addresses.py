@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from tocsin.api.endpoint import Answer, Call, Endpoint
 from tocsin.api.shared import shown_time
@@ -15,13 +16,15 @@ from tocsin.app.people import People
 from tocsin.app.profile import AddressInput
 from tocsin.app.texts import Line128, Line4096
 from tocsin.domain.recipient import Address, Recipient
+from tocsin.domain.webhook_signing import SECRET_BYTES, new_secret
 from tocsin.errors import NotFound
+from tocsin.ports.system import Chance
 
 PUSH = "push"
 
 
 class AddressAnswer(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """One address; a signing secret is never shown."""
+    """One address; ``secret`` is in the answer that made it up and in no other."""
 
     number: int
     channel: str
@@ -32,6 +35,10 @@ class AddressAnswer(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     verified_at: str | None
     timezone: str | None
     dead_at: str | None
+    secret: str | UnsetType = UNSET
+
+    def __repr__(self) -> str:
+        return f"AddressAnswer({self.number}, {self.channel})"
 
 
 class AddressList(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -55,8 +62,9 @@ class DeviceInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 class AddressRoutes:
     """Handlers of ``…/addresses`` and ``…/devices``."""
 
-    def __init__(self, people: People) -> None:
+    def __init__(self, people: People, chance: Chance) -> None:
         self._people = people
+        self._chance = chance
 
     def endpoints(self) -> Sequence[Endpoint]:
         """Return the routes."""
@@ -71,6 +79,7 @@ class AddressRoutes:
                 self.add,
                 {201: AddressAnswer},
                 body=AddressInput,
+                secret_answer=True,
             ),
             Endpoint(
                 "DELETE", addresses + "/{number}", "Remove an address", self.remove, {204: None}
@@ -130,8 +139,12 @@ class AddressRoutes:
         return Answer(AddressList(items=shown))
 
     async def _add(self, call: Call, given: AddressInput) -> Answer:
-        one, address = await self._people.add_address(call.by, call.recipient(), given)
-        return Answer(show_address(self._people.book, call.by, one, address), status=201)
+        fresh = new_secret(self._chance.bytes(SECRET_BYTES))
+        one, address = await self._people.add_address(call.by, call.recipient(), given, fresh)
+        shown = show_address(self._people.book, call.by, one, address)
+        if self._people.book.open_secret(one, address) == fresh:
+            shown.secret = fresh
+        return Answer(shown, status=201)
 
 
 def sees_addresses(by: Principal) -> bool:

@@ -92,7 +92,7 @@ def all_endpoints(parts: ApiParts) -> Sequence[Endpoint]:
     return (
         *parts.endpoints,
         *RecipientRoutes(parts.people, parts.importing).endpoints(),
-        *AddressRoutes(parts.people).endpoints(),
+        *AddressRoutes(parts.people, parts.chance).endpoints(),
         *PreferenceRoutes(parts.people).endpoints(),
         *GroupRoutes(parts.groups).endpoints(),
         *ObjectRoutes(parts.objects).endpoints(),

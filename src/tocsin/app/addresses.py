@@ -17,13 +17,10 @@ import email_validator
 import msgspec
 import phonenumbers
 
-from tocsin.domain.hosts import is_public_host
 from tocsin.domain.recipient import Address, Recipient
+from tocsin.domain.urls import public_url
 from tocsin.errors import RequestRefused
 from tocsin.ports.cache import Sealer
-
-URL_CHARACTERS_MAX: Final = 2_048
-SECRET_CHARACTERS_MIN: Final = 24
 
 # What nearly every address looks like. The library takes 20 us for one, which is most of the
 # time of an import; a test holds the two to one answer.
@@ -184,29 +181,6 @@ def _national_prefix(region: str) -> re.Pattern[str] | None:
     return re.compile(metadata.national_prefix_for_parsing or r"(?!)")
 
 
-def normal_url(value: str) -> str:
-    """
-    Return a webhook's address; raises `RequestRefused`.
-
-    Only what stands in the address is checked here; where its name leads is checked for every
-    call, when the connection is made.
-    """
-    if len(value) > URL_CHARACTERS_MAX or not value.isascii() or not value.isprintable():
-        raise _bad_url(f"must be a URL of at most {URL_CHARACTERS_MAX} ASCII characters")
-    try:
-        parts = urlsplit(value)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        raise _bad_url("is not a URL") from None
-    if parts.scheme not in {"http", "https"} or not host or {" ", "\\"} & set(value):
-        raise _bad_url("must be a URL that begins with https:// or http://")
-    if "@" in parts.netloc or parts.fragment:
-        raise _bad_url("must hold no user, password or fragment; use the signing secret")
-    if not is_public_host(host):
-        raise _bad_url("must name a public host")
-    return value
-
-
 def mask(channel: str, value: str) -> str:
     """Return what may be shown of an address to who must not see it."""
     if channel == "email":
@@ -248,7 +222,7 @@ def _subscription(value: str) -> str:
         raise RequestRefused("is not a browser's subscription", code="invalid_device") from None
     if not found.endpoint.startswith("https://"):
         raise RequestRefused("the endpoint must begin with https://", code="invalid_device")
-    normal_url(found.endpoint)
+    public_url(found.endpoint)
     # The browser's own field for expiry says nothing about where to send.
     return msgspec.json.encode(
         {"endpoint": found.endpoint, "keys": found.keys}, order="sorted"
@@ -257,16 +231,12 @@ def _subscription(value: str) -> str:
 
 def _chat(value: str) -> str:
     if value.startswith(("https://", "http://")):
-        return normal_url(value)
+        return public_url(value)
     if _CHAT_NAME.match(value) is None:
         raise RequestRefused(
             "must be a name or a URL without spaces, at most 512 characters", code="invalid_chat"
         )
     return value
-
-
-def _bad_url(detail: str) -> RequestRefused:
-    return RequestRefused(detail, code="invalid_url")
 
 
 def _place(recipient_id: str, channel: str) -> str:
@@ -277,6 +247,6 @@ _NORMAL: Final[Mapping[str, Callable[[str], str]]] = {
     "email": normal_email,
     "sms": normal_phone,
     "voice": normal_phone,
-    "webhook": normal_url,
+    "webhook": public_url,
     "chat": _chat,
 }

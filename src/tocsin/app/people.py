@@ -111,10 +111,16 @@ class People:
         return after
 
     async def add_address(
-        self, by: Principal, id: str, given: AddressInput
+        self, by: Principal, id: str, given: AddressInput, fresh_secret: str | None = None
     ) -> tuple[Recipient, Address]:
-        """Add an address; the same one again replaces what is said of it."""
-        _, after = await self._change(id, lambda r: with_address(r, given, self.book)[0])
+        """
+        Add an address; the same one again replaces what is said of it.
+
+        *fresh_secret* is for a webhook that would have none.
+        """
+        _, after = await self._change(
+            id, lambda r: with_address(r, given, self.book, fresh_secret)[0]
+        )
         made = _made(after, given, self.book)
         await self._note(by, "address.put", after, f"{made.channel} {made.number}")
         return after, made

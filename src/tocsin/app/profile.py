@@ -16,7 +16,6 @@ from msgspec import UNSET, Meta, Raw, UnsetType
 from msgspec.structs import replace
 
 from tocsin.app.addresses import (
-    SECRET_CHARACTERS_MIN,
     AddressBook,
     normal_email,
     normal_phone,
@@ -33,6 +32,7 @@ from tocsin.domain.recipient import (
     Address,
     Recipient,
 )
+from tocsin.domain.webhook_signing import check_secrets
 from tocsin.errors import Conflict, FieldProblem, RequestRefused
 
 T = TypeVar("T")
@@ -150,9 +150,13 @@ def cleared(change: ProfileInput) -> ProfileInput:
 
 
 def with_address(
-    before: Recipient, given: AddressInput, book: AddressBook
+    before: Recipient, given: AddressInput, book: AddressBook, fresh_secret: str | None = None
 ) -> tuple[Recipient, Address]:
-    """Return *before* with one more address; the same one again replaces what is said of it."""
+    """
+    Return *before* with one more address; the same one again replaces what is said of it.
+
+    A secret is kept until another is given. *fresh_secret* is for a webhook that has none at all.
+    """
     problems = Problems()
     value = problems.check(
         "/address", lambda: normalise(given.channel, given.provider, given.address)
@@ -163,7 +167,9 @@ def with_address(
     problems.raise_any()
     assert value is not None
     same = _find(before, given.channel, book.digest(given.channel, value), given.app)
-    if same is not None and _says_the_same(before, same, given, zone, verified_ms, book):
+    known = None if same is None else book.open_secret(before, same)
+    secret = given.secret or known or (fresh_secret if given.channel == "webhook" else None)
+    if same is not None and known == secret and _says_the_same(same, given, zone, verified_ms):
         return before, same
     made = before.addresses_made if same else _next_number(before)
     address = book.make(
@@ -173,7 +179,7 @@ def with_address(
         value,
         provider=given.provider,
         app=given.app,
-        secret=given.secret,
+        secret=secret,
         verified_ms=verified_ms,
         timezone=zone,
     )
@@ -258,18 +264,11 @@ def _find(before: Recipient, channel: str, digest: bytes, app: str | None) -> Ad
 
 
 def _says_the_same(
-    before: Recipient,
-    known: Address,
-    given: AddressInput,
-    zone: str | None,
-    verified_ms: int | None,
-    book: AddressBook,
+    known: Address, given: AddressInput, zone: str | None, verified_ms: int | None
 ) -> bool:
     """An address that died is told of again when it lives again, so that one is made anew."""
     plain = (known.provider, known.timezone, known.verified_ms, known.dead_ms)
-    if plain != (given.provider, zone, verified_ms, None):
-        return False
-    return book.open_secret(before, known) == given.secret
+    return plain == (given.provider, zone, verified_ms, None)
 
 
 def _check_secret(given: AddressInput) -> None:
@@ -277,9 +276,7 @@ def _check_secret(given: AddressInput) -> None:
         return
     if given.channel != "webhook":
         raise RequestRefused("only a webhook has a secret", code="not_allowed")
-    if len(given.secret) < SECRET_CHARACTERS_MIN:
-        detail = f"must have {SECRET_CHARACTERS_MIN} characters or more"
-        raise RequestRefused(detail, code="too_short")
+    check_secrets(given.secret)
 
 
 def _kept(

@@ -91,6 +91,30 @@ class Content:
 
 
 @dataclass(frozen=True, slots=True)
+class About:
+    """
+    What a message is about, for vendors that pass it on to programs.
+
+    ``data`` is the event's data as JSON text, with what the call gave for this recipient alone.
+    """
+
+    notification: str
+    event: str
+    event_id: str
+    event_type: str
+    source: str
+    workflow: str
+    recipient: str
+    accepted_ms: int
+    data: bytes = b"{}"
+    tenant: str | None = None
+    actor: str | None = None
+
+    def __repr__(self) -> str:
+        return f"About({self.notification})"
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """
     One message to hand over.
@@ -118,6 +142,8 @@ class Message:
 
     It needs no login, so it is as secret as the address; None where nobody can switch it off.
     """
+    about: About | None = None
+    """None only where there is no event, as in a test."""
 
     def __repr__(self) -> str:
         return f"Message({self.reference})"

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tocsin.app.addresses import mask, normal_email, normal_phone, normal_url, normalise
+from tocsin.app.addresses import mask, normal_email, normal_phone, normalise
+from tocsin.domain.urls import public_url
 from tocsin.errors import RequestRefused
 
 _LOCAL = st.text("abcXYZ019._+-", min_size=1, max_size=70)
@@ -125,7 +126,7 @@ def test_what_is_no_number_of_a_country_is_refused(bad: str) -> None:
     ],
 )
 def test_public_webhooks_are_taken(url: str) -> None:
-    assert normal_url(url) == url
+    assert public_url(url) == url
 
 
 @pytest.mark.parametrize(
@@ -187,7 +188,7 @@ def test_public_webhooks_are_taken(url: str) -> None:
 )
 def test_webhooks_that_could_reach_inside_are_refused(url: str) -> None:
     with pytest.raises(RequestRefused) as refused:
-        normal_url(url)
+        public_url(url)
     assert refused.value.code == "invalid_url"
 
 
@@ -195,7 +196,7 @@ def test_webhooks_that_could_reach_inside_are_refused(url: str) -> None:
 def test_no_text_makes_the_check_of_urls_fail(text: str) -> None:
     for url in (text, f"http://{text}", f"https://{text}/x"):
         with contextlib.suppress(RequestRefused):
-            assert normal_url(url) == url
+            assert public_url(url) == url
 
 
 def test_a_browsers_subscription_has_one_form() -> None:

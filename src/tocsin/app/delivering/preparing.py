@@ -9,6 +9,7 @@ from typing import Final
 import structlog
 
 from tocsin.app.addresses import AddressBook
+from tocsin.app.delivering.about import about
 from tocsin.app.delivering.pausing import carrier, waits
 from tocsin.app.delivering.providers import Fleet
 from tocsin.app.delivering.taking import Taking
@@ -149,8 +150,9 @@ class PrepareStep:
         entry = Input(
             handoff.event_partition, handoff.event_position, handoff.event_position, event, event
         )
+        run = Run(workflow, index)
         try:
-            content = texts.content(entry, Run(workflow, index), step, recipient)
+            content = texts.content(entry, run, step, recipient)
             opened = self._channel.check_address(parts.book.open(recipient, address))
         except RenderFailed as error:
             work.ended = Ended(State.SUPPRESSED, Reason.RENDER_FAILED, str(error))
@@ -165,6 +167,8 @@ class PrepareStep:
                 app=address.app,
                 trace=handoff.trace,
                 expires_ms=handoff.expires_ms,
+                category=workflow.category,
+                about=about(event, handoff, recipient.id, texts.data(entry, run, recipient)),
             )
 
 

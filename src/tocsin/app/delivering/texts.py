@@ -15,6 +15,7 @@ from tocsin.domain.workflow import CompiledStep
 from tocsin.ports.provider import Channel, Content
 
 _decoder = msgspec.json.Decoder()
+_encoder = msgspec.json.Encoder()
 
 
 class Texts:
@@ -43,6 +44,18 @@ class Texts:
         if found is None:
             found = self._shared[key] = self._render(entry, step, recipient, None)
         return found
+
+    def data(self, entry: Input, run: Run, recipient: Recipient) -> bytes:
+        """Return the event's data as JSON, with what the call gave for *recipient* alone."""
+        event = entry.event
+        assert event is not None
+        own = self._own_data(entry, run).get(recipient.id)
+        if own is None:
+            return event.data
+        data, added = _decoder.decode(event.data), _decoder.decode(own)
+        if not isinstance(data, dict) or not isinstance(added, dict):
+            return event.data
+        return _encoder.encode({**data, **added})
 
     def _render(
         self, entry: Input, step: CompiledStep, recipient: Recipient, own: object

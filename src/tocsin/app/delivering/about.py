@@ -1,0 +1,24 @@
+"""What a message is about, for programs that read it."""
+
+from __future__ import annotations
+
+from tocsin.domain.ids import show_event, show_notification
+from tocsin.domain.records import Event, Handoff
+from tocsin.ports.provider import About
+
+
+def about(event: Event, handoff: Handoff, recipient: str, data: bytes) -> About:
+    """Return what the message of *handoff* is about; *data* is the event's, with her own."""
+    return About(
+        notification=show_notification(handoff.delivery[:16]),
+        event=show_event(event.key),
+        event_id=event.id,
+        event_type=event.type,
+        source=event.source,
+        workflow=handoff.workflow,
+        recipient=recipient,
+        accepted_ms=event.accepted_ms,
+        data=data,
+        tenant=event.tenant,
+        actor=event.actor,
+    )

@@ -1,0 +1,134 @@
+"""The caller: one signed POST for each message, and what its answer means."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from tocsin.channels.webhook.http.body import body_of
+from tocsin.channels.webhook.http.settings import WebhookSettings
+from tocsin.config import Misconfigured
+from tocsin.domain.retry_after import retry_after_ms
+from tocsin.domain.webhook_signing import check_secrets, signatures
+from tocsin.errors import RequestRefused, Unauthenticated
+from tocsin.ports.provider import (
+    Accepted,
+    Callback,
+    Flags,
+    Message,
+    ProviderOutcome,
+    ProviderReason,
+    ProviderTools,
+    Receipt,
+    Refused,
+    TryLater,
+)
+from tocsin.ports.transport import Answer, Call, NoAnswer, NoAnswerReason
+
+_TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}(?:-[0-9a-f]{1,64}){3}\Z", re.ASCII)
+
+_REFUSED: Final = {
+    400: ProviderReason.BAD_CONTENT,
+    401: ProviderReason.BLOCKED,
+    403: ProviderReason.BLOCKED,
+    410: ProviderReason.DEAD_ADDRESS,
+    413: ProviderReason.TOO_LARGE,
+    415: ProviderReason.BAD_CONTENT,
+    422: ProviderReason.BAD_CONTENT,
+}
+_THROTTLED: Final = frozenset({408, 425, 429})
+_NOT_TAKEN: Final = {
+    NoAnswerReason.FORBIDDEN: "not_public",
+    NoAnswerReason.BAD_URL: "bad_url",
+}
+
+
+class Webhooks:
+    """`tocsin.ports.provider.Provider`."""
+
+    flags = Flags()
+
+    def __init__(self, settings: WebhookSettings, tools: ProviderTools) -> None:
+        self.name = tools.name
+        self._transport = tools.transport
+        self._wall_ms = tools.wall_ms
+        self._secret = _secret_of(settings, tools.name)
+        self._relay_url = settings.relay_url
+
+    async def send(self, messages: Sequence[Message]) -> Sequence[ProviderOutcome]:
+        """Make the call of the one message."""
+        (message,) = messages
+        said = await self._transport.post(self._call(message))
+        if isinstance(said, Answer):
+            return [_judged(said, self._wall_ms())]
+        return [_unanswered(said)]
+
+    def read_callback(self, callback: Callback) -> Sequence[Receipt]:
+        """Refuse: what a receiver thinks of a message is in its answer."""
+        raise Unauthenticated("webhooks have no callbacks")
+
+    async def close(self) -> None:
+        """The client is not its own."""
+
+    def _call(self, message: Message) -> Call:
+        body = body_of(message)
+        timestamp_s = self._wall_ms() // 1_000
+        headers = [
+            "content-type: application/json",
+            f"webhook-id: {message.reference}",
+            f"webhook-timestamp: {timestamp_s}",
+        ]
+        secrets = message.secret or self._secret
+        if secrets is not None:
+            signed = signatures(secrets, message.reference, timestamp_s, body)
+            headers.append(f"webhook-signature: {signed}")
+        if message.trace is not None and _TRACEPARENT.match(message.trace) is not None:
+            headers.append(f"traceparent: {message.trace}")
+        if self._relay_url is None:
+            return Call(message.address, body, headers)
+        headers.append(f"webhook-destination: {message.address}")
+        return Call(self._relay_url, body, headers)
+
+
+def build(settings: WebhookSettings, tools: ProviderTools) -> Webhooks:
+    """Return the provider."""
+    return Webhooks(settings, tools)
+
+
+def _secret_of(settings: WebhookSettings, name: str) -> str | None:
+    if settings.secret is None:
+        return None
+    try:
+        return check_secrets(settings.secret.reveal())
+    except RequestRefused as refused:
+        raise Misconfigured([f"providers.{name}.secret {refused.detail}"]) from None
+
+
+def _judged(answer: Answer, now_ms: int) -> ProviderOutcome:
+    """
+    Read a status: 2xx is taken, and whatever points elsewhere or blames the request is refused.
+
+    Of the 5xx only a 503 that says when to come back promises that nothing was done (RFC 9110,
+    15.6.4); after any other the message may have been taken.
+    """
+    status = answer.status
+    if 200 <= status < 300:
+        return Accepted()
+    detail = str(status)
+    if status in _THROTTLED or status >= 500:
+        after_ms = retry_after_ms(answer.header(b"retry-after"), now_ms)
+        if status in _THROTTLED:
+            return TryLater(ProviderReason.THROTTLED, after_ms=after_ms, detail=detail)
+        known = status == 503 and after_ms is not None
+        return TryLater(ProviderReason.OVERLOADED, known, after_ms, detail)
+    return Refused(_REFUSED.get(status, ProviderReason.BAD_ADDRESS), detail)
+
+
+def _unanswered(said: NoAnswer) -> ProviderOutcome:
+    refused = _NOT_TAKEN.get(said.reason)
+    if refused is not None and not said.sent:
+        return Refused(ProviderReason.BAD_ADDRESS, refused)
+    if said.sent:
+        return TryLater(ProviderReason.TIMED_OUT, known=False, detail=said.reason)
+    return TryLater(ProviderReason.UNREACHABLE, detail=said.reason)

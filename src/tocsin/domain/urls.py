@@ -1,0 +1,38 @@
+"""URLs that somebody outside gives us to call."""
+
+from __future__ import annotations
+
+from typing import Final
+from urllib.parse import urlsplit
+
+from tocsin.domain.hosts import is_public_host
+from tocsin.errors import RequestRefused
+
+URL_CHARACTERS_MAX: Final = 2_048
+
+
+def public_url(value: str) -> str:
+    """
+    Return *value* if it may be called; raises `RequestRefused`.
+
+    Only what stands in the address is checked here; where its name leads is checked for every
+    call, when the connection is made.
+    """
+    if len(value) > URL_CHARACTERS_MAX or not value.isascii() or not value.isprintable():
+        raise _bad_url(f"must be a URL of at most {URL_CHARACTERS_MAX} ASCII characters")
+    try:
+        parts = urlsplit(value)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise _bad_url("is not a URL") from None
+    if parts.scheme not in {"http", "https"} or not host or {" ", "\\"} & set(value):
+        raise _bad_url("must be a URL that begins with https:// or http://")
+    if "@" in parts.netloc or parts.fragment:
+        raise _bad_url("must hold no user, password or fragment; use the signing secret")
+    if not is_public_host(host):
+        raise _bad_url("must name a public host")
+    return value
+
+
+def _bad_url(detail: str) -> RequestRefused:
+    return RequestRefused(detail, code="invalid_url")
