@@ -102,6 +102,7 @@ def _options(given: argparse.Namespace) -> Options:
         command=shlex.split(given.command),
         batch_frames=not given.plain_frames,
         acknowledge=given.acknowledge,
+        depth=given.depth,
     )
 
 
@@ -111,6 +112,7 @@ def _parser() -> argparse.ArgumentParser:
     add("cases", nargs="*", metavar="case", help=f"{', '.join(CASES)} (all), or profile alone")
     add("--recipients", type=_positive, default=1_000_000, help="people to store (1000000)")
     add("--connected", type=_positive, default=1_000, help="people with a socket (1000)")
+    add("--depth", type=_positive, default=10_000_000, help="deep: notifications (10000000)")
     add("--seconds", type=float, help="instead of each case's own duration")
     add("--rate", type=float, help="events a second, instead of the case's own")
     add("--config", type=Path, help="configuration file for the server")

@@ -26,6 +26,8 @@ class Options:
     command: Sequence[str]
     batch_frames: bool
     acknowledge: bool
+    depth: int = 10_000_000
+    """Notifications that `deep` stores before it measures again."""
 
 
 class Lab:

@@ -30,6 +30,9 @@ class Load:
     drain_s: float = 10.0
     tokens: Sequence[tuple[str, str]] = ()
     recipients: int = 0
+    type: str = "bench.order"
+    reconnect_s: float = 0.0
+    """Within how long a client whose socket is lost tries again; 0: never."""
     single: bool = False
     batch_frames: bool = True
     acknowledge: bool = False
@@ -86,6 +89,8 @@ def _command(server: Server, load: Load, folder: Path) -> list[str]:
         "drain": load.drain_s,
         "event-bytes": EVENT_BYTES,
         "recipients": load.recipients,
+        "type": load.type,
+        "reconnect": load.reconnect_s,
     }
     if load.tokens:
         tokens = folder / "tokens"

@@ -73,6 +73,12 @@ class Server:
         """CPU and memory of all server processes."""
         return usage(self.pid)
 
+    def kill(self) -> None:
+        """SIGKILL, and wait until it is gone. Entering again starts it on the same folder."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
     def stop(self) -> None:
         """SIGTERM, and SIGKILL if that is not obeyed; both to the process that was started."""
         process = self._process

@@ -3,13 +3,21 @@
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
+from bench.cases.deep import deep
 from bench.cases.everyone import everyone
 from bench.cases.idle import idle
 from bench.cases.live import capacity, live, peak, single, social
+from bench.cases.pressure import lanes, overload
+from bench.cases.sockets import sockets
 from bench.cases.spread import spread
 from bench.lab import Lab
 from bench.report import Result
 
+_CASES = (
+    *(idle, live, capacity, social, peak, single, spread, everyone),
+    *(lanes, overload, sockets, deep),
+)
+
 CASES: Mapping[str, Callable[[Lab], Result]] = MappingProxyType(
-    {case.__name__: case for case in (idle, live, capacity, social, peak, single, spread, everyone)}
+    {case.__name__: case for case in _CASES}
 )

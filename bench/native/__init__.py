@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import gettempdir
 
 SOURCES = {
-    "load": ("main.c", "http.c", "socket.c", "event.c", "histogram.c", "report.c"),
+    "load": ("main.c", "http.c", "socket.c", "reconnect.c", "event.c", "histogram.c", "report.c"),
     "calibrate": ("calibrate.c",),
 }
 FLAGS = ("-O2", "-std=gnu11", "-Wall", "-Wextra")

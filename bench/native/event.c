@@ -50,7 +50,9 @@ static char *put_event(const struct load *load, char *p, uint64_t event, int64_t
     p = put(p, load->options.tag);
     *p++ = '-';
     p = put_number(p, event, 0);
-    p = put(p, "\",\"source\":\"bench/load\",\"type\":\"bench.order\",\"subject\":\"order/");
+    p = put(p, "\",\"source\":\"bench/load\",\"type\":\"");
+    p = put(p, load->options.type);
+    p = put(p, "\",\"subject\":\"order/");
     p = put_number(p, event, 0);
     p = put(p, "\",\"time\":\"");
     p = put(p, time);

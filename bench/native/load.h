@@ -30,8 +30,8 @@ struct options {
     int port, batch, senders, event_bytes;
     enum mode mode;
     uint64_t recipients;
-    double rate, seconds, warmup, drain;
-    const char *key_path, *tokens_path, *tag;
+    double rate, seconds, warmup, drain, reconnect;
+    const char *key_path, *tokens_path, *tag, *type;
     bool single, batch_frames, acknowledge;
 };
 
@@ -51,7 +51,9 @@ struct sender {
     bool busy;
 };
 
-enum client_state { CLIENT_NEW, CLIENT_CONNECTING, CLIENT_HANDSHAKE, CLIENT_OPEN, CLIENT_CLOSED };
+enum client_state {
+    CLIENT_NEW, CLIENT_CONNECTING, CLIENT_HANDSHAKE, CLIENT_OPEN, CLIENT_CLOSED, CLIENT_WAITING
+};
 struct buffer {
     uint8_t *data;
     size_t length, capacity;
@@ -65,6 +67,8 @@ struct client {
     struct buffer rest;    /* bytes of a frame that is not complete yet */
     struct buffer message; /* a message sent in several frames */
     uint64_t last_event;
+    char *cursor;
+    int64_t lost_us, again_us; /* since when it is away, and when it tries again */
 };
 
 /* What is known of each event, one byte each. */
@@ -75,7 +79,7 @@ struct counts {
     uint64_t duplicates_reported, connection_errors, unanswered, unsent;
     uint64_t frames, messages, pings, pongs, received, duplicates, foreign, malformed;
     uint64_t misdelivered, out_of_order, resyncs, acknowledged, closed, handshakes_failed, hellos;
-    uint64_t write_failures, bytes_in, bytes_out;
+    uint64_t write_failures, bytes_in, bytes_out, returned;
 };
 
 #define SECONDS_MAX 7200
@@ -91,12 +95,12 @@ struct load {
     struct client *clients;
     uint32_t client_count, client_next, client_pending, client_open;
     int64_t origin_ns, start_us, sending_ended_us, first_received_us, last_received_us;
-    int64_t phase_since_us;
+    int64_t phase_since_us, last_returned_us;
     uint64_t batches_started, batches_planned, next_event;
     uint8_t *events;
     uint64_t events_capacity;
     struct buffer receive;
-    struct histogram latency, latency_all, answer, service, lateness;
+    struct histogram latency, latency_all, answer, service, lateness, away;
     uint32_t received_per_second[SECONDS_MAX];
     char needle[64];
     size_t needle_length;
@@ -123,6 +127,13 @@ bool senders_idle(const struct load *load);
 void clients_load(struct load *load);
 void clients_connect(struct load *load);
 void client_ready(struct load *load, struct client *client, uint32_t events);
+
+/* reconnect.c: clients that come back when they are asked to */
+void client_returns(struct load *load, struct client *client);
+void clients_return(struct load *load);
+void client_remember(struct load *load, struct client *client, const uint8_t *message,
+                     size_t length);
+size_t client_resume(struct load *load, struct client *client, char *text, size_t capacity);
 
 /* report.c */
 void report_print(const struct load *load);

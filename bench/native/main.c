@@ -101,6 +101,8 @@ static void option_set(struct options *o, int option) {
     case 'w': o->warmup = atof(optarg); break;
     case 'd': o->drain = atof(optarg); break;
     case 'g': o->tag = optarg; break;
+    case 'y': o->type = optarg; break;
+    case 'x': o->reconnect = atof(optarg); break;
     case 'e': o->event_bytes = atoi(optarg); break;
     case '1': o->single = true; break;
     case 'f': o->batch_frames = true; break;
@@ -122,6 +124,8 @@ static void options_check(const struct options *o) {
         fail("--senders is 1 to 10000");
     if (o->seconds <= 0 || o->seconds > 3600 || o->drain < 0 || o->drain > 600)
         fail("--seconds is above 0 and at most 3600, --drain at most 600");
+    if (strlen(o->type) > 64 || o->reconnect < 0)
+        fail("--type has at most 64 characters, --reconnect is not negative");
     if (o->event_bytes < 0 || o->event_bytes > 1 << 20)
         fail("--event-bytes is at most 1 MiB");
     if (o->mode == MODE_OPEN && (o->rate <= 0 || o->rate * o->seconds > 2e8))
@@ -136,10 +140,12 @@ static void options_read(struct options *o, int argc, char **argv) {
         {"batch", required_argument, NULL, 'b'},      {"senders", required_argument, NULL, 'c'},
         {"seconds", required_argument, NULL, 's'},    {"warmup", required_argument, NULL, 'w'},
         {"drain", required_argument, NULL, 'd'},      {"tag", required_argument, NULL, 'g'},
-        {"event-bytes", required_argument, NULL, 'e'}, {"single", no_argument, NULL, '1'},
+        {"event-bytes", required_argument, NULL, 'e'}, {"type", required_argument, NULL, 'y'},
+        {"reconnect", required_argument, NULL, 'x'},  {"single", no_argument, NULL, '1'},
         {"batch-frames", no_argument, NULL, 'f'},     {"acknowledge", no_argument, NULL, 'a'},
         {NULL, 0, NULL, 0}};
-    *o = (struct options){.batch = 1, .senders = 16, .event_bytes = 550, .seconds = 10, .drain = 10};
+    *o = (struct options){.batch = 1, .senders = 16, .event_bytes = 550, .seconds = 10, .drain = 10,
+                          .type = "bench.order"};
     int option;
     while ((option = getopt_long(argc, argv, "", names, NULL)) != -1)
         option_set(o, option);
@@ -229,11 +235,14 @@ static void check_drained(struct load *load) {
     int64_t waited = now_us(load) - load->phase_since_us;
     bool complete = !load->client_count || load->counts.received >= load->counts.accepted;
     bool held = load->options.mode == MODE_HOLD;
+    if (load->options.reconnect > 0 && load->client_open < load->client_count)
+        complete = false; /* they are all to come back */
     if (held || (senders_idle(load) && complete) || waited > (int64_t)(load->options.drain * 1e6))
         load->phase = PHASE_DONE;
 }
 
 static void advance(struct load *load) {
+    clients_return(load);
     if (load->phase == PHASE_CONNECTING)
         check_connected(load);
     else if (load->phase == PHASE_SENDING) {

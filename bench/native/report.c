@@ -44,6 +44,7 @@ static void print_counts(FILE *out, const struct counts *c) {
     number(out, "sockets_closed", c->closed);
     number(out, "handshakes_failed", c->handshakes_failed);
     number(out, "write_failures", c->write_failures);
+    number(out, "sockets_returned", c->returned);
     number(out, "bytes_in", c->bytes_in);
     number(out, "bytes_out", c->bytes_out);
 }
@@ -57,6 +58,8 @@ static void print_times(FILE *out, const struct load *load) {
     double receiving = (double)(load->last_received_us - load->start_us) / 1e6;
     fprintf(out, "\"sending_s\": %.3f, \"receiving_s\": %.3f, ", sending,
             load->last_received_us ? receiving : 0.0);
+    double returned = (double)(load->last_returned_us - load->start_us) / 1e6;
+    fprintf(out, "\"last_returned_s\": %.3f, ", load->last_returned_us ? returned : 0.0);
     fprintf(out, "\"generator_user_s\": %.3f, \"generator_system_s\": %.3f, ", user, system);
 }
 
@@ -86,6 +89,8 @@ void report_print(const struct load *load) {
     histogram_print(out, "answer_since_sent", &load->service);
     fprintf(out, ", ");
     histogram_print(out, "lateness", &load->lateness);
+    fprintf(out, ", ");
+    histogram_print(out, "away", &load->away);
     fprintf(out, ", ");
     print_seconds(out, load);
     fflush(out);

@@ -59,11 +59,14 @@ static void client_close(struct load *load, struct client *client, const char *w
             fprintf(stderr, "first closed socket: %s: %s\n", client->recipient, why);
     } else {
         load->client_pending--;
-        if (load->counts.handshakes_failed++ == 0)
+        bool returning = load->options.reconnect > 0 && load->phase >= PHASE_SENDING;
+        if (!returning && load->counts.handshakes_failed++ == 0)
             fprintf(stderr, "first failed handshake: %s: %.400s\n", client->recipient, why);
     }
     client->state = CLIENT_CLOSED;
     close(client->handler.fd);
+    if (load->phase >= PHASE_SENDING)
+        client_returns(load, client);
 }
 
 static void send_all(struct load *load, struct client *client, const void *data, size_t length) {
@@ -173,6 +176,12 @@ static void message_take(struct load *load, struct client *client, const uint8_t
     const uint8_t *end = p + length, *begin = p;
     uint64_t items = 0;
     load->counts.messages++;
+    char resume[1024];
+    size_t wanted = client->greeted ? 0 : client_resume(load, client, resume, sizeof resume);
+    if (wanted)
+        send_frame(load, client, 1, (const uint8_t *)resume, wanted);
+    else
+        client_remember(load, client, p, length);
     while ((p = find(p, end, "sent=", 5))) {
         const uint8_t *sent_at = p + 5;
         int64_t sent_us = (int64_t)digits(&sent_at, end);
@@ -304,12 +313,12 @@ static void client_read(struct load *load, struct client *client) {
     if (client->state == CLIENT_OPEN)
         used += frames_take(load, client, buffer->data + used, length - used, now);
     client->rest.length = 0;
-    if (used < length && client->state != CLIENT_CLOSED)
+    if (used < length && client->state != CLIENT_CLOSED && client->state != CLIENT_WAITING)
         append(&client->rest, buffer->data + used, length - used);
 }
 
 void client_ready(struct load *load, struct client *client, uint32_t events) {
-    if (client->state == CLIENT_CLOSED)
+    if (client->state == CLIENT_CLOSED || client->state == CLIENT_WAITING)
         return;
     if (client->state == CLIENT_CONNECTING) {
         if (events & (EPOLLERR | EPOLLHUP))

@@ -10,7 +10,7 @@ from starlette.types import Message, Send
 from tocsin.api.body import Unread
 from tocsin.api.endpoint import Answer
 from tocsin.api.problems import PROBLEM_TYPE, encode_problem, problem_headers
-from tocsin.errors import TocsinError
+from tocsin.errors import Stopping, TocsinError, TooLarge
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -76,7 +76,7 @@ class Exchange:
             (b"content-length", b"%d" % len(body)),
             *problem_headers(error),
         ]
-        if error.status in {413, 503}:
+        if isinstance(error, TooLarge | Stopping):
             # What is left of a body that is too large is thrown away, and who stops takes no more.
             headers.append((b"connection", b"close"))
         await self._whole(error.status, headers, body, rest if isinstance(error, Unread) else None)

@@ -1,0 +1,125 @@
+"""The same load with a long past behind it."""
+
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from bench import seed
+from bench.cases.live import outcomes, problems, raw
+from bench.lab import Lab
+from bench.load import Load, Measured, run
+from bench.report import Figure, Result
+from bench.server import Server
+from bench.settle import total, wait_settled
+
+RATE = 8_000.0
+"""Below what is sustained, so that latency says something."""
+
+PEOPLE_PER_EVENT = 100
+EVENTS_PER_REQUEST = 20
+PRODUCERS = 4
+SETTLE_LIMIT_S = 3_600
+PAST = {**seed.ORDER, "key": "bench.past", "on": ["bench.past"], "audience": {"path": "data.to"}}
+
+
+def deep(lab: Lab) -> Result:
+    """The load of `live` on a young server, and again when it holds many notifications more."""
+    options = lab.options
+    seconds = options.seconds or 30
+    with lab.seeded("deep") as server:
+        load = Load(
+            mode="open",
+            rate=options.rate or RATE,
+            batch=100,
+            seconds=seconds,
+            tokens=seed.tokens(server, seed.spread_over(options.recipients, options.connected)),
+            recipients=options.recipients,
+            drain_s=30,
+        )
+        young = run(server, load)
+        past = _past(server, options.depth, options.recipients)
+        old = run(server, load)
+    cpu, p99 = _cpu_us(old) / _cpu_us(young), _p99_ms(old) / _p99_ms(young)
+    return Result(
+        case="deep",
+        what=f"{load.rate:,.0f}/s in batches of 100, before and after {options.depth:,} more",
+        figures=[
+            Figure(name="CPU, of what it was", value=cpu, unit="x", goal=1.3, floor=1.6),
+            Figure(name="p99, of what it was", value=p99, unit="x", goal=1.3, floor=1.6),
+            Figure(name="server CPU each, before", value=_cpu_us(young), unit="µs"),
+            Figure(name="server CPU each, after", value=_cpu_us(old), unit="µs"),
+            Figure(name="p99, before", value=_p99_ms(young), unit="ms"),
+            Figure(name="p99, after", value=_p99_ms(old), unit="ms"),
+            Figure(name="stored meanwhile", value=past["per_second"], unit="/s"),
+            Figure(name="CPU of storing, each", value=past["cpu_us_each"], unit="µs"),
+        ],
+        notes=[*problems(young.generator), *problems(old.generator)],
+        raw={"young": raw(young), "past": past, "old": raw(old)},
+    )
+
+
+def _past(server: Server, count: int, recipients: int) -> dict[str, Any]:
+    """Let the product store *count* notifications, each event for many people."""
+    with server.client() as client:
+        seed.publish(client, PAST)
+        before = total(client.text("/metrics"), "tocsin_deliveries_settled_total")
+        usage, started = server.usage(), time.monotonic()
+        with ThreadPoolExecutor(PRODUCERS) as pool:
+            for one in range(PRODUCERS):
+                pool.submit(_produce, server, _events(one, count // PRODUCERS, recipients))
+        settled = wait_settled(
+            client, before + count // PRODUCERS * PRODUCERS, limit_s=SETTLE_LIMIT_S
+        )
+        seconds = time.monotonic() - started
+        files = sum(path.stat().st_size for path in server.data.rglob("*") if path.is_file())
+        used = server.usage()
+    if not settled.done:
+        raise RuntimeError(f"only {settled.deliveries - before:,} of {count:,} were stored in time")
+    return {
+        "notifications": settled.deliveries - before,
+        "seconds": round(seconds, 1),
+        "per_second": round(count / seconds),
+        "cpu_us_each": round((used.cpu_s - usage.cpu_s) * 1e6 / count, 1),
+        "folder_mb": round(files / 1e6),
+        "rss_mb": round(used.rss_bytes / 1e6),
+    }
+
+
+def _produce(server: Server, requests: Iterator[list[dict[str, Any]]]) -> None:
+    with server.client() as client:
+        for number, events in enumerate(requests, 1):
+            client.send("POST", "/v1/events", events)
+            if number % 250 == 0:
+                done = number * EVENTS_PER_REQUEST * PEOPLE_PER_EVENT * PRODUCERS
+                print(f"about {done:,} notifications sent", file=sys.stderr, flush=True)
+
+
+def _events(producer: int, count: int, recipients: int) -> Iterator[list[dict[str, Any]]]:
+    """Requests whose events name *count* people altogether, spread over everybody."""
+    person = producer
+    while count > 0:
+        events = []
+        for _ in range(EVENTS_PER_REQUEST):
+            people = min(PEOPLE_PER_EVENT, count)
+            if people <= 0:
+                break
+            count -= people
+            # A step that shares no factor with their number visits everybody in turn.
+            names = [
+                seed.recipient_id(1 + (person + n * 7_919) % recipients) for n in range(people)
+            ]
+            person += people * 7_919
+            data = {"to": names, "order": person, "sent": 0}
+            events.append({"type": "bench.past", "source": "bench/past", "data": data})
+        yield events
+
+
+def _cpu_us(measured: Measured) -> float:
+    return measured.cpu_s * 1e6 / max(1, outcomes(measured))
+
+
+def _p99_ms(measured: Measured) -> float:
+    latency: dict[str, float] = measured.generator["latency"]
+    return max(latency["p99_us"] / 1000, 0.001)
