@@ -1,0 +1,159 @@
+"""Letters over SMTP: one message, one transaction, over connections that are kept."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import ssl
+from collections.abc import Callable, Sequence
+
+from tocsin.channels.email.smtp.connection import Connection, Envelope, Lost
+from tocsin.channels.email.smtp.opening import NotOpened, Opener
+from tocsin.channels.email.smtp.pool import Pool
+from tocsin.channels.email.smtp.settings import SmtpSettings
+from tocsin.channels.email.writing.letter import BadLetter, Letter, Sender, Writer
+from tocsin.config import Misconfigured
+from tocsin.errors import Unauthenticated
+from tocsin.ports.provider import (
+    Callback,
+    Flags,
+    Message,
+    ProviderOutcome,
+    ProviderReason,
+    ProviderTools,
+    Receipt,
+    Refused,
+    TryLater,
+)
+
+
+class Smtp:
+    """`tocsin.ports.provider.Provider`."""
+
+    flags = Flags()
+
+    def __init__(
+        self, settings: SmtpSettings, name: str, wall_ms: Callable[[], int], opener: Opener
+    ) -> None:
+        self.name = name
+        self._wall_ms = wall_ms
+        self._writer = Writer(
+            Sender(settings.from_address, settings.from_name, settings.reply_to or "")
+        )
+        self._bounces = settings.bounce_address or settings.from_address
+        self._before_s = settings.call_timeout_ms / 2_000
+        self._pool = Pool(
+            opener.open,
+            size=settings.connections_max,
+            idle_s=settings.idle_ms / 1_000,
+            letters_max=settings.letters_per_connection_max,
+        )
+
+    def __repr__(self) -> str:
+        return f"Smtp({self.name})"
+
+    async def send(self, messages: Sequence[Message]) -> Sequence[ProviderOutcome]:
+        """See the port; messages come one by one."""
+        return [await self._send(message) for message in messages]
+
+    def read_callback(self, callback: Callback) -> Sequence[Receipt]:
+        """Refuse: nobody calls back over SMTP."""
+        raise Unauthenticated("this provider has no callbacks")
+
+    async def close(self) -> None:
+        """Say goodbye to the server."""
+        await self._pool.close()
+
+    async def _send(self, message: Message) -> ProviderOutcome:
+        try:
+            letter = self._writer.write(message, self._wall_ms())
+        except BadLetter as bad:
+            word = str(bad)
+            reason = ProviderReason.BAD_ADDRESS if word == "address" else ProviderReason.BAD_CONTENT
+            return Refused(reason, f"not written: {word}")
+        try:
+            async with asyncio.timeout(self._before_s) as limit:
+                try:
+                    return await self._over(letter, message.reference, limit)
+                except Lost:
+                    # Servers close idle connections without a word, which shows when one is used.
+                    # Nothing was sent, so a connection that nobody used before may have it.
+                    return await self._over(letter, message.reference, limit, fresh=True)
+        except NotOpened as failed:
+            return failed.outcome
+        except Lost:
+            return TryLater(ProviderReason.UNREACHABLE, detail="the connection ended at once")
+        except TimeoutError:
+            return TryLater(ProviderReason.UNREACHABLE, detail="no connection in time")
+
+    async def _over(
+        self, letter: Letter, reference: str, limit: asyncio.Timeout, *, fresh: bool = False
+    ) -> ProviderOutcome:
+        async with self._pool.connection(fresh=fresh) as to:
+            refused = self._cannot(to, letter)
+            if refused is None:
+                refused = await to.envelope(self._envelope(to, letter, reference))
+            if refused is not None:
+                return refused
+            # From here on a broken connection says nothing about the letter.
+            limit.reschedule(None)
+            return await to.letter(stuffed(letter.data))
+
+    def _cannot(self, to: Connection, letter: Letter) -> ProviderOutcome | None:
+        size = to.extensions.get("SIZE", "")
+        if size.isdecimal() and 0 < int(size[:18]) < len(letter.data):
+            return Refused(ProviderReason.TOO_LARGE, f"the server takes {int(size[:18])} bytes")
+        if letter.to.utf8 and "SMTPUTF8" not in to.extensions:
+            return Refused(ProviderReason.BAD_ADDRESS, "the server takes no such address")
+        return None
+
+    def _envelope(self, to: Connection, letter: Letter, reference: str) -> Envelope:
+        offered = to.extensions
+        mail = f"MAIL FROM:<{self._bounces}>"
+        rcpt = f"RCPT TO:<{letter.to.text}>"
+        if "SIZE" in offered:
+            mail += f" SIZE={len(letter.data)}"
+        if letter.to.utf8:
+            # RFC 6531, 3.4: headers hold the address, so they are not ASCII either.
+            mail += " BODY=8BITMIME SMTPUTF8" if "8BITMIME" in offered else " SMTPUTF8"
+        if "DSN" in offered:
+            # A report is to name the delivery, and to bring no letter back (RFC 3461).
+            mail += f" RET=HDRS ENVID={reference}"
+            rcpt += " NOTIFY=FAILURE"
+        return Envelope(f"{mail}\r\n".encode(), f"{rcpt}\r\n".encode())
+
+
+def stuffed(data: bytes) -> bytes:
+    """Return *data* with the dots at the beginnings of its lines doubled (RFC 5321, 4.5.2)."""
+    return data.replace(b"\r\n.", b"\r\n..")
+
+
+def build(settings: SmtpSettings, tools: ProviderTools) -> Smtp:
+    """Return the provider; raises `Misconfigured` for what cannot work."""
+    place = f"providers.{tools.name}"
+    problems = []
+    if (settings.username is None) != (settings.password is None):
+        problems.append(f"{place}.username and {place}.password belong together")
+    if settings.security == "none" and settings.password is not None and not _here(settings.host):
+        problems.append(f"{place}.security = 'none' would show the password to the network")
+    if problems:
+        raise Misconfigured(problems)
+    name = settings.client_name or settings.from_address.rpartition("@")[2]
+    opener = Opener(settings, name, _tls(settings, place))
+    return Smtp(settings, tools.name, tools.wall_ms, opener)
+
+
+def _tls(settings: SmtpSettings, place: str) -> ssl.SSLContext | None:
+    if settings.security == "none":
+        return None
+    try:
+        return ssl.create_default_context(cafile=settings.ca_file)
+    except (OSError, ValueError):
+        raise Misconfigured([f"{place}.ca_file: {settings.ca_file} cannot be used"]) from None
+
+
+def _here(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,221 @@
+"""A mail server, played: SMTP on a port of this machine, and a mailbox that keeps what it took."""
+
+from __future__ import annotations
+
+import asyncio
+import email
+import email.policy
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from email.message import EmailMessage
+from typing import Any, Final, NoReturn, cast
+
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+
+from tocsin.channels.simulating import Breakable, Deal, Simulating
+from tocsin.errors import RequestRefused
+from tocsin.ports.provider import Callback, ReceiptState
+from tocsin.ports.simulator import Dial, Stage
+
+USERNAME: Final = "sandbox"
+PASSWORD: Final = "password-canary-c84e"
+THROTTLE_S: Final = 90
+LETTER_BYTES_MAX: Final = 32 * 1_024 * 1_024
+
+_ANSWERS: Final = {
+    Dial.REFUSE: "554 5.6.0 the letter is not taken",
+    Dial.DEAD_ADDRESS: "550 5.1.1 no such user here",
+    Dial.THROTTLE: f"451 4.7.1 too many letters, try again in {THROTTLE_S} seconds",
+    # A refusal of SMTP says that the letter was not taken. What says nothing is no reply at all.
+    Dial.FAIL: "what? internal failure",
+}
+_CODES: Final = {
+    "421": "421 4.3.2 going down",
+    "451": "451 4.7.1 greylisted, try again in 300 seconds",
+    "452": "452 4.2.2 the mailbox is full",
+    "550": "550 5.1.1 no such user here",
+    "552": "552 5.3.4 the letter is too large",
+    "554": "554 5.6.0 the letter is not taken",
+}
+_SCRIPTED: Final = "r"
+"""``r550-5.1.1@…`` is answered with ``550 5.1.1`` when it is named as the recipient."""
+
+
+class SmtpSimulator(Simulating):
+    """
+    `tocsin.ports.simulator.Simulator`.
+
+    Beside dials and faults, an address can ask for an answer: ``r451-4.7.1@``, or any other such
+    reply, ``drop@`` and ``drop-after-dot@``.
+    """
+
+    provider = "smtp"
+    channel = "email"
+    codes: Mapping[str, Dial] = {
+        "421": Dial.THROTTLE,
+        "451": Dial.THROTTLE,
+        "452": Dial.THROTTLE,
+        "550": Dial.DEAD_ADDRESS,
+        "552": Dial.REFUSE,
+        "554": Dial.REFUSE,
+    }
+
+    async def start(self, stage: Stage | None = None) -> Mapping[str, object]:
+        # It would log every address, and nobody asked for its log.
+        logging.getLogger("mail.log").disabled = True
+        port = await self._open(stage, lambda: _Speaker(self, self._connected, self._gone))
+        return {
+            "host": "127.0.0.1",
+            "port": port,
+            "security": "none",
+            "username": USERNAME,
+            "password": PASSWORD,
+            "from_address": "tocsin@sandbox.test",
+        }
+
+    def address(self, n: int) -> str:
+        return f"ana-canary-{n}@example.test"
+
+    def callback(
+        self, references: Sequence[str], state: ReceiptState, at_ms: int, *, genuine: bool = True
+    ) -> Callback:
+        raise RequestRefused("nobody calls back over SMTP")
+
+    def signed(self, body: bytes, at_ms: int) -> Callback:
+        raise RequestRefused("nobody calls back over SMTP")
+
+    # What the speaking side asks, under the names that its library looks for.
+
+    async def handle_EHLO(  # noqa: N802  # the library's name
+        self, server: SMTP, session: Session, envelope: Envelope, hostname: str, lines: list[str]
+    ) -> list[str]:
+        session.host_name = hostname
+        return [*lines[:-1], "250-PIPELINING", "250-ENHANCEDSTATUSCODES", lines[-1]]
+
+    async def handle_MAIL(  # noqa: N802  # as above
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        if not session.authenticated:
+            return "530 5.7.0 log in first"
+        envelope.mail_from = address
+        envelope.mail_options.extend(options)
+        return "250 2.1.0 Ok"
+
+    async def handle_RCPT(  # noqa: N802  # as above
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        local = address.partition("@")[0]
+        code, _, status = local.removeprefix(_SCRIPTED).partition("-")
+        if local.startswith(_SCRIPTED) and len(code) == 3 and code.isdecimal():
+            return f"{code} {status} as asked".replace("  ", " ")
+        if local == "drop":
+            await _hang_up(server)
+        envelope.rcpt_tos.append(address)
+        return "250 2.1.5 Ok"
+
+    async def handle_DATA(  # noqa: N802  # as above
+        self, server: SMTP, session: Session, envelope: Envelope
+    ) -> str:
+        letter = _Letter.read(envelope)
+        await self._arrived([letter.reference])
+        deal = self._deal(letter.to)
+        if letter.to.startswith("drop-after-dot@"):
+            deal = Deal(Dial.TAKE_AND_DROP)
+        answer = _CODES[deal.code] if deal.code is not None else _ANSWERS.get(deal.dial, "250")
+        id = await self._keep(
+            reference=letter.reference,
+            to=letter.to,
+            content=letter.content,
+            raw=letter.raw,
+            answer="" if deal.lost else answer,
+            taken=deal.dial in {Dial.ACCEPT, Dial.STALL, Dial.TAKE_AND_DROP},
+            trace=letter.trace,
+        )
+        await self._wait(deal)
+        if deal.lost:
+            await _hang_up(server)
+        return f"250 2.0.0 Ok: queued as {id}" if answer == "250" else answer
+
+
+class _Speaker(SMTP):
+    """One connection."""
+
+    def __init__(
+        self,
+        simulator: SmtpSimulator,
+        connected: Callable[[Breakable], None],
+        gone: Callable[[Breakable], None],
+    ) -> None:
+        super().__init__(
+            simulator,
+            hostname="sandbox.test",
+            ident="Tocsin's sandbox",
+            data_size_limit=LETTER_BYTES_MAX,
+            enable_SMTPUTF8=True,
+            auth_require_tls=False,
+            authenticator=_authenticate,
+            loop=asyncio.get_running_loop(),
+        )
+        self._connected = connected
+        self._gone = gone
+        self.socket: Breakable | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.socket = cast(Breakable, transport)
+        self._connected(self.socket)
+        super().connection_made(transport)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self.socket is not None:
+            self._gone(self.socket)
+        super().connection_lost(error)
+
+
+def _authenticate(
+    _server: SMTP, _session: Session, _envelope: Envelope, _mechanism: str, given: Any
+) -> AuthResult:
+    wanted = LoginPassword(USERNAME.encode(), PASSWORD.encode())
+    # Not handled: the library then says that the credentials are wrong, as servers do.
+    return AuthResult(success=given == wanted, handled=False)
+
+
+async def _hang_up(server: SMTP) -> NoReturn:
+    """End the connection and never answer: that it is lost cancels whoever waits here."""
+    assert isinstance(server, _Speaker)
+    if server.socket is not None:
+        server.socket.abort()
+    await asyncio.Event().wait()
+    raise AssertionError("nothing sets it")
+
+
+@dataclass(frozen=True, slots=True)
+class _Letter:
+    """What arrived, read as a mail program would."""
+
+    reference: str
+    to: str
+    trace: str | None
+    content: Mapping[str, str]
+    raw: bytes
+
+    @classmethod
+    def read(cls, envelope: Envelope) -> _Letter:
+        raw = envelope.original_content or b""
+        letter = email.message_from_bytes(raw, policy=email.policy.default)
+        return cls(
+            reference=str(letter["Message-ID"] or "").strip("<>").partition("@")[0],
+            to=envelope.rcpt_tos[0],
+            trace=str(letter["Traceparent"]) if "Traceparent" in letter else None,
+            content=_content(letter),
+            raw=raw,
+        )
+
+
+def _content(letter: EmailMessage) -> dict[str, str]:
+    content = {"subject": str(letter["Subject"] or "")}
+    for name, kind in (("text", "plain"), ("html", "html")):
+        part = letter.get_body((kind,))
+        if part is not None:
+            content[name] = str(part.get_content())
+    return content
