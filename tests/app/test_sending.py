@@ -77,6 +77,38 @@ async def test_a_caller_is_held_to_the_rate_that_the_settings_say(tmp_path: Path
     await slow.close()
 
 
+async def test_what_reaches_nobody_is_said_with_the_answer(site: SendingSite) -> None:
+    await site.services.stores.audiences.put_group("empty", None, 1)
+    async with await site.client("operator") as client:
+        answer = await client.post(
+            "/v1/send",
+            json={
+                "recipients": [{"group": "ops"}, {"group": "empty"}, "ana"],
+                "content": HELLO,
+                "channels": ["inbox", "email"],
+            },
+        )
+        fine = await client.post("/v1/send", json={"recipients": ["ana"], "content": HELLO})
+        assert answer.text.endswith("}\n")
+    assert answer.status_code == 202, answer.text
+    assert answer.json()["warnings"] == [
+        "the channel 'email' has no provider, so nothing is sent there",
+        "there is no group 'ops', so it reaches nobody",
+        "the group 'empty' has no members",
+    ]
+    assert fine.json()["warnings"] == []
+
+
+async def test_a_misspelt_workflow_is_told_the_nearest(site: SendingSite) -> None:
+    async with await site.client("admin") as client:
+        answer = await client.post("/v1/workflows/notee/trigger", json={"recipients": ["ana"]})
+        missing = await client.get("/v1/groups/ops")
+    assert answer.json()["detail"] == (
+        "there is no published workflow 'notee'; did you mean 'note'?"
+    )
+    assert missing.json()["detail"] == "there is no group 'ops'"
+
+
 @pytest.mark.parametrize("since", ["99999999w", "0001-01-01T00:00:00Z"])
 async def test_the_audit_of_all_there_ever_was_begins_with_the_epoch(
     site: SendingSite, since: str

@@ -33,7 +33,10 @@ class Answer:
         """Return the bytes of the body."""
         if self.body is None:
             return b""
-        return self.body if isinstance(self.body, bytes) else msgspec.json.encode(self.body)
+        if isinstance(self.body, bytes):
+            return self.body
+        # The newline is for whoever reads the answer in a terminal.
+        return msgspec.json.encode(self.body) + b"\n"
 
 
 @dataclass(slots=True)

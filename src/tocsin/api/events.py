@@ -125,7 +125,7 @@ def _outcome(incoming: Incoming, outcome: Sequence[Taken | Problems]) -> tuple[i
             parts.append(msgspec.json.encode(refusal))
     if refused == len(outcome):
         raise _all_refused(incoming, outcome)
-    return (207 if refused else 202), b'{"events":[%b]}' % b",".join(parts)
+    return (207 if refused else 202), b'{"events":[%b]}\n' % b",".join(parts)
 
 
 def _all_refused(incoming: Incoming, outcome: Sequence[Taken | Problems]) -> RequestRefused:

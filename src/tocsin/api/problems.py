@@ -87,4 +87,4 @@ def problem_headers(error: TocsinError) -> list[tuple[bytes, bytes]]:
 
 def encode_problem(error: TocsinError, request_id: str) -> bytes:
     """Return the bytes of the document for *error*."""
-    return msgspec.json.encode(problem_of(error, request_id))
+    return msgspec.json.encode(problem_of(error, request_id)) + b"\n"

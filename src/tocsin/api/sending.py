@@ -11,9 +11,8 @@ from msgspec import UNSET, Meta, UnsetType
 from tocsin.api.endpoint import Answer, Call, Endpoint
 from tocsin.api.idempotency import event_ids
 from tocsin.api.shared import RecipientId, shown_time
-from tocsin.app.accepting.accept import Taken
 from tocsin.app.cancelling import CancelDesk, CancelOutcome, CancelVerdict
-from tocsin.app.sending import Sending
+from tocsin.app.sending import Sending, Sent
 from tocsin.domain.durations import parse_duration
 from tocsin.domain.ids import show_event
 from tocsin.errors import FieldProblem, RequestRefused
@@ -24,10 +23,15 @@ _PREFIX: Final = "can_"
 
 
 class SentAnswer(msgspec.Struct, frozen=True):
-    """The event that the call became; ``duplicate`` says that it had been sent before."""
+    """
+    The event that the call became; ``duplicate`` says that it had been sent before.
+
+    ``warnings`` are what probably was not meant, such as a group that nobody is in.
+    """
 
     event: str
     duplicate: bool
+    warnings: list[str]
 
 
 class CancelInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -108,8 +112,7 @@ class SendingRoutes:
 
     async def trigger(self, call: Call) -> Answer:
         """Accept a trigger."""
-        taken = await self._sending.trigger(call.by, call.path["key"], call.raw, _ids(call))
-        return _sent(taken)
+        return _sent(await self._sending.trigger(call.by, call.path["key"], call.raw, _ids(call)))
 
     async def send(self, call: Call) -> Answer:
         """Accept a message by hand."""
@@ -134,8 +137,9 @@ def _ids(call: Call) -> list[str] | None:
     return None if key is None else event_ids(call.by, key, 1)
 
 
-def _sent(taken: Taken) -> Answer:
-    return Answer(SentAnswer(show_event(taken.key), taken.duplicate), status=202)
+def _sent(sent: Sent) -> Answer:
+    event = show_event(sent.taken.key)
+    return Answer(SentAnswer(event, sent.taken.duplicate, list(sent.warnings)), status=202)
 
 
 def _hold_ms(text: str) -> int:

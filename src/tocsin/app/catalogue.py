@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from tocsin.app.callers import Principal
 from tocsin.app.trail import Notes
 from tocsin.domain.category import Category, Tenant, read_category, read_tenant
-from tocsin.errors import NotFound
+from tocsin.domain.names import no_such
 from tocsin.ports.state import Workflows
 from tocsin.ports.system import Clock
 
@@ -36,10 +36,10 @@ class Catalogue:
 
     async def category(self, key: str) -> Category:
         """Return one; raises `NotFound`."""
-        for category in await self._store.categories():
-            if category.key == key:
-                return category
-        raise NotFound("there is no such category")
+        found = {category.key: category for category in await self._store.categories()}
+        if key not in found:
+            raise no_such("category", key, found)
+        return found[key]
 
     async def categories(self) -> Sequence[Category]:
         """Return all, ordered by key."""
@@ -55,10 +55,10 @@ class Catalogue:
 
     async def tenant(self, key: str) -> Tenant:
         """Return one; raises `NotFound`."""
-        for tenant in await self._store.tenants():
-            if tenant.key == key:
-                return tenant
-        raise NotFound("there is no such tenant")
+        found = {tenant.key: tenant for tenant in await self._store.tenants()}
+        if key not in found:
+            raise no_such("tenant", key, found)
+        return found[key]
 
     async def tenants(self) -> Sequence[Tenant]:
         """Return all, ordered by key."""

@@ -10,6 +10,7 @@ from tocsin.app.people import People
 from tocsin.app.trail import Notes
 from tocsin.domain.audience import Subscription
 from tocsin.domain.conditions import read_condition
+from tocsin.domain.names import no_such
 from tocsin.domain.recipient import Recipient
 from tocsin.errors import NotFound
 from tocsin.ports.state import Audiences
@@ -45,7 +46,7 @@ class Groups:
         """Return (key, name, number of members); raises `NotFound`."""
         found = await self._audiences.group(key)
         if found is None:
-            raise NotFound("there is no such group")
+            raise no_such("group", key)
         return found
 
     async def put(
@@ -60,7 +61,7 @@ class Groups:
     async def delete(self, by: Principal, key: str) -> None:
         """End the group and all memberships; raises `NotFound`."""
         if not await self._audiences.delete_group(key, self._clock.now_ms()):
-            raise NotFound("there is no such group")
+            raise no_such("group", key)
         await self._notes.add(by, "group.delete", f"group/{key}")
 
     async def add(self, by: Principal, key: str, ids: Sequence[str]) -> int:

@@ -11,6 +11,7 @@ import msgspec
 
 from tocsin.app.callers import Principal
 from tocsin.app.trail import Notes
+from tocsin.domain.names import no_such
 from tocsin.domain.workflow import (
     Workflow,
     WorkflowDocument,
@@ -162,7 +163,7 @@ class WorkflowDesk:
         """Make the draft the next version, atomically; raises `NotFound` without a draft."""
         draft = await self._store.draft(key)
         if draft is None:
-            raise NotFound("this workflow has no draft; put one first")
+            raise NotFound(f"the workflow {key!r} has no draft; put one first")
         document = read_document(msgspec.json.decode(draft.document))
         _check_reach(by, document)
         workflow = compile_workflow(document, 0)
@@ -178,7 +179,7 @@ class WorkflowDesk:
         """Switch all runs of a workflow on or off; raises `NotFound`."""
         by.limits.check(workflow=key)
         if not await self._store.set_active(key, active, self._clock.now_ms()):
-            raise NotFound("no workflow with this key is published")
+            raise no_such("published workflow", key, self._registry.keys())
         await self._registry.refresh()
         action = "activate" if active else "deactivate"
         await self._notes.add(by, f"workflow.{action}", f"workflow/{key}")
@@ -188,14 +189,14 @@ class WorkflowDesk:
         draft = await self._store.draft(key)
         versions = await self._store.versions(key)
         if draft is None and not versions:
-            raise NotFound("there is no such workflow")
+            raise no_such("workflow", key, self._registry.keys())
         return draft, versions[0] if versions else None
 
     async def versions(self, key: str) -> Sequence[StoredWorkflow]:
         """Return the published versions, newest first; raises `NotFound`."""
         found = await self._store.versions(key)
         if not found and await self._store.draft(key) is None:
-            raise NotFound("there is no such workflow")
+            raise no_such("workflow", key, self._registry.keys())
         return found
 
     async def published(self) -> Sequence[StoredWorkflow]:

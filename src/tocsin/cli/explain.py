@@ -8,7 +8,7 @@ import click
 
 from tocsin.cli import exits
 from tocsin.cli.client import Client, client_option
-from tocsin.cli.output import json_option, print_json, print_table
+from tocsin.cli.output import json_option, local_time, print_json, print_table
 
 _NOTHING: Final = frozenset({"unknown_event", "unknown_recipient"})
 
@@ -52,7 +52,12 @@ def _print_run(run: dict[str, Any]) -> None:
             ),
         )
         for attempt in delivery["attempts"]:
-            words = (attempt["at"], attempt["kind"], attempt["provider"], attempt["state"])
+            words = (
+                local_time(attempt["at"]),
+                attempt["kind"],
+                attempt["provider"],
+                attempt["state"],
+            )
             click.echo("    " + " ".join(filter(None, words)))
 
 
@@ -61,4 +66,11 @@ def _says(gate: dict[str, Any]) -> str:
 
 
 def _inputs(inputs: dict[str, Any]) -> str:
-    return ", ".join(f"{name}={value}" for name, value in inputs.items() if value is not None)
+    return ", ".join(_input(name, value) for name, value in inputs.items() if value is not None)
+
+
+def _input(name: str, value: Any) -> str:
+    """Instants are for people here; ``--json`` has them as they are."""
+    if name.endswith("_ms") and isinstance(value, int):
+        return f"{name.removesuffix('_ms')}={local_time(value)}"
+    return f"{name}={value}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from tocsin.cli.client import Client, client_option
-from tocsin.cli.output import json_option, print_json, print_table
+from tocsin.cli.output import json_option, local_time, print_json, print_table
 
 
 @click.group()
@@ -67,9 +67,9 @@ def list_keys(client: Client, as_json: bool) -> None:
                 key["id"],
                 key["name"],
                 ", ".join(key["roles"]),
-                key["created_at"],
-                key["expires_at"],
-                key["revoked_at"],
+                local_time(key["created_at"]),
+                local_time(key["expires_at"]),
+                local_time(key["revoked_at"]),
             )
             for key in found["items"]
         ),

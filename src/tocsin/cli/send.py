@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from tocsin.cli.client import Client, client_option
-from tocsin.cli.output import json_option, print_json
+from tocsin.cli.output import json_option, print_json, print_warnings
 from tocsin.cli.reading import recipient_terms
 
 
@@ -48,3 +48,4 @@ def send(
         print_json(answer)
     else:
         click.echo(answer["event"])
+        print_warnings(answer["warnings"])

@@ -8,7 +8,7 @@ from urllib.parse import quote
 import click
 
 from tocsin.cli.client import Client, client_option
-from tocsin.cli.output import json_option, print_json
+from tocsin.cli.output import json_option, print_json, print_warnings
 from tocsin.cli.reading import json_value, recipient_terms
 
 
@@ -52,3 +52,4 @@ def trigger(
         print_json(answer)
     else:
         click.echo(answer["event"])
+        print_warnings(answer["warnings"])

@@ -12,7 +12,7 @@ import click
 
 from tocsin.cli.client import Client, client_option
 from tocsin.cli.exits import ServerRefused
-from tocsin.cli.output import json_option, print_json, print_table
+from tocsin.cli.output import json_option, local_time, print_json, print_table
 from tocsin.cli.reading import document_file
 
 _FILES: Final = (".toml", ".json")
@@ -41,7 +41,7 @@ def list_workflows(client: Client, as_json: bool) -> None:
                 "yes" if each["active"] else "no",
                 each["document"].get("lane", "transactional"),
                 each["document"].get("category", ""),
-                each["at"],
+                local_time(each["at"]),
             )
             for each in found["items"]
         ),

@@ -20,6 +20,7 @@ from tocsin.api.ledger import LedgerRoutes
 from tocsin.api.parts import ApiParts, HttpLimits
 from tocsin.api.sending import SendingRoutes
 from tocsin.api.system import Check
+from tocsin.app.accepting.warnings import CallWarnings
 from tocsin.app.cancelling import CancelDesk
 from tocsin.app.catalogue import Catalogue
 from tocsin.app.fanout_desk import FanoutDesk
@@ -162,8 +163,12 @@ def _workflows(services: Services, notes: Notes) -> WorkflowDesk:
         services.registry,
         notes,
         services.clock,
-        configured=lambda: [name for name, c in services.channels.items() if c.configured],
+        configured=lambda: _configured(services),
     )
+
+
+def _configured(services: Services) -> list[str]:
+    return [name for name, c in services.channels.items() if c.configured]
 
 
 def _endpoints(
@@ -222,9 +227,11 @@ def _sending(services: Services, notes: Notes) -> tuple[Endpoint, ...]:
         services.chance,
         services.follow,
     )
+    warnings = CallWarnings(stores.audiences, lambda: _configured(services))
+    sending = Sending(services.accept, services.registry, warnings)
     fanouts = FanoutDesk(log, stores.fanouts, services.fanouts, notes, clock)
     return (
-        *SendingRoutes(Sending(services.accept, services.registry), cancels).endpoints(),
+        *SendingRoutes(sending, cancels).endpoints(),
         *FanoutRoutes(fanouts).endpoints(),
     )
 
