@@ -80,7 +80,8 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
     for row in cells:
         # Text, because a value may hold what rich would read as markup.
         table.add_row(*(Text(row[n]) for n in sorted(shown)))
-    console = Console(width=width, highlight=False, soft_wrap=False)
+    # The height is not used, but without it rich takes 80 columns for a terminal that is dumb.
+    console = Console(width=width, height=25, highlight=False, soft_wrap=False)
     console.print(table)
     left_out = [name for n, name in enumerate(columns) if n not in shown]
     if left_out:
