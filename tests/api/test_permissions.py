@@ -32,6 +32,9 @@ ROUTES_SERVED_ELSEWHERE = {
     ("POST", "/v1/fanouts/{id}/pause"),
     ("POST", "/v1/fanouts/{id}/resume"),
     ("POST", "/v1/fanouts/{id}/abort"),
+    ("GET", "/v1/pauses"),
+    ("POST", "/v1/pauses"),
+    ("DELETE", "/v1/pauses/{id}"),
     ("POST", "/v1/callbacks/{provider}"),
 }
 """Routes of the table whose handlers the whole server adds (`ApiParts.endpoints`)."""

@@ -301,3 +301,26 @@ def post_event(server: Server, recipient: str, n: int) -> str:
     }
     answer = Client(data=server.folder).call("POST", "/v1/events", document=document)
     return str(answer.json()["events"][0]["id"])
+
+
+def test_something_is_paused_listed_and_resumed(server: Server) -> None:
+    made = tocsin(server, "pause", "--lane", "bulk", "--reason", "too loud", "--json")
+    listed = tocsin(server, "pauses")
+    other = tocsin(server, "resume", "--lane", "critical")
+    ended = tocsin(server, "resume", "--lane", "bulk", "--reason", "quiet again")
+
+    assert made.document["lane"] == "bulk"
+    assert made.document["id"] in listed.out
+    assert "too loud" in listed.out
+    assert other.code == 1
+    assert ended.out == f"{made.document['id']}: lane=bulk goes on; 0 were parked.\n"
+    assert tocsin(server, "pauses", "--json").document == {"items": []}
+    assert tocsin(server, "pause", "--reason", "why").code == 2
+    assert tocsin(server, "resume").code == 2
+
+
+def test_an_audit_ends_some_time_back(server: Server) -> None:
+    done = tocsin(server, "audit", "--since", "2d", "--until", "1d")
+
+    assert done.code == 0
+    assert done.out.startswith("Balanced: nothing was accepted")

@@ -101,5 +101,7 @@ def all_endpoints(parts: ApiParts) -> Sequence[Endpoint]:
         *CatalogueRoutes(parts.catalogue).endpoints(),
         *WorkflowRoutes(parts.workflows).endpoints(),
         *KeyRoutes(parts.keys).endpoints(),
-        *SystemRoutes(parts.checks, parts.registry, parts.look, parts.stopping).endpoints(),
+        *SystemRoutes(
+            parts.checks, parts.registry, parts.look, parts.stopping, parts.paused
+        ).endpoints(),
     )

@@ -9,19 +9,17 @@ import msgspec
 from msgspec import Meta
 
 from tocsin.api.endpoint import Answer, Call, Endpoint
-from tocsin.api.shared import given_time, shown_time
+from tocsin.api.shared import shown_time, time_back
 from tocsin.app.auditing.audit import Auditor
 from tocsin.app.trail import Notes
 from tocsin.domain.audit import Audit, DeliveryLine, EventLine, Missing, summary
-from tocsin.domain.durations import parse_duration
-from tocsin.errors import FieldProblem, RequestRefused
 from tocsin.ports.system import Clock
 
 _AN_HOUR = "1h"
 
 
 class AuditQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which events: accepted since (a duration back from now, or a time), and until."""
+    """Which events: accepted since and until, each a duration back from now or a time."""
 
     since: Annotated[str, Meta(max_length=64)] = _AN_HOUR
     until: Annotated[str, Meta(max_length=64)] | None = None
@@ -92,20 +90,9 @@ class AuditRoutes:
         return Answer(_show(audit))
 
     def _window(self, query: AuditQuery) -> tuple[int, int | None]:
-        return self._since_ms(query.since), given_time(query.until, "/until")
-
-    def _since_ms(self, text: str) -> int:
-        """Return the instant, not before the epoch: events' keys count from there."""
-        if "-" in text:
-            since_ms = given_time(text, "/since")
-            assert since_ms is not None
-            return max(since_ms, 0)
-        try:
-            back_ms = parse_duration(text)
-        except ValueError:
-            problem = FieldProblem("/since", "invalid_time", "write 1h, 30m or a time")
-            raise RequestRefused("a field is wrong, see errors", errors=(problem,)) from None
-        return max(self._clock.now_ms() - back_ms, 0)
+        now_ms = self._clock.now_ms()
+        until_ms = None if query.until is None else time_back(query.until, "/until", now_ms)
+        return time_back(query.since, "/since", now_ms), until_ms
 
 
 def _show(audit: Audit) -> AuditAnswer:

@@ -66,3 +66,5 @@ class ApiParts:
     limits: HttpLimits
     stopping: Callable[[], bool]
     endpoints: Sequence[Endpoint] = ()
+    paused: Callable[[], Sequence[str]] = tuple
+    """What operators have paused, in words."""

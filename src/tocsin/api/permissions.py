@@ -134,6 +134,9 @@ PERMISSIONS: Final[Mapping[Route, Permission]] = {
     ("POST", "/v1/fanouts/{id}/pause"): _OPERATE,
     ("POST", "/v1/fanouts/{id}/resume"): _OPERATE,
     ("POST", "/v1/fanouts/{id}/abort"): _OPERATE,
+    ("GET", "/v1/pauses"): _READ,
+    ("POST", "/v1/pauses"): _OPERATE,
+    ("DELETE", "/v1/pauses/{id}"): _OPERATE,
     ("GET", "/v1/cancels/{id}"): _BY_HAND,
     # A provider signs what it sends; its folder verifies that, see POST's handler.
     ("POST", "/v1/callbacks/{provider}"): _PUBLIC,

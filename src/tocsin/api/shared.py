@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from tocsin.app.texts import KEY_PATTERN, PLAIN
+from tocsin.domain.durations import parse_duration
 from tocsin.domain.instants import parse_instant, show_instant
 from tocsin.domain.reading import KEY
 from tocsin.errors import FieldProblem, RequestRefused
@@ -61,6 +62,23 @@ def given_time(text: str | None, pointer: str) -> int | None:
     except (ValueError, OverflowError):
         detail = "is not a time with an offset, for example 2030-01-31T12:00:00Z"
         problem = FieldProblem(pointer, "invalid_time", detail)
+        raise RequestRefused("a field is wrong, see errors", errors=(problem,)) from None
+
+
+def time_back(text: str, pointer: str, now_ms: int) -> int:
+    """
+    Return the instant that *text* names: a time, or how far back from now (``1h``, ``2d``).
+
+    Never before the epoch, from where the keys of events count. Raises `RequestRefused`.
+    """
+    if "-" in text:
+        at_ms = given_time(text, pointer)
+        assert at_ms is not None
+        return max(at_ms, 0)
+    try:
+        return max(now_ms - parse_duration(text), 0)
+    except ValueError:
+        problem = FieldProblem(pointer, "invalid_time", "write 1h, 30m or a time")
         raise RequestRefused("a field is wrong, see errors", errors=(problem,)) from None
 
 

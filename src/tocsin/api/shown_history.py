@@ -8,6 +8,7 @@ from tocsin.api.shared import shown_time
 from tocsin.app.history.ledger import EventView, NoteView, ShownDelivery, ShownNote
 from tocsin.domain.ids import accepted_ms, show_delivery, show_event, show_fanout, show_notification
 from tocsin.domain.inbox import ItemState
+from tocsin.domain.pauses import until_unless_resumed
 from tocsin.domain.records import Attempt, PlannedRun, Settled
 
 
@@ -97,6 +98,7 @@ class AttemptAnswer(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     reason: str
     known: bool
     provider_id: str | None
+    detail: str
 
 
 class EngagementAnswer(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -212,7 +214,9 @@ def _delivery(shown: ShownDelivery) -> DeliveryAnswer:
         rule=decision.rule if own else "",
         decided_at=shown_time(shown.planned.decided_ms),
         at=shown_time(shown.standing.at_ms),
-        until=shown_time(decision.until_ms) if shown.standing.state == "deferred" else None,
+        until=shown_time(until_unless_resumed(decision.until_ms))
+        if shown.standing.state == "deferred"
+        else None,
     )
 
 
@@ -228,6 +232,7 @@ def show_attempt(record: Attempt | Settled) -> AttemptAnswer:
             reason="",
             known=True,
             provider_id=None,
+            detail="",
         )
     return AttemptAnswer(
         kind="receipt" if record.receipt else "outcome",
@@ -238,6 +243,7 @@ def show_attempt(record: Attempt | Settled) -> AttemptAnswer:
         reason=record.reason,
         known=record.known,
         provider_id=record.provider_id,
+        detail=record.detail,
     )
 
 

@@ -21,10 +21,15 @@ class HealthAnswer(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class ReadyAnswer(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """Each check by name: ``ok`` or what is amiss."""
+    """
+    Each check by name: ``ok`` or what is amiss.
+
+    ``paused`` is what operators have stopped: the server is ready all the same, since it accepts.
+    """
 
     ready: bool
     checks: dict[str, str]
+    paused: list[str]
 
 
 class SystemRoutes:
@@ -36,12 +41,14 @@ class SystemRoutes:
         registry: CollectorRegistry,
         look: Callable[[], Awaitable[None]],
         stopping: Callable[[], bool],
+        paused: Callable[[], Sequence[str]],
     ) -> None:
         """*look* is awaited before metrics are shown: for those that have to be read."""
         self._checks = checks
         self._registry = registry
         self._look = look
         self._stopping = stopping
+        self._paused = paused
 
     def endpoints(self) -> Sequence[Endpoint]:
         """Return the routes."""
@@ -74,7 +81,8 @@ class SystemRoutes:
         if self._stopping():
             found["process"] = "stopping"
         good = all(said == "ok" for said in found.values())
-        return Answer(ReadyAnswer(ready=good, checks=found), status=200 if good else 503)
+        answer = ReadyAnswer(ready=good, checks=found, paused=list(self._paused()))
+        return Answer(answer, status=200 if good else 503)
 
     async def metrics(self, call: Call) -> Answer:
         """Answer the metrics as text."""

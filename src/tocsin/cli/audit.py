@@ -26,7 +26,7 @@ _DELIVERIES = (
 @click.command()
 @client_option
 @click.option("--since", default="1h", show_default=True, help="A time, or how far back.")
-@click.option("--until", help="A time; now when absent.")
+@click.option("--until", help="A time, or how far back; now when absent.")
 @click.option("--repair", is_flag=True, help="Route again what the log holds and no plan names.")
 @json_option
 def audit(client: Client, since: str, until: str | None, repair: bool, as_json: bool) -> int:

@@ -314,9 +314,29 @@ def summary(audit: Audit) -> str:
     """Return the audit as one sentence."""
     accepted = sum(line.accepted for line in audit.events.values())
     planned = sum(line.planned for by in audit.deliveries.values() for line in by.values())
-    counted = f"{accepted} events and {planned} deliveries"
-    rest = f", {audit.pending} of them pending" if audit.pending else ""
-    young = f"; {audit.settling} are younger than a minute and settling" if audit.settling else ""
-    if audit.balanced:
-        return f"Balanced: {counted} are accounted for{rest}{young}."
-    return f"Not balanced: {audit.violations} of {counted} are not accounted for{rest}{young}."
+    waiting = sum(line.waiting for line in audit.events.values())
+    counted = f"{_count(accepted, 'event')} and {_count(planned, 'delivery', 'deliveries')}"
+    rests = []
+    if waiting:
+        rests.append(f"{_count(waiting, 'event')} {_verb(waiting, 'waits', 'wait')} to be routed")
+    if audit.pending:
+        pending = _count(audit.pending, "delivery", "deliveries")
+        rests.append(f"{pending} {_verb(audit.pending, 'is', 'are')} pending")
+    if audit.settling:
+        young = _verb(audit.settling, "is", "are")
+        rests.append(f"{audit.settling} {young} younger than a minute and settling")
+    rest = "".join(f"; {each}" for each in rests)
+    if not audit.balanced:
+        verb = _verb(audit.violations, "is", "are")
+        return f"Not balanced: {audit.violations} of {counted} {verb} not accounted for{rest}."
+    if not accepted and not planned:
+        return f"Balanced: nothing was accepted and nothing planned in this time{rest}."
+    return f"Balanced: {counted} are accounted for{rest}."
+
+
+def _count(number: int, one: str, many: str = "") -> str:
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def _verb(number: int, one: str, many: str) -> str:
+    return one if number == 1 else many

@@ -50,6 +50,8 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     recomputed_differs: bool = False
     """The gates, computed again from what is stored, do not give the recorded decision."""
     waits_until_ms: int | None = None
+    pause: str = ""
+    """The rule of the pause that it waits for: who and why (`tocsin.domain.pauses`)."""
     trail: Sequence[Attempt | Settled] = ()
     engagement: ItemState | None = None
 
@@ -129,6 +131,9 @@ def delivery_clause(delivery: Delivery) -> str:
     match delivery.state:
         case "sent" | "delivered":
             return _arrived(delivery, channel, at)
+        case "deferred" if delivery.reason == Reason.PAUSED:
+            since = show_instant(delivery.at_ms)
+            return f"has not got it by {channel} yet: it is paused since {since} [{delivery.pause}]"
         case "deferred":
             until = show_instant(delivery.waits_until_ms or delivery.decision.until_ms or 0)
             return f"will get it by {channel} after {until} because {_because(delivery)}"

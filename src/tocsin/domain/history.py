@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -13,7 +13,7 @@ from tocsin.domain.delivery import State
 from tocsin.domain.follow import INBOX
 from tocsin.domain.ids import EventKey, delivery_key, notification_key
 from tocsin.domain.reasons import Outcome, Reason, Verdict
-from tocsin.domain.records import Broadcast, Plan, PlannedRun
+from tocsin.domain.records import Attempt, Broadcast, Plan, PlannedRun, Settled
 
 STATE_OF: Final = {
     Verdict.SEND: State.PENDING,
@@ -152,6 +152,24 @@ def chunk_notes(
             deliveries=(*(before.deliveries if before is not None else ()), planned),
         )
     return found
+
+
+def last_word(trail: Sequence[Attempt | Settled]) -> Settled | None:
+    """Return what a delivery's workers said last, None where nothing follows an attempt."""
+    for record in reversed(trail):
+        if isinstance(record, Attempt):
+            return None
+        if not record.receipt:
+            return record
+    return None
+
+
+def refined(now: Standing, trail: Sequence[Attempt | Settled]) -> Standing:
+    """Return where a delivery stands that is handed over: it may wait there."""
+    last = last_word(trail)
+    if now.state != State.PENDING or last is None or last.state != State.DEFERRED:
+        return now
+    return Standing(last.state, last.reason, last.at_ms)
 
 
 def standing(planned: Planned, settled: Mapping[bytes, Standing]) -> Standing:

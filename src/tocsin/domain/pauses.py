@@ -79,6 +79,11 @@ class Pause(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.id} by {self.by}: {self.reason}"[:_RULE_CHARACTERS_MAX]
 
 
+def until_unless_resumed(until_ms: int | None) -> int | None:
+    """Return until when a delivery waits that is parked, None where only a resume ends it."""
+    return None if until_ms == UNTIL_RESUMED_MS else until_ms
+
+
 def pause_of(rule: str) -> str:
     """Return the id of the pause that a decision's rule, or an outcome's detail, names."""
     return rule.partition(" ")[0]

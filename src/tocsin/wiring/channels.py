@@ -149,6 +149,11 @@ class Delivery:
 
     lanes: Sequence[LaneDelivery]
     callbacks: Callbacks
+    fleet: Fleet
+
+    def providers(self) -> frozenset[str]:
+        """Return the names of those that are configured."""
+        return frozenset(self.fleet.by_name())
 
     def loops(self) -> list[Coroutine[Any, Any, None]]:
         """Return what runs in the background: nothing when no provider is configured."""
@@ -213,4 +218,4 @@ def build_delivery(
 
     lanes = [lane_of(fleet.channels[name], lane) for name in fleet.providers for lane in LANES]
     callbacks = Callbacks(fleet.by_name(), histories, stores.orphans, health, clock)
-    return Delivery(lanes, callbacks)
+    return Delivery(lanes, callbacks, fleet)

@@ -14,6 +14,7 @@ from tocsin.app.history.finding import Finder
 from tocsin.app.history.gates import GatesAgain
 from tocsin.app.history.ledger import Ledger
 from tocsin.app.history.meaning import MeaningStep
+from tocsin.app.pausing.gate import PauseGate
 from tocsin.app.routing.audiences import AudienceStep
 from tocsin.app.routing.workflows import RunWorkflows
 from tocsin.app.workflows import WorkflowRegistry
@@ -39,6 +40,7 @@ def build_history(
     registry: WorkflowRegistry,
     workflows: RunWorkflows,
     channels: Mapping[str, ChannelFacts],
+    pauses: PauseGate,
     clock: Clock,
     tell: Callable[[int], None],
 ) -> History:
@@ -57,7 +59,10 @@ def build_history(
         stores.fanouts,
         stores.blobs,
         MeaningStep(stores.audiences, reader, stores.recipients),
-        DeliveriesStep(stores.recipients, stores.timers, storage.ledger, storage.inbox, gates),
+        DeliveriesStep(
+            stores.recipients, stores.timers, storage.ledger, storage.inbox, gates, pauses
+        ),
+        pauses,
     )
     auditor = Auditor(storage.log, storage.ledger, stores.timers, clock)
     return History(ledger, explainer, auditor, AuditWatch(auditor, clock, tell))

@@ -44,6 +44,7 @@ from tocsin.gateway.server import Scheduler, SocketServer, SocketSettings
 from tocsin.gateway.sessions import Sessions
 from tocsin.wiring.checks import build_checks
 from tocsin.wiring.metrics import build_backlog, show_metrics
+from tocsin.wiring.operating import operating_endpoints, operating_numbers
 from tocsin.wiring.services import Services
 from tocsin.wiring.storage import JOINT, SPLIT
 
@@ -102,6 +103,7 @@ def build_driving(
         sockets,
         sessions,
         lag,
+        operating_numbers(services),
     )
     return Driving(Api(parts), sockets, sessions, keys, optouts, lag)
 
@@ -140,6 +142,7 @@ def _parts(
         look=look,
         limits=limits,
         stopping=stopping,
+        paused=lambda: [each.scope.words() for each in services.pauses.now.in_force],
         endpoints=_endpoints(services, notes, repeats, limits),
     )
 
@@ -182,6 +185,7 @@ def _endpoints(
         *_inbox(services, limits).endpoints(),
         *_sending(services, notes),
         *_history(services, notes),
+        *operating_endpoints(services, notes),
         *CallbackRoutes(services.delivery.callbacks).endpoints(),
     )
 

@@ -46,8 +46,9 @@ def show_metrics(
     sockets: SocketServer[Session],
     sessions: Sessions,
     lag: LoopLag,
+    more: Mapping[str, Numbers],
 ) -> None:
-    """Let *registry* show all that is counted."""
+    """Let *registry* show all that is counted; *more* are sources from elsewhere."""
     numbers: dict[str, Numbers] = {
         "tocsin_events_accepted": lambda: [((lane,), events.accepted[lane]) for lane in LANES],
         "tocsin_events_refused": lambda: [((), events.refused)],
@@ -67,6 +68,7 @@ def show_metrics(
         "tocsin_sockets_open": lambda: [((), len(sockets))],
         "tocsin_socket_messages": lambda: [((), sessions.sent)],
         **_store_numbers(storage.writers),
+        **more,
     }
     shapes: dict[str, Shapes] = {
         "tocsin_delivery_seconds": lambda: [(k, _shape(h)) for k, h in messages.seconds.items()],

@@ -213,6 +213,7 @@ async def _services(
             ground.registry,
             ground.workflows,
             ground.channels,
+            ground.pauses,
             clock,
             violations.set,
         ),

@@ -186,10 +186,10 @@ def test_lines_add_up() -> None:
 @pytest.mark.parametrize(
     ("violations", "expected"),
     [
-        (0, "Balanced: 3 events and 2 deliveries are accounted for, 1 of them pending."),
+        (0, "Balanced: 3 events and 2 deliveries are accounted for; 1 delivery is pending."),
         (
             2,
-            "Not balanced: 2 of 3 events and 2 deliveries are not accounted for, 1 of them pending.",
+            "Not balanced: 2 of 3 events and 2 deliveries are not accounted for; 1 delivery is pending.",
         ),
     ],
 )
@@ -205,3 +205,25 @@ def test_the_summary_is_one_sentence(violations: int, expected: str) -> None:
 
     assert summary(audit) == expected
     assert audit.balanced is (violations == 0)
+
+
+def test_one_of_a_kind_is_said_in_the_singular() -> None:
+    audit = Audit(
+        window=WINDOW,
+        events={"bulk": EventLine(accepted=1, waiting=1)},
+        deliveries={"bulk": {"inbox": DeliveryLine(planned=1, sent=1)}},
+        violations=0,
+        settling=1,
+        missing=(),
+    )
+
+    assert summary(audit) == (
+        "Balanced: 1 event and 1 delivery are accounted for; 1 event waits to be routed;"
+        " 1 is younger than a minute and settling."
+    )
+
+
+def test_an_empty_window_is_said_to_be_empty() -> None:
+    audit = Audit(window=WINDOW, events={}, deliveries={}, violations=0, settling=0, missing=())
+
+    assert summary(audit) == "Balanced: nothing was accepted and nothing planned in this time."

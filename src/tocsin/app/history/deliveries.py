@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
+
 from tocsin.app.history.gates import GatesAgain, gates_of
+from tocsin.app.pausing.gate import PauseGate
 from tocsin.app.routing.inputs import Input
 from tocsin.domain.case import Case
+from tocsin.domain.delivery import State
 from tocsin.domain.explain import Delivery, differs, with_rule
 from tocsin.domain.follow import INBOX
-from tocsin.domain.history import Note, Planned, Standing, standing
+from tocsin.domain.history import Note, Planned, Standing, last_word, refined, standing
 from tocsin.domain.ids import RECIPIENT_NUMBER_MAX
 from tocsin.domain.inbox import ItemState
-from tocsin.domain.reasons import Verdict
+from tocsin.domain.pauses import until_unless_resumed
+from tocsin.domain.reasons import Reason, Verdict
 from tocsin.domain.recipient import Recipient
 from tocsin.domain.workflow import Workflow
 from tocsin.ports.state import Recipients, Timers
@@ -29,7 +34,9 @@ class DeliveriesStep:
         ledger: LedgerView,
         inbox: InboxView,
         gates: GatesAgain,
+        pauses: PauseGate,
     ) -> None:
+        self._pauses = pauses
         self._recipients = recipients
         self._timers = timers
         self._ledger = ledger
@@ -64,7 +71,29 @@ class DeliveriesStep:
         }
         waits = {timer.about: timer.due_ms for timer in await self._timers.waiting(keys)}
         engaged = await self._engagement(recipient, notification, planned)
-        return [await self._one(each, case, settled, waits, engaged) for each, case in planned]
+        return [
+            self._paused(await self._one(each, case, settled, waits, engaged), case.workflow.lane)
+            for each, case in planned
+        ]
+
+    def _paused(self, told: Delivery, lane: str) -> Delivery:
+        """Say by whom and why a delivery is paused; what waits in the log is looked up now."""
+        decision, last = told.decision, last_word(told.trail)
+        if told.reason == Reason.PAUSED:
+            rule = (
+                decision.rule if decision.reason is Reason.PAUSED else last.detail if last else ""
+            )
+            return msgspec.structs.replace(told, pause=rule)
+        pause = self._pauses.stopped(decision.channel, lane)
+        if told.state != State.PENDING or pause is None:
+            return told
+        return msgspec.structs.replace(
+            told,
+            state=State.DEFERRED,
+            reason=Reason.PAUSED,
+            at_ms=max(told.at_ms, pause.at_ms),
+            pause=pause.rule,
+        )
 
     async def _one(
         self,
@@ -74,7 +103,8 @@ class DeliveriesStep:
         waits: dict[bytes, int],
         engaged: ItemState | None,
     ) -> Delivery:
-        now = standing(planned, settled)
+        trail = await self._ledger.attempts(planned.delivery)
+        now = refined(standing(planned, settled), trail)
         sent = planned.decision.verdict is Verdict.SEND
         gates = gates_of(case, planned.decision)
         decision = with_rule(planned.decision, gates)
@@ -87,8 +117,8 @@ class DeliveriesStep:
             at_ms=now.at_ms,
             gates=gates,
             recomputed_differs=differs(decision, gates),
-            waits_until_ms=waits.get(planned.delivery),
-            trail=await self._ledger.attempts(planned.delivery),
+            waits_until_ms=until_unless_resumed(waits.get(planned.delivery)),
+            trail=trail,
             engagement=engaged if sent and decision.channel == INBOX else None,
         )
 

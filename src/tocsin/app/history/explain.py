@@ -11,6 +11,7 @@ from pyroaring import BitMap
 from tocsin.app.history.deliveries import DeliveriesStep
 from tocsin.app.history.finding import Finder, LaneEvent
 from tocsin.app.history.meaning import MeaningStep
+from tocsin.app.pausing.gate import PauseGate
 from tocsin.app.routing.inputs import Input
 from tocsin.app.routing.workflows import RunWorkflows
 from tocsin.domain.explain import Run, sentence, summary_outcome
@@ -55,7 +56,9 @@ class Explainer:
         blobs: Blobs,
         meaning: MeaningStep,
         deliveries: DeliveriesStep,
+        pauses: PauseGate,
     ) -> None:
+        self._pauses = pauses
         self._finder = finder
         self._recipients = recipients
         self._workflows = workflows
@@ -118,6 +121,9 @@ class Explainer:
         plan = lane.own
         if plan is None:
             detail = f"accepted at {show_instant(lane.event.accepted_ms)} and not routed yet"
+            pause = self._pauses.now.stops_lane(lane.lane)
+            if pause is not None:
+                detail += f": the lane {lane.lane} is paused [{pause.rule}]"
             return [
                 Run(workflow=key, version=v, lane=lane.lane, outcome="waiting", detail=detail)
                 for key, v, _ in lane.event.workflows

@@ -11,6 +11,7 @@ from tocsin.domain.case import Case, ChannelFacts
 from tocsin.domain.decide import trace
 from tocsin.domain.decision import Decision, GateResult
 from tocsin.domain.explain import CLAIM_RULE
+from tocsin.domain.pauses import until_unless_resumed
 from tocsin.domain.reasons import Reason
 from tocsin.domain.recipient import Recipient
 from tocsin.domain.workflow import Workflow
@@ -86,6 +87,16 @@ def gates_of(case: Case, decision: Decision) -> list[GateResult]:
         return gates
     if decision.reason is Reason.RENDER_FAILED:
         gates.append(GateResult("render", False, {}, decision.rule, Reason.RENDER_FAILED))
+    elif decision.reason is Reason.PAUSED:
+        paused = GateResult(
+            "pause",
+            False,
+            {},
+            decision.rule,
+            Reason.PAUSED,
+            until_unless_resumed(decision.until_ms),
+        )
+        gates.append(paused)
     elif decision.rule == CLAIM_RULE:
         gates.append(GateResult("claim", False, {}, decision.rule, Reason.CANCELLED))
     return gates

@@ -16,6 +16,7 @@ from tocsin.domain.history import (
     chunk_notes,
     notes,
     outcome,
+    refined,
     standing,
 )
 from tocsin.domain.ids import NotificationKey, notification_parts
@@ -226,10 +227,15 @@ class Ledger:
         ]
 
     async def _whole(self, note: Note) -> NoteView:
-        shown = (await self.shown([note]))[0]
         trail = {
             each.delivery: await self._view.attempts(each.delivery) for each in note.deliveries
         }
+        plain = (await self.shown([note]))[0]
+        deliveries = [
+            each._replace(standing=refined(each.standing, trail[each.planned.delivery]))
+            for each in plain.deliveries
+        ]
+        shown = plain._replace(deliveries=deliveries)
         items = await self._inbox.by_key(note.recipient, [note.key])
         return NoteView(shown, trail, items[0].state if items else None)
 

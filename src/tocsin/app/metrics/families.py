@@ -79,6 +79,12 @@ FAMILIES: Final = (
         ("lane",),
     ),
     Family(
+        "tocsin_pauses",
+        "gauge",
+        "Pauses in force, by what they name; a label that is empty is not named.",
+        ("lane", "channel", "workflow", "provider"),
+    ),
+    Family(
         "tocsin_store_commit_seconds",
         "histogram",
         "Time of a group's transaction, its sync to the disk included.",
