@@ -32,6 +32,8 @@ class Socket:
     recipient: str
     frames: Counter[str] = field(default_factory=Counter)
     said: list[str] = field(default_factory=list)
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Whoever writes a frame in pieces holds it."""
 
 
 @dataclass
@@ -48,6 +50,8 @@ class Behaviour:
     """Deliver everything twice."""
     drop_every: int = 0
     """Deliver nothing for every n-th event."""
+    hang_up_after: int = 0
+    """Close a recipient's first socket instead of delivering the n-th event of all."""
 
 
 class Stub:
@@ -56,6 +60,8 @@ class Stub:
     def __init__(self, behaviour: Behaviour | None = None) -> None:
         self.behaviour = behaviour or Behaviour()
         self.sockets: dict[str, Socket] = {}
+        self._events = 0
+        self._missed: list[dict[str, Any]] = []
         self.requests = 0
         self.accepted = 0
         self.people = 0
@@ -182,17 +188,25 @@ class Stub:
                 socket.frames[event.opcode.name] += 1
                 if event.opcode is Opcode.TEXT:
                     socket.said.append(bytes(event.data).decode())
+                    missed, self._missed = self._missed, []
+                    for each in missed:
+                        await self._deliver(each)
             writer.write(b"".join(protocol.data_to_send()))
         protocol.receive_eof()
 
     async def _deliver(self, event: dict[str, Any]) -> None:
         self.samples.append(event)
+        self._events += 1
         if event["type"] == "bench.everyone":
             self.news = True
             return
         data = event["data"]
         socket = self.sockets.get(data["customer_id"])
         drop = self.behaviour.drop_every
+        if socket is not None and self._events == self.behaviour.hang_up_after:
+            self.sockets.pop(socket.recipient).writer.close()
+            self._missed.append(event)
+            return
         if socket is None or (drop and int(event["subject"].partition("/")[2]) % drop == 0):
             return
         item = {
@@ -225,10 +239,11 @@ class Stub:
         protocol.send_ping(b"between two fragments")
         protocol.send_continuation(text[50:], fin=True)
         data = b"".join(protocol.data_to_send())
-        for at in range(0, len(data), 37):
-            writer.write(data[at : at + 37])
-            # Lets others run, so that the client reads frames in pieces.
-            await asyncio.sleep(0)
+        async with socket.turn:
+            for at in range(0, len(data), 37):
+                writer.write(data[at : at + 37])
+                # Lets others run, so that the client reads frames in pieces.
+                await asyncio.sleep(0)
 
 
 def _fields(lines: list[str]) -> list[tuple[str, str, str]]:

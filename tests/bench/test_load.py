@@ -169,3 +169,19 @@ async def test_a_wrong_token_is_reported_not_waited_for(tmp_path: Path) -> None:
         results = await generate(stub, tmp_path, "--mode", "hold", "--seconds", "0.1")
     assert results["handshakes_failed"] == 5
     assert results["sockets_open"] == 0
+
+
+async def test_a_lost_socket_returns_and_resumes_where_it_was(tmp_path: Path) -> None:
+    async with Stub(Behaviour(hang_up_after=50)) as stub:
+        results = await generate(stub, tmp_path, *OPEN, "--reconnect", "0.1", people=1)
+        said = stub.sockets["p0"].said
+    assert [json.loads(each) for each in said] == [{"type": "resume", "cursor": "0"}]
+    assert results["sockets_returned"] == results["sockets_closed"] == 1
+    assert results["handshakes_failed"] == 0
+    assert results["away"]["count"] == 1
+
+
+async def test_the_type_of_the_events_can_be_chosen(tmp_path: Path) -> None:
+    async with Stub() as stub:
+        await generate(stub, tmp_path, *OPEN, "--type", "bench.critical")
+        assert {each["type"] for each in stub.samples} == {"bench.critical"}
