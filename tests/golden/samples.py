@@ -101,6 +101,7 @@ _PLANS = (
         locale="de",
         released=_TIMER,
         event_position=2,
+        producer="shop",
     ),
 )
 _ITEMS = (
@@ -171,6 +172,7 @@ _HANDOFFS = (
         expires_ms=_MS + 5,
         trace=_TRACE,
         plan=(1, 2, 3),
+        producer="shop",
     ),
 )
 _RETRIES = (Retry(_TIMER, _MS, _HANDOFFS[0]), Retry(_TIMER, _MS, _HANDOFFS[1], attempts=2))

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import structlog
 
-from tocsin.app.delivering.address_health import AddressHealth
+from tocsin.app.delivering.address_health import AddressHealth, Deaths
 from tocsin.app.delivering.histories import Histories
 from tocsin.app.delivering.providers import Wired
 from tocsin.app.delivering.receipts import packed, receipt_record
@@ -69,7 +69,7 @@ class Callbacks:
                 kept = packed(receipt)
                 await self._orphans.keep(name, receipt.reference, kept, callback.received_ms)
         await self._look_again(name, {delivery: about[delivery] for delivery in early})
-        await self._bury(about)
+        await self._bury(name, about)
 
     async def _tell(self, name: str, about: Mapping[bytes, Sequence[Receipt]]) -> Sequence[bytes]:
         """Write down what is about known outcomes; returns those it is too early for."""
@@ -99,13 +99,13 @@ class Callbacks:
             name, {each: kept[each] for each in ready if (name, show_delivery(each)) in taken}
         )
 
-    async def _bury(self, about: Mapping[bytes, Sequence[Receipt]]) -> None:
+    async def _bury(self, name: str, about: Mapping[bytes, Sequence[Receipt]]) -> None:
         dead = {
             (notification_parts(NotificationKey(d[:16])).recipient, int.from_bytes(d[17:19], "big"))
             for d, receipts in about.items()
             if any(receipt.dead_address for receipt in receipts)
         }
-        await self._health.bury(dead, self._clock.now_ms())
+        await self._health.bury({name: Deaths(dead, len(about))}, self._clock.now_ms())
 
 
 def _is_known(history: History) -> bool:

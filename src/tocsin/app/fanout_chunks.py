@@ -255,4 +255,5 @@ def _handoffs(
             planned_ms=now_ms,
             expires_ms=expires_ms,
             trace=work.event.trace,
+            producer=work.event.producer,
         )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 
 import structlog
 
+from tocsin.app.waiting import first_of, set_
 from tocsin.domain.records import Poison, Record, decode
 from tocsin.errors import Unavailable
 from tocsin.ports.log import Log, Output
@@ -60,7 +61,7 @@ class TimerStep:
         if due_ms is None:
             await self._armed.wait()
         elif due_ms > self._clock.now_ms():
-            await _first_of(self._clock.sleep_until(due_ms), _until(self._armed))
+            await first_of(self._clock.sleep_until(due_ms), set_(self._armed))
         # Else it came due just now, or will be durable in a moment: look again.
 
 
@@ -75,16 +76,3 @@ def outputs_of(due: Sequence[Timer]) -> list[Output]:
             continue
         gathered.setdefault((timer.topic, timer.partition), []).append(record)
     return [Output(topic, partition, records) for (topic, partition), records in gathered.items()]
-
-
-async def _until(event: asyncio.Event) -> None:
-    await event.wait()
-
-
-async def _first_of(*waits: Coroutine[Any, Any, None]) -> None:
-    """Return when one of *waits* has ended; the others are given up."""
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(each) for each in waits]
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in tasks:
-            task.cancel()

@@ -193,6 +193,24 @@ class Deliver(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         int,
         Meta(ge=1, le=100_000, description="Most messages in hand for each channel and lane."),
     ] = 2_000
+    read_ahead_max: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=1_000_000,
+            description="Most messages read for each channel and lane; among them producers take"
+            " turns.",
+        ),
+    ] = 10_000
+    parked_max: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=1_000_000,
+            description="Most messages of each channel and lane that wait as timers for a provider"
+            " while others go on; then the lane waits in the log.",
+        ),
+    ] = 10_000
     calls_max: Annotated[
         int,
         Meta(ge=1, le=10_000, description="Most calls under way for each channel and lane."),

@@ -31,6 +31,10 @@ class History(msgspec.Struct):
     open: Attempt | None = None
     state: str = ""
     last: Attempt | None = None
+    again: bool = False
+    """The last attempt is known not to have been taken, and whoever made it makes another."""
+    unknown_provider: str | None = None
+    """Who may have taken it without our hearing of it: nobody else may be called any more."""
     receipts: frozenset[tuple[str, str, str]] = frozenset()
     """(provider, state, reason) of each: a repeated callback says nothing new."""
 
@@ -39,12 +43,15 @@ class History(msgspec.Struct):
         if isinstance(record, Attempt):
             if record.number > self.attempts:
                 self.attempts, self.open = record.number, record
-                self.last = record
+                self.last, self.again = record, False
             return
         if record.receipt:
             self.receipts |= {(record.provider, record.state, record.reason)}
-        elif self.open is not None and record.attempt >= self.open.number:
+        elif record.attempt and record.attempt == self.attempts:
             self.open = None
+            self.again = record.state == State.PENDING
+        if not record.known and record.provider:
+            self.unknown_provider = record.provider
         if record.state in _FINAL and self.state not in _FINAL:
             self.state = record.state
 
@@ -52,6 +59,11 @@ class History(msgspec.Struct):
     def provider(self) -> str | None:
         """The provider of the last attempt."""
         return None if self.last is None else self.last.provider
+
+    @property
+    def bound(self) -> str | None:
+        """The provider that may have taken it without our hearing of it: it keeps the delivery."""
+        return self.unknown_provider if self.open is None else self.open.provider
 
     @property
     def ended(self) -> bool:
@@ -64,7 +76,9 @@ class History(msgspec.Struct):
             return Standing.ENDED
         if self.open is not None:
             return Standing.UNKNOWN
-        return Standing.READY if self.attempts <= attempts_before else Standing.SUPERSEDED
+        if self.again or self.attempts <= attempts_before:
+            return Standing.READY
+        return Standing.SUPERSEDED
 
 
 def history(records: Iterable[Attempt | Settled]) -> History:

@@ -81,4 +81,5 @@ def _handoff(
         expires_ms=run.expires_ms,
         trace=plan.trace,
         plan=source,
+        producer=plan.producer,
     )

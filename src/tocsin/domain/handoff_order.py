@@ -3,7 +3,9 @@ Who waits behind whom: first hand-offs to one address keep their order past a me
 
 A message that is to be tried again is the *head* of its line, a recipient's address on one channel
 and lane; what comes after it is parked behind it, until it has settled, but no longer than the
-lane's patience. A message that waits for another reason (quiet hours) has left the line.
+lane's patience. So is one whose provider is left alone for a while; what comes after it could not
+go either, so patience begins when the provider may be called again. A message that waits for
+another reason (quiet hours) has left the line.
 
 Everything here follows from records of ``outcomes``, so whoever takes over a partition has the same
 lines after reading them.
@@ -18,12 +20,21 @@ from tocsin.domain.delivery import DeliveryReason, State
 from tocsin.domain.reasons import Reason
 from tocsin.domain.records import Attempt, Settled
 
+FOR_PROVIDER: Final = frozenset({DeliveryReason.PROVIDER_OPEN, DeliveryReason.PROVIDER_BUSY})
+
 PATIENCE_MS: Final = {"critical": 30_000, "transactional": 900_000, "bulk": 900_000}
 
 
 def line_of(delivery: bytes) -> bytes:
     """Return what names a delivery's line: its recipient and the number of its address."""
     return delivery[11:16] + delivery[17:19]
+
+
+def _holds_line(record: Settled) -> bool:
+    """Return whether who comes after must wait for it."""
+    if record.reason == Reason.PAUSED:
+        return False
+    return bool(record.attempt) or record.reason in FOR_PROVIDER
 
 
 @dataclass(slots=True)
@@ -55,13 +66,18 @@ class HandoffOrder:
         place = list(line.parked).index(delivery) if delivery in line.parked else len(line.parked)
         return min(max(line.until_ms, now_ms) + 1 + place, line.ends_ms)
 
+    def passed(self, delivery: bytes, now_ms: int) -> bool:
+        """Return whether *delivery* goes before one that it has waited for long enough."""
+        line = self._lines.get(line_of(delivery))
+        return line is not None and line.ends_ms <= now_ms and line.head not in {None, delivery}
+
     def take(self, record: Attempt | Settled, position: int) -> None:
         """Follow one record of ``outcomes``, at its *position*."""
         line = self._lines.get(line_of(record.delivery))
         if isinstance(record, Attempt):
             if line is not None:
                 line.parked.pop(record.delivery, None)
-        elif record.state == State.DEFERRED and record.attempt and record.reason != Reason.PAUSED:
+        elif record.state == State.DEFERRED and _holds_line(record):
             self._fail(line, record, position)
         elif line is not None and not record.receipt:
             if record.reason == DeliveryReason.BEHIND_ANOTHER:
@@ -88,10 +104,13 @@ class HandoffOrder:
 
     def _fail(self, line: _Line | None, record: Settled, position: int) -> None:
         until_ms = record.until_ms or record.at_ms
+        begin_ms = until_ms if record.reason in FOR_PROVIDER else record.at_ms
         if line is None or line.ends_ms <= record.at_ms:
-            ends_ms = record.at_ms + self._patience_ms
+            ends_ms = begin_ms + self._patience_ms
             name = line_of(record.delivery)
             self._lines[name] = _Line(record.delivery, until_ms, ends_ms, position)
         elif line.head in {None, record.delivery}:
             line.head, line.until_ms = record.delivery, until_ms
             line.parked.pop(record.delivery, None)
+            if record.reason in FOR_PROVIDER:
+                line.ends_ms = max(line.ends_ms, begin_ms + self._patience_ms)

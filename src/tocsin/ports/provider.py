@@ -204,6 +204,8 @@ class Flags:
     """It calls back; without, what it accepted stays *sent*."""
     edits: bool = False
     """It can edit or replace a message that it accepted, named by its ``provider_id``."""
+    per_host: bool = False
+    """Addresses are URLs, and each host is a service of its own: one that fails is no other's."""
 
 
 class ProviderSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -231,6 +233,64 @@ class ProviderSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
             ge=100, le=10 * _MINUTE_MS, description="Time after which a call's outcome is unknown."
         ),
     ] = 30_000
+    rate_per_second: Annotated[
+        Annotated[float, Meta(gt=0, le=1_000_000)] | None,
+        Meta(description="Messages that it may be given, on average; without it, no limit."),
+    ] = None
+    burst: Annotated[
+        Annotated[int, Meta(ge=1, le=10_000_000)] | None,
+        Meta(description="Messages that it may be given at one moment; by default those of 1 s."),
+    ] = None
+    critical_reserve: Annotated[
+        float,
+        Meta(
+            ge=0, lt=1, description="Part of the burst that only the critical lane may draw upon."
+        ),
+    ] = 0.2
+    breaker_failures: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=100_000,
+            description="Failed calls after which it is not called for a while, when they are at"
+            " least half of all in their window.",
+        ),
+    ] = 10
+    breaker_window_ms: Annotated[
+        int, Meta(ge=1_000, le=60 * _MINUTE_MS, description="The window in which they count.")
+    ] = 30_000
+    breaker_open_ms: Annotated[
+        int,
+        Meta(
+            ge=100,
+            le=60 * _MINUTE_MS,
+            description="How long it is not called then; twice as long after each probe that fails.",
+        ),
+    ] = 5_000
+    breaker_open_max_ms: Annotated[
+        int, Meta(ge=100, le=60 * _MINUTE_MS, description="The longest time without a probe.")
+    ] = _MINUTE_MS
+    slow_start_per_second: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=100_000,
+            description="Messages a second that it is given when it answers again; twice as many"
+            " every 10 s, and all after 100 s.",
+        ),
+    ] = 50
+    dead_addresses_max: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=10_000_000,
+            description="Dead addresses in a window above which it is not believed, when they are"
+            " more than a tenth of its answers.",
+        ),
+    ] = 100
+    dead_addresses_window_ms: Annotated[
+        int, Meta(ge=1_000, le=1_440 * _MINUTE_MS, description="That window.")
+    ] = 5 * _MINUTE_MS
 
 
 class Provider(Protocol):

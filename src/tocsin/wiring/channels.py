@@ -15,12 +15,14 @@ from tocsin.adapters.system import SystemClock
 from tocsin.app.addresses import AddressBook
 from tocsin.app.callbacks import Callbacks
 from tocsin.app.delivering.address_health import AddressHealth
+from tocsin.app.delivering.choosing import Choosing
 from tocsin.app.delivering.concluding import Conclude, ConcludeParts
 from tocsin.app.delivering.histories import Histories
 from tocsin.app.delivering.lane import LaneDelivery, LaneParts
 from tocsin.app.delivering.preparing import PrepareParts, PrepareStep
 from tocsin.app.delivering.providers import Fleet, Wired
 from tocsin.app.delivering.taking import Taking
+from tocsin.app.delivering.turnstiles import Counts, Tokens, Turnstiles
 from tocsin.app.delivering.unknown import Unknown
 from tocsin.app.pausing.gate import PauseGate
 from tocsin.app.routing.audiences import AudienceStep
@@ -186,7 +188,7 @@ def build_delivery(
 ) -> Delivery:
     """Put the deliver step together."""
     histories = Histories(log, follow)
-    health = AddressHealth(stores.recipients)
+    health = AddressHealth(stores.recipients, fleet.by_name())
     taking = Taking(stores.claims)
     prepare = PrepareParts(
         log=log,
@@ -196,22 +198,28 @@ def build_delivery(
         facts=facts,
         workflows=workflows,
         book=book,
-        fleet=fleet,
         taking=taking,
     )
     conclude = ConcludeParts(stores.timers, stores.orphans, health, taking, chance)
+    counts = Counts()
+    tokens = {name: Tokens(wired) for name, wired in fleet.by_name().items()}
 
     def lane_of(channel: Channel, lane: Lane) -> LaneDelivery:
         topic = f"deliver.{channel.name}.{lane}"
+        turnstiles = Turnstiles(fleet.providers[channel.name], tokens, lane, counts)
+        choosing = Choosing(fleet, channel.name, lane, turnstiles)
         parts = LaneParts(
             log=log,
             clock=clock,
             histories=histories,
-            prepare=PrepareStep(prepare, channel, lane),
-            conclude=Conclude(conclude, channel.name, lane, topic),
+            prepare=PrepareStep(prepare, channel, choosing, turnstiles),
+            conclude=Conclude(conclude, choosing, channel.name, lane, topic),
             unknown=Unknown(fleet, stores.orphans, channel.name, lane),
+            turnstiles=turnstiles,
             pauses=pauses,
             in_flight_max=config.deliver.in_flight_max,
+            read_ahead_max=config.deliver.read_ahead_max,
+            parked_max=config.deliver.parked_max,
             calls_max=config.deliver.calls_max,
         )
         return LaneDelivery(channel.name, lane, parts)

@@ -49,15 +49,23 @@ class SqliteClaims:
 
     async def swap(self, old: Claim, new: Claim) -> Claim:
         """Replace if it stands; return what stands."""
-        values = (new.holder, new.state, new.epoch, new.at_ms)
-        expected = (old.delivery, old.holder, old.state, old.epoch)
+        (standing,) = await self.swap_many([(old, new)])
+        if standing is None:
+            raise NotFound("nobody has claimed this delivery")
+        return standing
 
-        def replace(connection: apsw.Connection) -> Claim:
-            connection.execute(self._sql["swap"], values + expected)
-            standing = self._get(connection, [old.delivery])
-            if not standing:
-                raise NotFound("nobody has claimed this delivery")
-            return standing[old.delivery]
+    async def swap_many(self, pairs: Sequence[tuple[Claim, Claim]]) -> Sequence[Claim | None]:
+        """Replace those that stand; return what stands, in one transaction."""
+        rows = [
+            (*(new.holder, new.state, new.epoch, new.at_ms), old.delivery, *_stand(old))
+            for old, new in pairs
+        ]
+        deliveries = [old.delivery for old, _ in pairs]
+
+        def replace(connection: apsw.Connection) -> list[Claim | None]:
+            connection.executemany(self._sql["swap"], rows)
+            standing = self._get(connection, deliveries)
+            return [standing.get(delivery) for delivery in deliveries]
 
         return await self._engine.write(replace)
 
@@ -117,6 +125,10 @@ class SqliteClaims:
     ) -> dict[int, str]:
         wanted = bind_numbers({_recipient(claim) for claim in claims})
         return dict(connection.execute(self._sql["recipient_ids"], (wanted,)))
+
+
+def _stand(claim: Claim) -> tuple[str, str, int]:
+    return claim.holder, claim.state, claim.epoch
 
 
 def _recipient(claim: Claim) -> int:

@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 import msgspec
+import structlog
 
+from tocsin.app.delivering.providers import Wired
+from tocsin.domain.purge_guard import PurgeGuard
 from tocsin.domain.recipient import Recipient
 from tocsin.errors import Conflict
 from tocsin.ports.state import Recipients
 
 _TRIES: Final = 5
+
+logger = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Deaths:
+    """What one provider said of addresses: (recipient's number, address's number)."""
+
+    dead: set[tuple[int, int]] = field(default_factory=set)
+    outcomes: int = 0
+    """How many messages it spoke of."""
 
 
 class AddressHealth:
@@ -19,15 +35,34 @@ class AddressHealth:
     Marks addresses dead, as a new version of their recipients' documents.
 
     Numbers of addresses are never used again, so one that was registered anew meanwhile is another.
+    A provider that calls too many dead at once is not believed (`PurgeGuard`): the addresses stay,
+    and somebody has to look at what is wrong.
     """
 
-    def __init__(self, recipients: Recipients) -> None:
+    def __init__(self, recipients: Recipients, providers: Mapping[str, Wired]) -> None:
         self._recipients = recipients
+        self._guards = {
+            name: PurgeGuard(
+                wired.settings.dead_addresses_max, wired.settings.dead_addresses_window_ms
+            )
+            for name, wired in providers.items()
+        }
+        self.kept: Counter[str] = Counter()
+        """Addresses that were called dead and not believed to be, by provider."""
 
-    async def bury(self, addresses: Collection[tuple[int, int]], now_ms: int) -> None:
-        """Mark (recipient's number, address's number) as dead; those that are stay as they were."""
-        if not addresses:
-            return
+    async def bury(self, told: Mapping[str, Deaths], now_ms: int) -> None:
+        """Mark as dead what each provider called so; those that are stay as they were."""
+        believed: set[tuple[int, int]] = set()
+        for provider, deaths in told.items():
+            if self._guards[provider].believes(len(deaths.dead), deaths.outcomes, now_ms):
+                believed |= deaths.dead
+            elif deaths.dead:
+                self.kept[provider] += len(deaths.dead)
+                logger.error("addresses_kept", provider=provider, addresses=len(deaths.dead))
+        if believed:
+            await self._mark(believed, now_ms)
+
+    async def _mark(self, addresses: Collection[tuple[int, int]], now_ms: int) -> None:
         for _ in range(_TRIES):
             people = await self._recipients.by_number(list({one for one, _ in addresses}))
             changed = [_without(one, addresses, now_ms) for one in people.values()]

@@ -1,30 +1,97 @@
-"""The call itself: what a provider says, or what not hearing from it means."""
+"""The calls themselves: what a provider says, or what not hearing from it means."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
-from itertools import groupby
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 import structlog
 
 from tocsin.app.delivering.providers import Wired
+from tocsin.app.delivering.turnstiles import Pass
 from tocsin.app.delivering.work import Work
+from tocsin.domain.pauses import Pause
 from tocsin.ports.provider import ProviderOutcome, ProviderReason, TryLater
 
 logger = structlog.get_logger(__name__)
 
 
-def calls_of(works: Sequence[Work]) -> Iterator[tuple[Wired, list[Work]]]:
-    """Yield (provider, works of one call), as many in each as the provider takes."""
-    ready = [(work.wired, work) for work in works if work.wired is not None]
-    ready.sort(key=lambda pair: pair[0].name)
-    for _, group in groupby(ready, key=lambda pair: pair[0].name):
-        pairs = list(group)
-        wired = pairs[0][0]
+class Called(NamedTuple):
+    """A call that has ended, with an outcome for each message, or was not made: see ``pause``."""
+
+    wired: Wired
+    passed: Pass
+    works: Sequence[Work]
+    outcomes: Sequence[ProviderOutcome]
+    pause: Pause | None = None
+    """It began after the attempts were written and before the call."""
+
+
+class Calls:
+    """
+    Makes calls, so many at a time, and gathers how they end.
+
+    A call costs no task of its own while others follow it: who has made one takes the next.
+    """
+
+    def __init__(self, calls_max: int, paused: Callable[[], Pause | None]) -> None:
+        """*paused* is asked right before each call."""
+        self._calls_max = calls_max
+        self._paused = paused
+        self._waiting: deque[tuple[Wired, list[Work]]] = deque()
+        self._callers = 0
+        self._ended: list[Called] = []
+        self._news = asyncio.Event()
+
+    def begin(self, works: Sequence[Work], tasks: asyncio.TaskGroup) -> None:
+        """Call, in the order of *works*, as many in each call as the provider takes."""
+        self._waiting.extend(_calls_of(works))
+        for _ in range(min(len(self._waiting), self._calls_max - self._callers)):
+            self._callers += 1
+            tasks.create_task(self._make())
+
+    async def ended(self) -> Sequence[Called]:
+        """Return all that have ended since; waits for one."""
+        await self._news.wait()
+        self._news.clear()
+        ended, self._ended = self._ended, []
+        return ended
+
+    async def _make(self) -> None:
+        try:
+            while self._waiting:
+                wired, works = self._waiting.popleft()
+                passed = works[0].passed
+                assert passed is not None
+                pause = self._paused()
+                outcomes = await call(wired, works) if pause is None else ()
+                self._ended.append(Called(wired, passed, works, outcomes, pause))
+                self._news.set()
+        finally:
+            self._callers -= 1
+
+
+def _calls_of(works: Sequence[Work]) -> Iterator[tuple[Wired, list[Work]]]:
+    """Yield (provider, works of one call); those of one call go the same way."""
+    open_: dict[Pass, list[Work]] = {}
+    for work in works:
+        wired, passed = work.wired, work.passed
+        assert wired is not None
+        assert passed is not None
         size = wired.provider.flags.batch_max
-        for first in range(0, len(pairs), size):
-            yield wired, [work for _, work in pairs[first : first + size]]
+        if size == 1:
+            yield wired, [work]
+            continue
+        some = open_.setdefault(passed, [])
+        some.append(work)
+        if len(some) == size:
+            yield wired, open_.pop(passed)
+    for some in open_.values():
+        wired = some[0].wired
+        assert wired is not None
+        yield wired, some
 
 
 async def call(wired: Wired, works: Sequence[Work]) -> Sequence[ProviderOutcome]:

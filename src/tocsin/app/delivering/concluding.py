@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import msgspec
 import xxhash
 
-from tocsin.app.delivering.address_health import AddressHealth
+from tocsin.app.delivering.address_health import AddressHealth, Deaths
+from tocsin.app.delivering.calling import Called
+from tocsin.app.delivering.choosing import Choosing
 from tocsin.app.delivering.pausing import waits
 from tocsin.app.delivering.receipts import receipts_of
 from tocsin.app.delivering.taking import Taking
 from tocsin.app.delivering.work import Ended, Work
-from tocsin.domain.delivery import DeliveryReason, State
+from tocsin.domain.delivery import OPEN, DeliveryReason, State
+from tocsin.domain.handoff_order import FOR_PROVIDER
 from tocsin.domain.lanes import Lane
 from tocsin.domain.pauses import KIND, Pause, pause_of, queue_of
 from tocsin.domain.reasons import Reason
@@ -24,7 +27,7 @@ from tocsin.ports.provider import Accepted, ProviderOutcome, ProviderReason, Ref
 from tocsin.ports.state import Orphans, Timer, Timers
 from tocsin.ports.system import Chance
 
-_KINDS: Final[dict[str, str]] = {DeliveryReason.BEHIND_ANOTHER: "park"}
+_PARKED: Final = FOR_PROVIDER | {DeliveryReason.BEHIND_ANOTHER}
 
 Records = list[Attempt | Settled]
 
@@ -40,11 +43,25 @@ class ConcludeParts:
     chance: Chance
 
 
+@dataclass(slots=True)
+class Conclusions:
+    """What follows from calls that have ended."""
+
+    records: Records
+    finished: list[Work]
+    """Those that this lane has no more to do with for now."""
+    again: list[tuple[Work, Settled]]
+    """Those that go on at once, to another provider, with how the first one failed."""
+
+
 class Conclude:
     """Writes down, for one channel and lane, what became of deliveries."""
 
-    def __init__(self, parts: ConcludeParts, channel: str, lane: Lane, topic: str) -> None:
+    def __init__(
+        self, parts: ConcludeParts, choosing: Choosing, channel: str, lane: Lane, topic: str
+    ) -> None:
         self._parts = parts
+        self._choosing = choosing
         self._channel = channel
         self._lane = lane
         self._topic = topic
@@ -52,22 +69,22 @@ class Conclude:
     def attempts(self, works: Sequence[Work], epochs: Sequence[int], now_ms: int) -> Records:
         """Return the records that must be durable before the calls of *works* are made."""
         records: Records = []
+        channel, lane = self._channel, self._lane
         for work in works:
             wired, message = work.wired, work.message
             assert wired is not None
             assert message is not None
-            records.append(
-                Attempt(
-                    work.delivery,
-                    work.number,
-                    epochs[work.partition],
-                    wired.name,
-                    message.reference,
-                    now_ms,
-                    self._channel,
-                    self._lane,
-                )
+            work.attempt = Attempt(
+                work.delivery,
+                work.number,
+                epochs[work.partition],
+                wired.name,
+                message.reference,
+                now_ms,
+                channel,
+                lane,
             )
+            records.append(work.attempt)
         return records
 
     async def ended(self, works: Sequence[Work], now_ms: int) -> Records:
@@ -83,65 +100,72 @@ class Conclude:
         await self._parts.timers.claim_arm(timers)
         return records
 
-    async def parked(self, works: Sequence[Work], pause: Pause, now_ms: int) -> Records:
+    async def outcomes(self, calls: Sequence[Called], now_ms: int) -> Conclusions:
         """
-        Return what is written of *works* whose call was about to be made when a pause began.
-
-        Their attempts are on the log already, so each counts as one that was not accepted.
-        """
-        timers = []
-        records: Records = []
-        for work in works:
-            ended = waits(work, pause)
-            timers.append(self._timer(work, ended, work.number))
-            told = self._settled(work, ended, now_ms)
-            records.append(
-                msgspec.structs.replace(told, attempt=work.number, provider=_provider(work))
-            )
-        await self._parts.timers.claim_arm(timers)
-        await self._parts.taking.give_back(works, now_ms)
-        return records
-
-    async def outcomes(
-        self, works: Sequence[Work], outcomes: Sequence[ProviderOutcome], now_ms: int
-    ) -> Records:
-        """
-        Return what follows from the outcomes of a call.
+        Return what follows from the outcomes of calls.
 
         Timers are armed and addresses marked before: their ports promise that no outcome becomes
         durable unless they do.
         """
-        records: Records = []
-        timers, waiting, dead = [], [], []
-        for work, outcome in zip(works, outcomes, strict=True):
-            ended = self._judge(work, outcome, now_ms)
-            if ended.until_ms is not None:
-                timers.append(self._timer(work, ended, work.number))
-                waiting.append(work)
-            if isinstance(outcome, Refused) and outcome.reason is ProviderReason.DEAD_ADDRESS:
-                dead.append((work.handoff.recipient, work.handoff.address))
-            records.append(self._told(work, ended, outcome, now_ms))
+        found = Conclusions([], [], [])
+        timers, waiting = [], []
+        deaths: defaultdict[str, Deaths] = defaultdict(Deaths)
+        for called in calls:
+            told = deaths[called.wired.name]
+            told.outcomes += len(called.works)
+            for work, outcome in _outcomes(called):
+                ended = self._judge(work, outcome, called.pause, now_ms)
+                if ended.until_ms is not None:
+                    timers.append(self._timer(work, ended, work.number))
+                if ended.state in OPEN:
+                    waiting.append(work)
+                if isinstance(outcome, Refused) and outcome.reason is ProviderReason.DEAD_ADDRESS:
+                    told.dead.add((work.handoff.recipient, work.handoff.address))
+                record = self._told(work, ended, outcome, now_ms)
+                found.records.append(record)
+                if ended.state == State.PENDING:
+                    found.again.append((work, record))
+                else:
+                    found.finished.append(work)
         await self._parts.timers.claim_arm(timers)
         await self._parts.taking.give_back(waiting, now_ms)
-        await self._parts.health.bury(dead, now_ms)
-        return records
+        await self._parts.health.bury(deaths, now_ms)
+        return found
 
-    async def receipts(self, works: Sequence[Work]) -> list[Settled]:
-        """Return the receipts that came before the outcomes of *works* were known."""
-        calls = {(_provider(w), w.message.reference): w for w in works if w.message is not None}
-        kept = await self._parts.orphans.take(list(calls))
+    async def receipts(self, calls: Sequence[Called]) -> list[Settled]:
+        """Return the receipts that came before the outcomes of *calls* were known."""
+        about = {
+            (called.wired.name, work.message.reference): work
+            for called in calls
+            if called.wired.provider.flags.receipts
+            for work in called.works
+            if work.message is not None
+        }
+        if not about:
+            return []
+        kept = await self._parts.orphans.take(list(about))
         return [
             each
             for call, receipts in kept.items()
             for each in receipts_of(
-                calls[call].delivery, self._lane, self._channel, call[0], receipts
+                about[call].delivery, self._lane, self._channel, call[0], receipts
             )
         ]
 
-    def _judge(self, work: Work, outcome: ProviderOutcome, now_ms: int) -> Ended:
+    def _judge(
+        self, work: Work, outcome: ProviderOutcome | None, pause: Pause | None, now_ms: int
+    ) -> Ended:
+        if outcome is None:
+            # Its attempt is on the log already, so it counts as one that was not accepted.
+            assert pause is not None
+            return waits(work, pause)
         match outcome:
             case Accepted():
-                return Ended(State.SENT, DeliveryReason.ACCEPTED)
+                detail = "overtook an earlier one" if work.overtakes else ""
+                return Ended(State.SENT, DeliveryReason.ACCEPTED, detail)
+            case Refused(ProviderReason.OUR_FAULT):
+                # Nothing is wrong with the message: it goes as soon as somebody mends the rest.
+                return self._later(work, TryLater(outcome.reason, detail=outcome.detail), now_ms)
             case Refused():
                 return Ended(State.FAILED, outcome.reason, outcome.detail)
             case TryLater():
@@ -152,6 +176,12 @@ class Conclude:
         if not outcome.known and work.wired.settings.on_unknown == "give_up":
             return Ended(State.FAILED, DeliveryReason.OUTCOME_UNKNOWN, outcome.detail)
         policy = work.wired.retry
+        if (
+            outcome.known
+            and work.number < policy.attempts_max
+            and self._choosing.another(work, now_ms)
+        ):
+            return Ended(State.PENDING, outcome.reason, outcome.detail)
         due_ms = next_attempt_ms(
             policy,
             attempts=work.number,
@@ -165,13 +195,23 @@ class Conclude:
         state = State.FAILED if work.number >= policy.attempts_max else State.EXPIRED
         return Ended(state, outcome.reason, outcome.detail)
 
-    def _told(self, work: Work, ended: Ended, outcome: ProviderOutcome, now_ms: int) -> Settled:
-        return msgspec.structs.replace(
-            self._settled(work, ended, now_ms),
+    def _told(
+        self, work: Work, ended: Ended, outcome: ProviderOutcome | None, now_ms: int
+    ) -> Settled:
+        assert work.wired is not None
+        return Settled(
+            work.delivery,
+            self._lane,
+            self._channel,
+            ended.state,
+            ended.reason,
+            now_ms,
             attempt=work.number,
-            provider=_provider(work),
+            provider=work.wired.name,
             provider_id=outcome.provider_id if isinstance(outcome, Accepted) else None,
             known=not isinstance(outcome, TryLater) or outcome.known,
+            detail=ended.detail,
+            until_ms=ended.until_ms,
         )
 
     def _settled(self, work: Work, ended: Ended, now_ms: int) -> Settled:
@@ -191,15 +231,20 @@ class Conclude:
         assert due_ms is not None
         delivery = work.delivery
         told = delivery + due_ms.to_bytes(8, "big") + bytes((attempts,))
-        kind = _KINDS.get(ended.reason, "retry" if attempts else "hold")
+        kind = "retry" if attempts else "hold"
         if ended.reason == Reason.PAUSED:
             # Those of several pauses are due at the same time: when the message expires.
             kind = KIND + queue_of(pause_of(ended.detail), handed=True)
             told += kind.encode()
+        elif ended.reason in _PARKED:
+            kind = "park"
         key = xxhash.xxh3_128_digest(told)
         record = encode(Retry(key, due_ms, work.handoff, attempts))
         return Timer(key, due_ms, self._topic, work.partition, record, delivery, kind, ended.reason)
 
 
-def _provider(work: Work) -> str:
-    return work.wired.name if work.wired is not None else ""
+def _outcomes(called: Called) -> Sequence[tuple[Work, ProviderOutcome | None]]:
+    """Return each message of a call with what was said of it; None: the call was not made."""
+    if called.pause is not None:
+        return [(work, None) for work in called.works]
+    return list(zip(called.works, called.outcomes, strict=True))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -11,22 +10,23 @@ from typing import Final, TypeVar
 
 import structlog
 
-from tocsin.app.delivering.calling import call, calls_of
+from tocsin.app.delivering.calling import Called, Calls
 from tocsin.app.delivering.concluding import Conclude, Records
 from tocsin.app.delivering.histories import Histories
+from tocsin.app.delivering.holding import Holding
+from tocsin.app.delivering.in_hand import InHand
 from tocsin.app.delivering.journal import Journal, Owned
 from tocsin.app.delivering.preparing import PrepareStep
-from tocsin.app.delivering.providers import Wired
 from tocsin.app.delivering.taking_over import TakenOver, take_over
+from tocsin.app.delivering.turnstiles import Turnstiles
 from tocsin.app.delivering.unknown import Unknown
 from tocsin.app.delivering.work import Ended, Work
 from tocsin.app.pausing.gate import PauseGate
 from tocsin.domain.attempts import Standing
 from tocsin.domain.delivery import DeliveryReason, State
-from tocsin.domain.handoff_order import line_of
+from tocsin.domain.handoff_order import FOR_PROVIDER
 from tocsin.domain.lanes import Lane
-from tocsin.domain.pauses import Pause
-from tocsin.domain.records import Handoff, Retry
+from tocsin.domain.records import Handoff, Retry, Settled
 from tocsin.errors import Unavailable
 from tocsin.ports.log import Log
 from tocsin.ports.system import Clock
@@ -49,8 +49,11 @@ class LaneParts:
     prepare: PrepareStep
     conclude: Conclude
     unknown: Unknown
+    turnstiles: Turnstiles
     pauses: PauseGate
     in_flight_max: int
+    read_ahead_max: int
+    parked_max: int
     calls_max: int
 
 
@@ -67,14 +70,16 @@ class LaneDelivery:
         self._lane = lane
         self._topic = f"deliver.{channel}.{lane}"
         self._parts = parts
-        self._lines: dict[bytes, deque[Work]] = {}
-        self._ready: deque[Work] = deque()
-        self._work = asyncio.Event()
+        self._in_hand = InHand()
+        self._calls = Calls(parts.calls_max, partial(parts.pauses.stopped, channel, lane))
+        self._holding = Holding(
+            parts.turnstiles,
+            parts.clock,
+            held_max=max(1, parts.in_flight_max // 4),
+            parked_max=parts.parked_max,
+        )
         self._room = asyncio.Event()
-        self._calls = asyncio.Semaphore(parts.calls_max)
         self._draining = False
-        self._begun = 0
-        """How many in hand were taken up: a pause lets those come to their end."""
 
     async def run(self) -> None:
         """Deliver until cancelled; raises `Fenced` when another has taken a partition over."""
@@ -87,26 +92,29 @@ class LaneDelivery:
             tasks.create_task(journal.run())
             tasks.create_task(self._read(over, owned))
             tasks.create_task(self._dispatch(journal, owned, tasks))
+            tasks.create_task(self._conclude(journal))
+            tasks.create_task(self._let_go())
 
     async def drain(self) -> None:
-        """Take nothing more in hand; return when all that is has an outcome that is durable."""
+        """
+        Begin nothing more; return when all that has begun has an outcome that is durable.
+
+        What is in hand and was not begun is read again by whoever comes next.
+        """
         self._draining = True
-        while self._begun or (self._lines and not self._paused()):
+        while self._in_hand.under_way > len(self._holding):
             self._room.clear()
             await self._room.wait()
 
-    def _paused(self) -> Pause | None:
-        return self._parts.pauses.stopped(self._channel, self._lane)
-
-    def _reading(self) -> bool:
+    def _going(self) -> bool:
         return not self._draining
 
     async def _read(self, over: Sequence[TakenOver], owned: Sequence[Owned]) -> None:
         """Take hand-offs in hand while there is room."""
         parts, log = self._parts, self._parts.log
-        while self._reading():
+        while self._going():
             await parts.pauses.handoffs_open(self._channel, self._lane)
-            room = parts.in_flight_max - sum(len(each.window) for each in owned)
+            room = parts.read_ahead_max - sum(len(each.window) for each in owned)
             if room <= 0:
                 self._room.clear()
                 await self._room.wait()
@@ -119,7 +127,7 @@ class LaneDelivery:
                 batch = await self._patiently(
                     partial(log.read, self._topic, partition, at, records_max=share)
                 )
-                if not self._reading():
+                if not self._going():
                     return
                 for position, record in enumerate(batch.records, batch.position):
                     self._admit(each, position, record)
@@ -137,40 +145,32 @@ class LaneDelivery:
             case Retry():
                 work = Work(over.owned.partition, position, record.handoff, record.attempts)
                 work.from_timer = True
+                self._holding.back(work.delivery)
             case _:
                 logger.error("deliver_poison", topic=self._topic, position=position)
                 over.owned.window.finish(position)
                 return
-        line = self._lines.setdefault(line_of(work.delivery), deque())
-        line.append(work)
-        if len(line) == 1:
-            self._ready.append(work)
-            self._work.set()
+        self._in_hand.admit(work)
 
     async def _dispatch(
         self, journal: Journal, owned: Sequence[Owned], tasks: asyncio.TaskGroup
     ) -> None:
-        while True:
-            await self._work.wait()
+        """Begin what is ready, a batch after the other, as many as may be under way."""
+        in_hand = self._in_hand
+        while self._going():
+            room = self._parts.in_flight_max - in_hand.under_way
+            if room <= 0 or not in_hand.ready:
+                in_hand.changed.clear()
+                await in_hand.changed.wait()
+                continue
             await self._parts.pauses.handoffs_open(self._channel, self._lane)
-            self._work.clear()
-            while self._ready:
-                count = min(_BATCH, len(self._ready))
-                works = [self._ready.popleft() for _ in range(count)]
-                self._begun += count
-                tasks.create_task(self._deliver(works, journal, owned))
-
-    async def _deliver(
-        self, works: Sequence[Work], journal: Journal, owned: Sequence[Owned]
-    ) -> None:
-        """Bring *works* to their outcomes."""
-        records = await self._patiently(lambda: self._prepare(works, owned))
-        stopped = [work for work in works if work.stopped]
-        await journal.write(records, [(work.partition, work.position) for work in stopped])
-        self._release(stopped)
-        async with asyncio.TaskGroup() as calls:
-            for wired, some in calls_of([work for work in works if not work.stopped]):
-                calls.create_task(self._call(wired, some, journal))
+            works = in_hand.take(min(_BATCH, room))
+            records = await self._patiently(partial(self._prepare, works, owned))
+            stopped = [work for work in works if work.stopped]
+            await journal.write(records, [(work.partition, work.position) for work in stopped])
+            self._finish(stopped)
+            self._calls.begin([work for work in works if work.message is not None], tasks)
+            self._hold([work for work in works if not work.stopped and work.passed is None])
 
     async def _prepare(self, works: Sequence[Work], owned: Sequence[Owned]) -> Records:
         """Decide which calls are made, and return what must be durable before."""
@@ -181,47 +181,89 @@ class LaneDelivery:
         now_ms = parts.clock.now_ms()
         records: Records = [*await parts.unknown.resolve(works, now_ms)]
         for work in works:
-            if work.history.ended:
-                # A receipt has settled it, past this lane.
-                owned[work.partition].order.leave(work.delivery)
-            self._park(work, owned, now_ms)
+            self._line_up(work, owned, now_ms)
         await parts.prepare([work for work in works if not work.stopped], now_ms)
+        self._holding.park(works, now_ms)
+        self._count_parked(works)
         records += await parts.conclude.ended([w for w in works if w.ended is not None], now_ms)
-        calling = [work for work in works if not work.stopped]
+        calling = [work for work in works if not work.stopped and work.message is not None]
         return records + parts.conclude.attempts(calling, [o.epoch for o in owned], now_ms)
 
     async def _recall(self, works: Sequence[Work]) -> None:
         """Let those that a timer brought back know what was tried; what has settled is done."""
-        found = await self._parts.histories.of(w.delivery for w in works if w.from_timer)
+        from_timers = [work.delivery for work in works if work.from_timer]
+        found = await self._parts.histories.of(from_timers) if from_timers else {}
         for work in works:
             work.history = found.get(work.delivery, work.history)
             standing = work.history.standing(work.attempts_before)
             work.settled_before = standing in {Standing.ENDED, Standing.SUPERSEDED}
 
-    def _park(self, work: Work, owned: Sequence[Owned], now_ms: int) -> None:
+    def _line_up(self, work: Work, owned: Sequence[Owned], now_ms: int) -> None:
+        """Let *work* wait behind an earlier one to its address that is to be tried again."""
+        order = owned[work.partition].order
+        if work.history.ended:
+            # A receipt has settled it, past this lane.
+            order.leave(work.delivery)
         if not work.stopped:
-            until_ms = owned[work.partition].order.park_until(work.delivery, now_ms)
+            until_ms = order.park_until(work.delivery, now_ms)
             if until_ms is not None:
                 reason = DeliveryReason.BEHIND_ANOTHER
                 work.ended = Ended(State.DEFERRED, reason, until_ms=until_ms)
+            work.overtakes = order.passed(work.delivery, now_ms)
 
-    async def _call(self, wired: Wired, works: Sequence[Work], journal: Journal) -> None:
-        conclude, clock = self._parts.conclude, self._parts.clock
-        async with self._calls:
-            pause = self._paused()
-            outcomes = await call(wired, works) if pause is None else ()
-        records = await self._patiently(
-            lambda: (
-                conclude.outcomes(works, outcomes, clock.now_ms())
-                if pause is None
-                else conclude.parked(works, pause, clock.now_ms())
-            )
+    def _hold(self, works: Sequence[Work]) -> None:
+        for work in works:
+            assert work.way is not None
+            self._parts.turnstiles.counts.waited[work.way.provider, self._lane] += 1
+        self._holding.hold(works)
+        self._room.set()
+
+    def _count_parked(self, works: Sequence[Work]) -> None:
+        counts = self._parts.turnstiles.counts
+        for work in works:
+            ended = work.ended
+            if ended is not None and ended.reason in FOR_PROVIDER:
+                counts.parked[self._channel, self._lane, ended.reason] += 1
+
+    async def _conclude(self, journal: Journal) -> None:
+        """Write down how calls ended: all that have ended meanwhile at once."""
+        while True:
+            await self._concluded(journal, await self._calls.ended())
+
+    async def _concluded(self, journal: Journal, calls: Sequence[Called]) -> None:
+        conclude, clock, turnstiles = (
+            self._parts.conclude,
+            self._parts.clock,
+            self._parts.turnstiles,
         )
-        await journal.write(records, [(work.partition, work.position) for work in works])
-        self._release(works)
+        now_ms = clock.now_ms()
+        for called in calls:
+            if called.pause is None:
+                turnstiles.tell(called.passed, called.outcomes, now_ms)
+            else:
+                turnstiles.give_back([called.passed] * len(called.works))
+        found = await self._patiently(lambda: conclude.outcomes(calls, clock.now_ms()))
+        done = [(work.partition, work.position) for work in found.finished]
+        await journal.write(found.records, done)
+        self._fail_over(found.again)
+        self._finish(found.finished)
+        self._holding.look_again()
         # Looked for after the outcomes are durable: who keeps one later looks for an outcome.
-        receipts = await self._patiently(lambda: conclude.receipts(works))
+        receipts = await self._patiently(lambda: conclude.receipts(calls))
         await self._parts.histories.add(receipts)
+
+    def _fail_over(self, again: Sequence[tuple[Work, Settled]]) -> None:
+        counts = self._parts.turnstiles.counts
+        for work, record in again:
+            work.note(record)
+            counts.failovers[record.provider, self._lane] += 1
+        self._in_hand.again([work for work, _ in again])
+
+    async def _let_go(self) -> None:
+        """Give those that wait for a provider their turn when it comes."""
+        while True:
+            self._in_hand.again(self._holding.let_go())
+            await self._holding.news()
 
     async def _patiently(self, operation: Callable[[], Awaitable[T]]) -> T:
         """Repeat what changes nothing twice, until the store is there."""
@@ -232,17 +274,8 @@ class LaneDelivery:
                 logger.warning("deliver_waits", topic=self._topic, code=error.code)
                 await self._parts.clock.pause(_AGAIN_MS)
 
-    def _release(self, works: Sequence[Work]) -> None:
+    def _finish(self, works: Sequence[Work]) -> None:
         """Let the next of each line go."""
-        for work in works:
-            name = line_of(work.delivery)
-            line = self._lines[name]
-            line.popleft()
-            self._begun -= 1
-            if line:
-                self._ready.append(line[0])
-            else:
-                del self._lines[name]
+        self._in_hand.finish(works)
         if works:
-            self._work.set()
             self._room.set()

@@ -1,19 +1,22 @@
-"""Right before the call: is it still to be made, to whom, with which words?"""
+"""Right before the call: is it still to be made, to whom, by whom, with which words?"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import structlog
 
 from tocsin.app.addresses import AddressBook
 from tocsin.app.delivering.about import about
-from tocsin.app.delivering.pausing import carrier, waits
-from tocsin.app.delivering.providers import Fleet
+from tocsin.app.delivering.choosing import Choosing
+from tocsin.app.delivering.pausing import waits
 from tocsin.app.delivering.taking import Taking
 from tocsin.app.delivering.texts import Texts
+from tocsin.app.delivering.turnstiles import Pass, Turnstiles, Way
 from tocsin.app.delivering.work import Ended, Work
 from tocsin.app.lookup import with_payload
 from tocsin.app.routing.audiences import AudienceStep
@@ -27,11 +30,11 @@ from tocsin.domain.decide import decide_step
 from tocsin.domain.decision import Decision
 from tocsin.domain.delivery import DeliveryReason, State
 from tocsin.domain.ids import NotificationKey, notification_parts, show_delivery
-from tocsin.domain.lanes import Lane
 from tocsin.domain.reasons import Reason, Verdict
 from tocsin.domain.records import Event
 from tocsin.domain.template_values import RenderFailed
-from tocsin.errors import RequestRefused, StorageFailed, Unavailable
+from tocsin.domain.workflow import Workflow
+from tocsin.errors import NotFound, RequestRefused, StorageFailed, Unavailable
 from tocsin.ports.cache import Blobs
 from tocsin.ports.log import Log
 from tocsin.ports.provider import Channel, Message, ProviderReason
@@ -57,54 +60,59 @@ class PrepareParts:
     facts: FactsStep
     workflows: RunWorkflows
     book: AddressBook
-    fleet: Fleet
     taking: Taking
 
 
 class PrepareStep:
-    """Decides a batch anew, in full, and fills in the messages of those that pass."""
+    """Decides a batch anew, in full, and fills in the messages of those that may go now."""
 
-    def __init__(self, parts: PrepareParts, channel: Channel, lane: Lane) -> None:
+    def __init__(
+        self, parts: PrepareParts, channel: Channel, choosing: Choosing, turnstiles: Turnstiles
+    ) -> None:
         self._parts = parts
         self._channel = channel
-        self._lane = lane
+        self._choosing = choosing
+        self._turnstiles = turnstiles
 
     async def __call__(self, works: Sequence[Work], now_ms: int) -> None:
-        """Give each of *works* its message and provider, or how it ended. In four bulk reads."""
+        """
+        Give each of *works* its message and a pass, or how it ended, or neither.
+
+        Neither: it is to be made and has to wait for its provider (``way``). In few bulk reads,
+        however many there are.
+        """
         if not works:
             return
         facts = await self._load(works, now_ms)
         texts = Texts(self._channel, self._parts.audiences)
         for work in works:
             if work.ended is None:
-                await self._one(work, facts, texts)
+                _guarded(work, partial(self._decide, work, facts, now_ms))
+        self._let_pass([work for work in works if work.ended is None], now_ms)
+        for work in works:
+            if work.ended is None and work.passed is not None:
+                _guarded(work, partial(self._fill, work, texts))
         await self._parts.taking.take(works, now_ms)
-
-    async def _one(self, work: Work, facts: BatchFacts, texts: Texts) -> None:
-        """A delivery that breaks the code fails alone: the others are made."""
-        try:
-            await self._prepare(work, facts, texts)
-        except (Unavailable, StorageFailed):
-            raise
-        except Exception as error:  # noqa: BLE001  # whatever a record may bring about
-            # Not the error's own words, which might hold an address.
-            detail = type(error).__name__
-            logger.error(
-                "deliver_poison", delivery=show_delivery(work.delivery), error=detail
-            )  # as above
-            work.message = None
-            work.ended = Ended(State.FAILED, DeliveryReason.NOT_PREPARED, detail)
+        self._give_back(works)
 
     async def _load(self, works: Sequence[Work], now_ms: int) -> BatchFacts:
         parts = self._parts
         events = await self._events(works)
         lane = works[0].handoff.event_lane
         people, _ = await parts.known.by_number(list({w.handoff.recipient for w in works}), lane)
+        workflows: dict[tuple[str, int, bytes | None], Workflow | None] = {}
         for work in works:
-            work.event = events.get(_event_place(work))
+            work.event = event = events.get(_event_place(work))
             work.recipient = people.get(work.handoff.recipient)
-            if work.event is None:
+            if event is None:
                 work.ended = Ended(State.FAILED, DeliveryReason.EVENT_GONE)
+                continue
+            key = (work.handoff.workflow, work.handoff.version, event.content)
+            if key not in workflows:
+                workflows[key] = await self._workflow(*key)
+            work.workflow = workflows[key]
+            if work.workflow is None:
+                work.ended = Ended(State.FAILED, DeliveryReason.NOT_PREPARED, "workflow")
         keys = {event.cancellation_key for event in events.values()} - {None}
         return await parts.facts.load(
             list(people.values()), sorted(key for key in keys if key is not None), now_ms, lane
@@ -118,12 +126,23 @@ class PrepareStep:
             if isinstance(record, Event)
         }
 
-    async def _prepare(self, work: Work, facts: BatchFacts, texts: Texts) -> None:
-        event, handoff = work.event, work.handoff
+    async def _workflow(self, key: str, version: int, content: bytes | None) -> Workflow | None:
+        """Return the version that the run began with, once for all of the batch."""
+        try:
+            return await self._parts.workflows.version(key, version, content)
+        except (NotFound, RequestRefused):
+            return None
+
+    def _decide(self, work: Work, facts: BatchFacts, now_ms: int) -> None:
+        """Ask every gate again, as of now; what passes has its address and its way."""
+        event, handoff, workflow, recipient = (
+            work.event,
+            work.handoff,
+            work.workflow,
+            work.recipient,
+        )
         assert event is not None
-        parts = self._parts
-        workflow = await parts.workflows.version(handoff.workflow, handoff.version, event.content)
-        recipient = work.recipient
+        assert workflow is not None
         case = Case(
             workflow=workflow,
             recipient=recipient,
@@ -136,40 +155,92 @@ class PrepareStep:
         if decision.verdict is not Verdict.SEND:
             work.ended = _ended(decision)
             return
-        address = target(case, step, handoff.address).address
+        work.address = address = target(case, step, handoff.address).address
         assert recipient is not None
         assert address is not None
-        work.wired, pause = carrier(parts.fleet, facts.pauses, self._lane, work, address)
-        if work.wired is None:
-            work.ended = Ended(State.SUPPRESSED, Reason.CHANNEL_NOT_CONFIGURED)
-            return
-        if pause is not None:
-            work.ended = waits(work, pause)
-            return
-        index = notification_parts(NotificationKey(handoff.delivery[:16])).workflow_index
-        entry = Input(
-            handoff.event_partition, handoff.event_position, handoff.event_position, event, event
-        )
-        run = Run(workflow, index)
         try:
-            content = texts.content(entry, run, step, recipient)
-            opened = self._channel.check_address(parts.book.open(recipient, address))
-        except RenderFailed as error:
-            work.ended = Ended(State.SUPPRESSED, Reason.RENDER_FAILED, str(error))
+            work.opened = self._channel.check_address(self._parts.book.open(recipient, address))
         except RequestRefused as refused:
             work.ended = Ended(State.FAILED, ProviderReason.BAD_ADDRESS, refused.code)
+            return
+        chosen = self._choosing.choose(work, facts.pauses, now_ms)
+        if chosen.pause is not None:
+            work.ended = waits(work, chosen.pause)
+        elif chosen.wired is not None:
+            work.wired, work.way = chosen.wired, chosen.way
+        elif work.history.bound is not None:
+            work.ended = Ended(State.FAILED, DeliveryReason.OUTCOME_UNKNOWN)
         else:
-            work.message = Message(
-                reference=show_delivery(handoff.delivery),
-                address=opened,
-                content=content,
-                secret=parts.book.open_secret(recipient, address),
-                app=address.app,
-                trace=handoff.trace,
-                expires_ms=handoff.expires_ms,
-                category=workflow.category,
-                about=about(event, handoff, recipient.id, texts.data(entry, run, recipient)),
-            )
+            work.ended = Ended(State.SUPPRESSED, Reason.CHANNEL_NOT_CONFIGURED)
+
+    def _let_pass(self, works: Sequence[Work], now_ms: int) -> None:
+        """Ask the turnstiles, once for each way."""
+        waiting: defaultdict[Way, list[Work]] = defaultdict(list)
+        for work in works:
+            if work.way is None:
+                continue
+            if work.passed is not None and work.passed.way == work.way:
+                continue
+            if work.passed is not None:
+                self._turnstiles.give_back([work.passed])
+                work.passed = None
+            waiting[work.way].append(work)
+        for way, some in waiting.items():
+            admitted, generation = self._turnstiles.admit(way, len(some), now_ms)
+            for work in some[:admitted]:
+                work.passed = Pass(way, generation)
+
+    def _give_back(self, works: Sequence[Work]) -> None:
+        """Let go of what is not used, since its delivery ended."""
+        unused = [w.passed for w in works if w.passed is not None and w.ended is not None]
+        self._turnstiles.give_back(unused)
+        for work in works:
+            if work.ended is not None:
+                work.passed = None
+
+    def _fill(self, work: Work, texts: Texts) -> None:
+        event, handoff, workflow = work.event, work.handoff, work.workflow
+        recipient, address = work.recipient, work.address
+        assert event is not None
+        assert workflow is not None
+        assert recipient is not None
+        assert address is not None
+        index = notification_parts(NotificationKey(handoff.delivery[:16])).workflow_index
+        place = handoff.event_position
+        entry = Input(handoff.event_partition, place, place, event, event)
+        run, step = Run(workflow, index), step_at(workflow, handoff.step)
+        try:
+            content = texts.content(entry, run, step, recipient)
+        except RenderFailed as error:
+            work.ended = Ended(State.SUPPRESSED, Reason.RENDER_FAILED, str(error))
+            return
+        work.message = Message(
+            reference=show_delivery(handoff.delivery),
+            address=work.opened,
+            content=content,
+            secret=self._parts.book.open_secret(recipient, address),
+            app=address.app,
+            trace=handoff.trace,
+            expires_ms=handoff.expires_ms,
+            category=workflow.category,
+            about=about(event, handoff, recipient.id, texts.data(entry, run, recipient)),
+        )
+
+
+def _guarded(work: Work, make: Callable[[], None]) -> None:
+    """Let a delivery that breaks the code fail alone: the others are made."""
+    try:
+        make()
+    except (Unavailable, StorageFailed):
+        raise
+    except Exception as error:  # noqa: BLE001  # whatever a record may bring about
+        # Not the error's own words, which might hold an address.
+        detail = type(error).__name__
+        logger.error(
+            "deliver_poison", delivery=show_delivery(work.delivery), error=detail
+        )  # as above
+        work.message = None
+        work.ended = Ended(State.FAILED, DeliveryReason.NOT_PREPARED, detail)
 
 
 def _ended(decision: Decision) -> Ended:

@@ -1,11 +1,10 @@
-"""The providers that are configured, and which of them gets a message."""
+"""The providers that are configured."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tocsin.domain.recipient import Address
 from tocsin.domain.retry import RetryPolicy
 from tocsin.ports.provider import Channel, Provider, ProviderSettings
 
@@ -39,19 +38,6 @@ class Fleet:
 
     channels: Mapping[str, Channel]
     providers: Mapping[str, Sequence[Wired]]
-
-    def choose(self, address: Address, previous: str | None) -> Wired | None:
-        """
-        Return the provider for *address*: the one that it names, else the channel's first.
-
-        A delivery stays with the provider of its attempt before, *previous*: another one might
-        send what that one has sent.
-        """
-        wanted = previous or address.provider
-        for wired in self.providers.get(address.channel, ()):
-            if wanted in {None, wired.name}:
-                return wired
-        return None
 
     def by_name(self) -> dict[str, Wired]:
         """Return all by the names of their tables."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import Final
 
@@ -11,7 +10,6 @@ import msgspec
 from tocsin.app.delivering.work import Ended, Work
 from tocsin.domain.delivery import State
 from tocsin.domain.reasons import Reason
-from tocsin.errors import NotFound
 from tocsin.ports.state import Claim, Claims
 
 WORKER: Final = "worker"
@@ -37,33 +35,39 @@ class Taking:
         if not racing:
             return
         standing = await self._claims.claim([row for _, row in racing])
-        moved = await asyncio.gather(
-            *(self._send(row, now_ms) for row in standing),
-        )
-        for (work, _), row in zip(racing, moved, strict=True):
-            work.claim = row
-            if row.holder == _CANCEL:
+        begun = [row for row in standing if not _is_settled(row)]
+        after = await self._swap(begun, State.SENDING, now_ms)
+        moved = {row.delivery: row for row in after}
+        for (work, _), row in zip(racing, standing, strict=True):
+            work.claim = moved.get(row.delivery, row)
+            if work.claim.holder == _CANCEL:
                 work.message = None
                 work.ended = Ended(State.CANCELLED, Reason.CANCELLED, "cancel")
 
     async def give_back(self, works: Sequence[Work], now_ms: int) -> None:
         """Let a cancel have the rows of *works*, which wait for their next attempt."""
         rows = [work.claim for work in works if work.claim is not None]
-        await asyncio.gather(*(self._swap(row, State.PENDING, now_ms) for row in rows))
+        await self._swap(rows, State.PENDING, now_ms)
 
-    async def _send(self, row: Claim, now_ms: int) -> Claim:
-        if row.holder == _CANCEL or row.state == State.SENDING:
-            return row
-        return await self._swap(row, State.SENDING, now_ms)
+    async def _swap(self, rows: Sequence[Claim], state: str, now_ms: int) -> Sequence[Claim]:
+        if not rows:
+            return ()
+        pairs = [(row, _moved(row, state, now_ms)) for row in rows]
+        found = await self._claims.swap_many(pairs)
+        return [
+            after if stands is None else stands
+            for (_, after), stands in zip(pairs, found, strict=True)
+        ]
 
-    async def _swap(self, row: Claim, state: str, now_ms: int) -> Claim:
-        after = msgspec.structs.replace(
-            row, holder=WORKER, state=state, epoch=row.epoch + 1, at_ms=now_ms
-        )
-        try:
-            return await self._claims.swap(row, after)
-        except NotFound:
-            return after
+
+def _is_settled(row: Claim) -> bool:
+    return row.holder == _CANCEL or row.state == State.SENDING
+
+
+def _moved(row: Claim, state: str, now_ms: int) -> Claim:
+    return msgspec.structs.replace(
+        row, holder=WORKER, state=state, epoch=row.epoch + 1, at_ms=now_ms
+    )
 
 
 def _row(work: Work, now_ms: int) -> Claim | None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from tocsin.app.delivering.providers import Wired
+from tocsin.app.delivering.turnstiles import Pass, Way
 from tocsin.domain.attempts import History
-from tocsin.domain.recipient import Recipient
-from tocsin.domain.records import Event, Handoff
+from tocsin.domain.recipient import Address, Recipient
+from tocsin.domain.records import Attempt, Event, Handoff, Settled
+from tocsin.domain.workflow import Workflow
 from tocsin.ports.provider import Message
 from tocsin.ports.state import Claim
 
@@ -33,8 +35,17 @@ class Work:
     history: History = field(default_factory=History)
     event: Event | None = None
     recipient: Recipient | None = None
+    address: Address | None = None
+    workflow: Workflow | None = None
+    opened: str = ""
+    """The address itself, as it may be called."""
     message: Message | None = None
     wired: Wired | None = None
+    way: Way | None = None
+    """Where it would go; it does when it has a ``passed``."""
+    passed: Pass | None = None
+    attempt: Attempt | None = None
+    """The record of the call that is made."""
     claim: Claim | None = None
     """The row where a cancel could meet it; only cancellable ones have one."""
     ended: Ended | None = None
@@ -42,6 +53,8 @@ class Work:
     """Its outcome is on the log already, so there is nothing to do and nothing to write."""
     from_timer: bool = False
     """Whether a timer brought it back, so that what was tried is on the log."""
+    overtakes: bool = False
+    """Whether it goes before an earlier one that it has waited for long enough."""
 
     @property
     def stopped(self) -> bool:
@@ -49,9 +62,16 @@ class Work:
         return self.settled_before or self.ended is not None
 
     def forget(self) -> None:
-        """Begin anew, since something that was to be looked at was away."""
-        self.message = self.wired = self.claim = self.ended = None
+        """Begin anew, since something that was to be looked at was away, or has changed."""
+        self.message = self.wired = self.way = self.claim = self.ended = self.attempt = None
         self.settled_before = False
+
+    def note(self, outcome: Settled) -> None:
+        """Keep in mind how the call ended that was made: another follows at once."""
+        assert self.attempt is not None
+        self.history.take(self.attempt)
+        self.history.take(outcome)
+        self.passed = None
 
     @property
     def delivery(self) -> bytes:

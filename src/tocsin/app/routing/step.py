@@ -192,6 +192,7 @@ def _plan(entry: Input, event: Event, held: Held, incarnation: int, now_ms: int)
         event.locale,
         None,
         entry.position,
+        producer=event.producer,
     )
 
 

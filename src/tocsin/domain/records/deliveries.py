@@ -28,6 +28,8 @@ class Handoff(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", ta
     trace: str | None = None
     plan: tuple[int, int, int] = (0, 0, 0)
     format: int = FORMAT
+    producer: str = ""
+    """Who sent the event: those who share a lane take turns in it."""
 
     @property
     def stamp_ms(self) -> int:

@@ -59,6 +59,8 @@ class Plan(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag="
     format: int = FORMAT
     facts_away: tuple[str, ...] = ()
     """What could not be read when it was decided, so that the last known of it counted."""
+    producer: str = ""
+    """Who sent the event, for the hand-offs that follow."""
 
     @property
     def stamp_ms(self) -> int:

@@ -65,6 +65,13 @@ class Claims(Protocol):
         Returns what stands then; raises `tocsin.errors.NotFound` when the delivery has no row.
         """
 
+    async def swap_many(self, pairs: Sequence[tuple[Claim, Claim]]) -> Sequence[Claim | None]:
+        """
+        Do with each (old, new) what `swap` does, each alone, in one write.
+
+        Returns what stands then, in order; None for a delivery that has no row.
+        """
+
     async def by_cancellation_key(self, key: str) -> Sequence[Claim]:
         """Return all rows under the key."""
 
