@@ -66,7 +66,11 @@ async def test_what_is_tried_too_often_fails(site: Site) -> None:
     site.simulator.dial([Dial.THROTTLE] * 8)
     event = await site.send("ana", 1)
     for made in range(1, 8):
-        await site.until_settled(event, ana, "deferred")
+
+        async def deferred(times: int = made) -> bool:
+            return len(told(await site.history(event, ana))) == times
+
+        await site.until(deferred)
         await site.pass_time(7_200_000)
         await site.simulator.until_called(made + 1)
     records = await site.until_settled(event, ana, "failed")
