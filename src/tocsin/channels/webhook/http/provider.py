@@ -47,7 +47,7 @@ _NOT_TAKEN: Final = {
 class Webhooks:
     """`tocsin.ports.provider.Provider`."""
 
-    flags = Flags()
+    flags = Flags(per_host=True)
 
     def __init__(self, settings: WebhookSettings, tools: ProviderTools) -> None:
         self.name = tools.name
