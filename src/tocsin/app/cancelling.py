@@ -15,8 +15,8 @@ from tocsin.app.callers import Limits, Principal
 from tocsin.app.fanouts import FanoutRunner, records_of
 from tocsin.app.routing.holding import CANCEL, FANOUT
 from tocsin.app.trail import Notes
+from tocsin.domain.channels import INBOX
 from tocsin.domain.delivery import OPEN, State
-from tocsin.domain.follow import INBOX
 from tocsin.domain.ids import NotificationKey, notification_parts
 from tocsin.domain.reasons import Reason
 from tocsin.domain.records import Settled

@@ -14,9 +14,9 @@ from tocsin.app.routing.facts import FactsStep
 from tocsin.app.routing.inputs import Input, Run
 from tocsin.app.routing.rendering import RunText
 from tocsin.domain.case import NO_CHANNEL, Facts
+from tocsin.domain.channels import INBOX
 from tocsin.domain.chunks import Chunk
 from tocsin.domain.fanout import BlockDecision, decide_block, keys_needed
-from tocsin.domain.follow import INBOX
 from tocsin.domain.ids import EventKey, delivery_key, notification_key
 from tocsin.domain.instants import show_instant
 from tocsin.domain.reasons import Reason

@@ -18,8 +18,8 @@ from tocsin.app.pausing.gate import PauseGate
 from tocsin.app.routing.again import own_data
 from tocsin.app.routing.holding import CANCEL, FANOUT, ROUTE
 from tocsin.app.routing.workflows import RunWorkflows
+from tocsin.domain.channels import INBOX
 from tocsin.domain.chunks import Chunk, cut
-from tocsin.domain.follow import INBOX
 from tocsin.domain.ids import accepted_ms, fanout_delivery, show_fanout
 from tocsin.domain.lanes import LANES, Lane
 from tocsin.domain.records import Broadcast, Event

@@ -93,6 +93,8 @@ class ImportResult(msgspec.Struct, kw_only=True):
 
 
 Row = tuple[int, ImportRow]
+Read = tuple[int, ImportRow | FieldProblem]
+"""A line by its number, read, or what is wrong with it."""
 
 
 class Importing:
@@ -114,50 +116,24 @@ class Importing:
 
     async def from_ndjson(self, by: Principal, chunks: AsyncIterator[bytes]) -> ImportResult:
         """Import one JSON object a line; empty lines are passed over."""
-        result = ImportResult()
-        decoder = msgspec.json.Decoder(ImportRow)
-        rows: list[Row] = []
-        async for lines in lines_of(chunks):
-            for number, body in lines:
-                if body is not None and (not body or body.isspace()):
-                    continue
-                result.read += 1
-                row = _read_line(decoder, body)
-                if isinstance(row, FieldProblem):
-                    result.refuse(number, row)
-                else:
-                    rows.append((number, row))
-                if len(rows) >= BATCH_ROWS:
-                    await self._store(rows, result)
-                    rows = []
-        return await self._finish(by, rows, result)
+        return await self._import(by, _lines(chunks))
 
     async def from_csv(self, by: Principal, chunks: AsyncIterator[bytes]) -> ImportResult:
         """Import CSV with a head line; an empty field is an absent one."""
-        result = ImportResult()
-        head: list[str] | None = None
-        rows: list[Row] = []
-        async for records in records_of(chunks):
-            for number, record in records:
-                if head is None:
-                    head = _check_head(record)
-                    continue
-                if record == []:
-                    continue
-                result.read += 1
-                row = _read_record(head, record)
-                if isinstance(row, FieldProblem):
-                    result.refuse(number, row)
-                else:
-                    rows.append((number, row))
-                if len(rows) >= BATCH_ROWS:
-                    await self._store(rows, result)
-                    rows = []
-        if head is None:
-            raise Malformed("the first line must name the columns")
-        return await self._finish(by, rows, result)
+        return await self._import(by, _records(chunks))
 
-    async def _finish(self, by: Principal, rows: list[Row], result: ImportResult) -> ImportResult:
+    async def _import(self, by: Principal, read: AsyncIterator[Read]) -> ImportResult:
+        result = ImportResult()
+        rows: list[Row] = []
+        async for number, row in read:
+            result.read += 1
+            if isinstance(row, FieldProblem):
+                result.refuse(number, row)
+            else:
+                rows.append((number, row))
+            if len(rows) >= BATCH_ROWS:
+                await self._store(rows, result)
+                rows = []
         if rows:
             await self._store(rows, result)
         # One wait for all batches: what is answered is durable, and batches follow each other
@@ -220,6 +196,26 @@ class Importing:
             add = partial(with_address, after, given, self._book)
             after, _ = _below(f"/addresses/{index}", add)
         return stored if stored.number and after == stored else after
+
+
+async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[Read]:
+    decoder = msgspec.json.Decoder(ImportRow)
+    async for lines in lines_of(chunks):
+        for number, body in lines:
+            if body is None or (body and not body.isspace()):
+                yield number, _read_line(decoder, body)
+
+
+async def _records(chunks: AsyncIterator[bytes]) -> AsyncIterator[Read]:
+    head: list[str] | None = None
+    async for records in records_of(chunks):
+        for number, record in records:
+            if head is None:
+                head = _check_head(record)
+            elif record != []:
+                yield number, _read_record(head, record)
+    if head is None:
+        raise Malformed("the first line must name the columns")
 
 
 def _count(batch: ImportResult, stored: Recipient | None, one: Recipient) -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
+INBOX: Final = "inbox"
+"""The one channel that needs no provider: what it shows is stored here."""
+
 CHANNEL_FIELDS: Final[dict[str, frozenset[str]]] = {
-    "inbox": frozenset({"title", "body", "url", "image"}),
+    INBOX: frozenset({"title", "body", "url", "image"}),
     "email": frozenset({"subject", "html", "text", "title", "body", "preheader", "reply_to"}),
     "push": frozenset({"title", "body", "url", "image", "sound", "collapse_key"}),
     "sms": frozenset({"title", "body"}),

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 from pyroaring import BitMap
 
-from tocsin.domain.follow import INBOX
+from tocsin.domain.channels import INBOX
 from tocsin.domain.workflow import Workflow
 
 BLOCK_SHIFT: Final = 16

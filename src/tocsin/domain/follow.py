@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tocsin.domain.channels import INBOX
 from tocsin.domain.decision import Decision, PlannedNotification
 from tocsin.domain.ids import EventKey, delivery_key, notification_key
 from tocsin.domain.items import body
 from tocsin.domain.reasons import Verdict
 from tocsin.domain.records import Handoff, Item, Plan, PlannedRun
-
-INBOX = "inbox"
 
 
 def follow(

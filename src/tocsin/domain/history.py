@@ -8,9 +8,9 @@ from typing import Final
 import msgspec
 from pyroaring import BitMap
 
+from tocsin.domain.channels import INBOX
 from tocsin.domain.decision import Decision
 from tocsin.domain.delivery import State
-from tocsin.domain.follow import INBOX
 from tocsin.domain.ids import EventKey, delivery_key, notification_key
 from tocsin.domain.reasons import Outcome, Reason, Verdict
 from tocsin.domain.records import Attempt, Broadcast, Plan, PlannedRun, Settled

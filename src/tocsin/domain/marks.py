@@ -25,12 +25,3 @@ def sight(mark: int, position: int, previous: int) -> Sight:
     if position <= mark:
         return Sight.REPEAT
     return Sight.TAKE if previous <= mark else Sight.GAP
-
-
-def is_new(mark: tuple[int, int], at: tuple[int, int]) -> bool:
-    """
-    Return whether a record that follows from a plan is above the reader's mark.
-
-    Both are (the plan's position, index among what follows from it); (-1, -1) before the first.
-    """
-    return at > mark

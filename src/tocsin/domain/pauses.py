@@ -14,8 +14,8 @@ from typing import Final
 
 import msgspec
 
+from tocsin.domain.channels import INBOX
 from tocsin.domain.decision import Decision
-from tocsin.domain.follow import INBOX
 from tocsin.domain.reasons import Reason, Verdict
 
 UNTIL_RESUMED_MS: Final = 253_402_300_799_000

@@ -32,7 +32,6 @@ _MASK_BYTES: Final = 4
 
 _MAX_CONTROL_BYTES: Final = 125
 _SIZE_IN_2_BYTES: Final = 126
-_SIZE_IN_8_BYTES: Final = 127
 _MIN_8_BYTE_SIZE: Final = 1 << 16
 _MAX_8_BYTE_SIZE: Final = (1 << 63) - 1
 

@@ -1,7 +1,7 @@
 """
 The views: inbox and ledger. They follow from records on the log and can be built again from them.
 
-Every implementation passes ``tests/contract/test_inbox.py`` and ``tests/contract/test_ledger.py``.
+Every implementation passes ``tests/contract/test_inbox_view.py`` and ``test_ledger_view.py``.
 """
 
 from __future__ import annotations

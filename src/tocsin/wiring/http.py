@@ -37,8 +37,8 @@ from tocsin.app.suppressing import SuppressionList
 from tocsin.app.token_desk import TokenDesk
 from tocsin.app.trail import Notes
 from tocsin.app.workflows import WorkflowDesk
+from tocsin.domain.channels import INBOX
 from tocsin.domain.cloudevents import EventLimits
-from tocsin.domain.follow import INBOX
 from tocsin.gateway.people import Session
 from tocsin.gateway.server import Scheduler, SocketServer, SocketSettings
 from tocsin.gateway.sessions import Sessions

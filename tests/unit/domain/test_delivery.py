@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tocsin.domain.delivery import MOVES, OPEN, State, allowed, mermaid, settled
 from tocsin.domain.limits import take
-from tocsin.domain.marks import Sight, is_new, sight
+from tocsin.domain.marks import Sight, sight
 from tocsin.domain.retry import RetryPolicy, next_attempt_ms
 
 
@@ -207,11 +207,3 @@ def test_a_writer_that_fails_loses_nothing_and_doubles_nothing(
             taken.append(position)
             mark = position
     assert taken == list(range(inputs))
-
-
-def test_a_derived_record_is_new_above_the_mark() -> None:
-    assert is_new((-1, -1), (0, 0))
-    assert is_new((4, 2), (4, 3))
-    assert is_new((4, 2), (5, 0))
-    assert not is_new((4, 2), (4, 2))
-    assert not is_new((4, 2), (3, 9))

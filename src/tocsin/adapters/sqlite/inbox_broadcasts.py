@@ -12,7 +12,7 @@ import apsw
 from pyroaring import BitMap
 
 from tocsin.adapters.sqlite.inbox_entries import place
-from tocsin.domain.follow import INBOX
+from tocsin.domain.channels import INBOX
 from tocsin.domain.ids import EventKey, notification_key
 from tocsin.domain.reasons import Reason
 from tocsin.domain.records import Broadcast, Poison, decode, encode

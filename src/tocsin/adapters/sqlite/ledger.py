@@ -19,8 +19,8 @@ from tocsin.adapters.sqlite.settlements import (
     SettlementWrite,
 )
 from tocsin.adapters.sqlite.view_marks import ViewMarks
+from tocsin.domain.channels import INBOX
 from tocsin.domain.delivery import OPEN, State
-from tocsin.domain.follow import INBOX
 from tocsin.domain.history import STATE_OF
 from tocsin.domain.ids import EventKey, accepted_ms, delivery_key, notification_key
 from tocsin.domain.lanes import LANE_NUMBER, LANES

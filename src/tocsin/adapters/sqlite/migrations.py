@@ -91,7 +91,11 @@ def pending(
         )
     for step in known[:newest]:
         if applied.get(step.version) != step.checksum:
-            raise SchemaRefused(f"step {step.version} of {db!r} differs from what was applied")
+            raise SchemaRefused(
+                f"step {step.version} of database {db!r} differs from what was applied to this"
+                " folder: another build wrote it. Start that build with this folder, or this one"
+                " with a folder of its own (--data)"
+            )
     return known[newest:]
 
 

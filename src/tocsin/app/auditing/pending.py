@@ -9,7 +9,7 @@ from typing import Final
 from tocsin.app.auditing.slices import read_window
 from tocsin.app.routing.holding import timer_key
 from tocsin.domain.audit import Channel, Planned, Window
-from tocsin.domain.follow import INBOX
+from tocsin.domain.channels import INBOX
 from tocsin.domain.lanes import LANES
 from tocsin.domain.records import Handoff, Release
 from tocsin.ports.log import Log

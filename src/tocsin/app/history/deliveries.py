@@ -10,9 +10,9 @@ from tocsin.app.history.gates import GatesAgain, gates_of
 from tocsin.app.pausing.gate import PauseGate
 from tocsin.app.routing.inputs import Input
 from tocsin.domain.case import Case
+from tocsin.domain.channels import INBOX
 from tocsin.domain.delivery import State
 from tocsin.domain.explain import Delivery, differs, with_rule
-from tocsin.domain.follow import INBOX
 from tocsin.domain.history import Note, Planned, Standing, last_word, refined, standing
 from tocsin.domain.ids import RECIPIENT_NUMBER_MAX
 from tocsin.domain.inbox import ItemState

@@ -9,7 +9,7 @@ from typing import Final
 from pyroaring import BitMap
 
 from tocsin.app.metrics.histogram import Histogram
-from tocsin.domain.follow import INBOX
+from tocsin.domain.channels import INBOX
 from tocsin.domain.ids import accepted_ms
 from tocsin.domain.lanes import LANE_NUMBER
 from tocsin.domain.reasons import Outcome, Reason, Verdict

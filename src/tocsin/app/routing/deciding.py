@@ -8,9 +8,9 @@ from tocsin.app.routing.facts import BatchFacts
 from tocsin.app.routing.inputs import Input, Only, Run, data_of
 from tocsin.app.routing.rendering import RunText
 from tocsin.domain.case import Case
+from tocsin.domain.channels import INBOX
 from tocsin.domain.decide import decide, decide_one_step, decide_step
 from tocsin.domain.decision import Decision, PlannedNotification
-from tocsin.domain.follow import INBOX
 from tocsin.domain.ids import RECIPIENT_NUMBER_MAX
 from tocsin.domain.pauses import NO_PAUSES, Pauses, parked
 from tocsin.domain.reasons import Outcome, Reason, Verdict

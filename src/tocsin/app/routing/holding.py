@@ -11,9 +11,9 @@ import msgspec
 import xxhash
 
 from tocsin.app.routing.inputs import Input, Only, Run
+from tocsin.domain.channels import INBOX
 from tocsin.domain.decision import Decision, PlannedNotification
 from tocsin.domain.delivery import State
-from tocsin.domain.follow import INBOX
 from tocsin.domain.ids import EventKey, delivery_key, fanout_delivery, notification_key
 from tocsin.domain.lanes import Lane
 from tocsin.domain.pauses import KIND, pause_of, queue_of

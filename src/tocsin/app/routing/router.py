@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 import structlog
 
+from tocsin.app.lookup import with_payload
 from tocsin.app.pausing.gate import PauseGate
 from tocsin.app.routing.inputs import Input
 from tocsin.app.routing.step import RouteStep
@@ -157,8 +158,7 @@ class Router:
         for entry in inputs:
             record = entry.record
             if isinstance(record, Event) and record.data_ref is not None:
-                body = await self._blobs.get(record.data_ref)
-                entry.record = msgspec.structs.replace(record, data=body, data_ref=None)
+                entry.record = await with_payload(record, self._blobs)
         return inputs
 
     async def _read(self, topic: str, owned: Sequence[_Owned]) -> list[Input]:
