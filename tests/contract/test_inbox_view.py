@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pyroaring import BitMap
 
 from tests.contract.view_records import BEGIN_MS, broadcast, change, item, sweep
-from tests.contract.view_stores import LAYOUTS, ViewStores
+from tests.contract.view_stores import KEEP_MS, LAYOUTS, ViewStores
 from tocsin.domain.ids import EventKey, notification_key
 from tocsin.domain.inbox import UNTOUCHED, ItemState, StateName, changed, count
 from tocsin.domain.reasons import Reason
@@ -44,6 +44,10 @@ class Kept:
     position: int
     expires_ms: int | None
     state: ItemState = UNTOUCHED
+
+    def ends_ms(self) -> int:
+        kept_ms = self.visible_ms + KEEP_MS
+        return kept_ms if self.expires_ms is None else min(self.expires_ms, kept_ms)
 
     def order(self) -> tuple[int, int, int, int]:
         return self.visible_ms, self.stream, self.partition, self.position
@@ -214,7 +218,7 @@ class Story:
 
     async def _compare_counts(self, number: int) -> None:
         kept = self.model.newest(number)
-        expected = count([(each.expires_ms, each.state) for each in kept], self.now_ms)
+        expected = count([(each.ends_ms(), each.state) for each in kept], self.now_ms)
         assert await self.stores.inbox.counts(number, self.now_ms) == expected
 
     async def _compare_missed(self, number: int) -> None:

@@ -28,6 +28,8 @@ from tocsin.app.project import (
 from tocsin.ports.log import Batch, Follow, Output, Projection, Step
 
 LAYOUTS = ("joint", "split")
+KEEP_MS = 100 * 365 * 86_400_000
+"""Longer than any test lasts."""
 _SOON = RunPolicy(tail_entries=6, tail_rows=4, fan_in=2, slice_entries=4)
 
 
@@ -78,7 +80,9 @@ class ViewStores:
             self.log.chunk_of if self.joint else own_chunk,
             ends=self.log.ends() if self.joint else await marks.all(),
             partition_of=self.log.partition_of,
+            keep_ms=KEEP_MS,
         )
+        await readers.run(self.inbox.floors.load)
         ledger_marks = ViewMarks("ledger", view_file.writer, readers)
         self.ledger = SqliteLedger(indexes[1], readers, ledger_marks)
         self.projections = (

@@ -123,9 +123,11 @@ class Expander:
         epoch, position = await self._log.acquire(EXPANDERS, topic, partition)
         mark = -1
         if position:
+            # Kept long enough it is gone; then what comes next says itself what came before it.
             last = await self._log.read(topic, partition, position - 1, records_max=1)
             plan = last.records[0] if last.records else None
-            mark = plan.position if isinstance(plan, Plan) else mark
+            if isinstance(plan, Plan) and last.position < position:
+                mark = plan.position
         return _Followed(partition, epoch, position, mark)
 
     async def _expand(self, lane: Lane, topic: str, one: _Followed) -> bool:
@@ -133,7 +135,7 @@ class Expander:
         batch = await log.read(topic, one.partition, one.position, records_max=_BATCH_RECORDS)
         if not batch.records:
             return False
-        mark, repeats, gaps = take(one.mark, batch)
+        mark, repeats, gaps = take(_mark(one, batch), batch)
         if repeats or gaps:
             logger.warning("plans_out_of_order", lane=lane, repeats=len(repeats), gaps=gaps)
         source = Source(EXPANDERS, topic, one.partition, one.position, batch.end, one.epoch)
@@ -150,6 +152,13 @@ class _Followed:
     epoch: int
     position: int
     mark: int
+
+
+def _mark(one: _Followed, batch: Batch) -> int:
+    """Return the mark before *batch*; where the plan that held it is gone, by its first plan."""
+    if one.mark >= 0 or not one.position:
+        return one.mark
+    return next((each.previous for each in batch.records if isinstance(each, Plan)), -1)
 
 
 def take(mark: int, batch: Batch) -> tuple[int, set[int], int]:

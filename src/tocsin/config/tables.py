@@ -309,6 +309,37 @@ class Gateway(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ] = 25 * _SECOND
 
 
+class Keep(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How long what happened is kept. What something open still needs is kept longer."""
+
+    inbox_ms: Annotated[
+        int,
+        Meta(
+            ge=_HOUR,
+            le=100 * 365 * _DAY,
+            description="How long an item stays in an inbox after it became visible.",
+        ),
+    ] = 90 * _DAY
+    ledger_ms: Annotated[
+        int,
+        Meta(
+            ge=_HOUR,
+            le=100 * 365 * _DAY,
+            description="How long events, plans and outcomes can be asked about after they"
+            " settled; never shorter than the other two.",
+        ),
+    ] = 90 * _DAY
+    log_ms: Annotated[
+        int,
+        Meta(
+            ge=_HOUR,
+            le=100 * 365 * _DAY,
+            description="How long the log keeps what only its readers need: hand-offs, their"
+            " outcomes and changes of state.",
+        ),
+    ] = 7 * _DAY
+
+
 class Keys(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The key that encrypts secrets and addresses at rest. Set one of the two, not both."""
 
@@ -362,6 +393,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     outbound: Outbound = field(default_factory=Outbound)
     inbox: Inbox = field(default_factory=Inbox)
     gateway: Gateway = field(default_factory=Gateway)
+    keep: Keep = field(default_factory=Keep)
     keys: Keys = field(default_factory=Keys)
     logging: Logging = field(default_factory=Logging)
     providers: RawTables = field(default_factory=dict)

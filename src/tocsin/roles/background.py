@@ -40,6 +40,7 @@ def background(services: Services) -> Sequence[Work]:
     work += [services.registry.follow(), services.workflows.follow(), services.access.follow()]
     work.append(services.history.watch.run())
     work.append(persistent("upkeep", partial(_upkeep, services)))
+    work.append(persistent("keeper", services.keeper.run))
     return work
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from tocsin.adapters.sqlite.kept import SqliteKept
 from tocsin.app.accepting.keying import Keying
 from tocsin.app.auditing.audit import Auditor
 from tocsin.app.auditing.watch import AuditWatch
@@ -64,5 +65,5 @@ def build_history(
         ),
         pauses,
     )
-    auditor = Auditor(storage.log, storage.ledger, stores.timers, clock)
+    auditor = Auditor(storage.log, storage.ledger, stores.timers, clock, SqliteKept(storage.state))
     return History(ledger, explainer, auditor, AuditWatch(auditor, clock, tell))

@@ -43,6 +43,7 @@ from tocsin.gateway.people import Session
 from tocsin.gateway.server import Scheduler, SocketServer, SocketSettings
 from tocsin.gateway.sessions import Sessions
 from tocsin.wiring.checks import build_checks
+from tocsin.wiring.keeping import kept_numbers
 from tocsin.wiring.metrics import build_backlog, show_metrics
 from tocsin.wiring.operating import operating_endpoints, operating_numbers
 from tocsin.wiring.services import Services
@@ -103,7 +104,7 @@ def build_driving(
         sockets,
         sessions,
         lag,
-        operating_numbers(services),
+        {**operating_numbers(services), **kept_numbers(services.keeper, backlog)},
     )
     return Driving(Api(parts), sockets, sessions, keys, optouts, lag)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ from tocsin.app.broadcasts import BroadcastTexts
 from tocsin.app.fanout_chunks import ChunkStep
 from tocsin.app.fanouts import FanoutRunner
 from tocsin.app.inbox import InboxDesk
+from tocsin.app.keeping.keeper import Keeper
 from tocsin.app.lookup import EventLookup
 from tocsin.app.metrics.families import AUDIT_FAMILY
 from tocsin.app.metrics.meters import EventMeter, MessageMeter
@@ -46,6 +48,7 @@ from tocsin.ports.log import Follow
 from tocsin.ports.system import Chance, Clock
 from tocsin.wiring.channels import Delivery, OpenChannels, build_delivery, without_providers
 from tocsin.wiring.history import History, build_history
+from tocsin.wiring.keeping import build_keeper
 from tocsin.wiring.storage import Storage
 from tocsin.wiring.stores import Stores
 
@@ -79,6 +82,7 @@ class Services:
     channels: Mapping[str, ChannelFacts]
     delivery: Delivery
     history: History
+    keeper: Keeper
     metrics: CollectorRegistry
     event_meter: EventMeter
     message_meter: MessageMeter
@@ -217,6 +221,7 @@ async def _services(
             clock,
             violations.set,
         ),
+        keeper=build_keeper(ground.config, storage, stores, clock, asyncio.sleep),
         metrics=metrics,
         event_meter=event_meter,
         message_meter=message_meter,

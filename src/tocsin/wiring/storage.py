@@ -13,6 +13,7 @@ from tocsin.adapters.sqlite import migrations
 from tocsin.adapters.sqlite.checkpoint import CheckpointPolicy
 from tocsin.adapters.sqlite.connection import Readers, open_writer
 from tocsin.adapters.sqlite.engine import StateEngine
+from tocsin.adapters.sqlite.forgetting_views import ViewFile
 from tocsin.adapters.sqlite.inbox import Bodies, SqliteInbox
 from tocsin.adapters.sqlite.inbox_entries import ENTRY_BYTES, KEY_BYTES
 from tocsin.adapters.sqlite.ledger import ENTRY_BYTES as LEDGER_ENTRY_BYTES
@@ -39,6 +40,8 @@ class Storage:
     inbox: SqliteInbox
     ledger: SqliteLedger
     indexes: Sequence[IndexRuns]
+    """Of the inbox and of the ledger."""
+    views: ViewFile
     writers: dict[str, Writer]
 
 
@@ -108,12 +111,15 @@ async def open_storage(
         # Where both are one transaction, the view holds what the log holds.
         ends=log.ends() if joint else await inbox_marks.all(),
         partition_of=log.partition_of,
+        keep_ms=config.keep.inbox_ms,
     )
+    await marks.readers.run(inbox.floors.load)
     ledger = SqliteLedger(
         ledger_runs, marks.readers, ViewMarks("ledger", marks.writer, marks.readers)
     )
     writers = {names[db]: each.writer for db, each in files.items()}
-    return Storage(log, engine, inbox, ledger, (inbox_runs, ledger_runs), writers)
+    views = ViewFile(marks.writer, marks.readers)
+    return Storage(log, engine, inbox, ledger, (inbox_runs, ledger_runs), views, writers)
 
 
 def migrate(config: Config, folder: Path, now_ms: int) -> list[str]:

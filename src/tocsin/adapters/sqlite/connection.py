@@ -58,6 +58,8 @@ def prepare_writer(connection: apsw.Connection) -> apsw.Connection:
         "mmap_size = 0",
         "foreign_keys = ON",
         "trusted_schema = OFF",
+        # What people are told is deleted shall not lie on in the pages that are written anyway.
+        "secure_delete = FAST",
         f"cache_size = -{_CACHE_KIB}",
     ):
         connection.execute(f"PRAGMA {setting}")

@@ -13,9 +13,9 @@ from tocsin.adapters.sqlite.chunk import record
 from tocsin.adapters.sqlite.connection import Readers
 from tocsin.adapters.sqlite.inbox_broadcasts import BROADCAST_STREAM, Broadcasts
 from tocsin.adapters.sqlite.inbox_entries import KEY_BYTES, Entry, pack, unpack
+from tocsin.adapters.sqlite.inbox_floors import Floors
 from tocsin.adapters.sqlite.inbox_states import States, read_changes, write_changes
-from tocsin.adapters.sqlite.run_tail import PendingAddition
-from tocsin.adapters.sqlite.runs import IndexRuns
+from tocsin.adapters.sqlite.runs import WEEK_MS, IndexRuns
 from tocsin.adapters.sqlite.view_marks import ViewMarks
 from tocsin.domain.inbox import Counts, count
 from tocsin.domain.records import Broadcast, Item, StateChange, decode
@@ -32,37 +32,38 @@ Bodies = Callable[[apsw.Connection, str, int, int], tuple[int, bytes] | None]
 class InboxWrite:
     """One transaction's part of the inbox."""
 
-    __slots__ = ("_addition", "_broadcasts", "_changes", "_runs", "_shown")
+    __slots__ = ("_additions", "_broadcasts", "_changes", "_runs", "_shown")
 
     def __init__(self, runs: IndexRuns, broadcasts: Broadcasts, batches: Sequence[Batch]) -> None:
         self._runs = runs
         self._broadcasts = broadcasts
         self._changes: list[tuple[int, StateChange]] = []
         self._shown: list[tuple[int, Broadcast]] = []
-        entries: list[bytes] = []
+        weeks: dict[int, list[bytes]] = {}
         for batch in batches:
             stream = stream_of(batch.topic)
             for position, each in enumerate(batch.records, batch.position):
                 if isinstance(each, Item):
-                    entries.append(_entry(each, stream, batch.partition, position))
+                    entry = _entry(each, stream, batch.partition, position)
+                    weeks.setdefault(each.visible_ms // WEEK_MS, []).append(entry)
                 elif isinstance(each, StateChange):
                     self._changes.append((position, each))
                 elif isinstance(each, Broadcast):
                     self._shown.append((position, each))
-        self._addition: PendingAddition | None = runs.add(entries) if entries else None
+        self._additions = [runs.add(some, partition=week) for week, some in weeks.items()]
 
     def __call__(self, connection: apsw.Connection) -> None:
         """Write index, states and broadcasts."""
-        if self._addition is not None:
-            self._addition(connection)
+        for addition in self._additions:
+            addition(connection)
         write_changes(connection, self._changes)
         for position, each in self._shown:
             self._broadcasts.write(connection, position, each)
 
     def undo(self) -> None:
         """Take the entries back out of memory."""
-        if self._addition is not None:
-            self._runs.retract(self._addition)
+        for addition in self._additions:
+            self._runs.retract(addition)
 
 
 class SqliteInbox:
@@ -83,7 +84,9 @@ class SqliteInbox:
         *,
         ends: Mapping[tuple[str, int], int],
         partition_of: Callable[[str, int], int],
+        keep_ms: int,
     ) -> None:
+        """An item is shown for *keep_ms* after it became visible, as if it expired then."""
         self._runs = runs
         self._readers = readers
         self._marks = marks
@@ -91,6 +94,9 @@ class SqliteInbox:
         self._applied = dict(ends)
         self._waiting: dict[asyncio.Future[None], Mapping[tuple[str, int], int]] = {}
         self._partition_of = partition_of
+        self._keep_ms = keep_ms
+        self.floors = Floors(partition_of)
+        """Where changes begin that clients can still be told of."""
         self._broadcasts = Broadcasts()
 
     def prepare(self, batches: Sequence[Batch]) -> InboxWrite:
@@ -172,9 +178,9 @@ class SqliteInbox:
 
         def read(connection: apsw.Connection) -> Counts:
             states = States(connection, recipient)
-            own = ((e.expires_ms, states.of(e.key, e.place)) for e in reversed(entries))
+            own = ((self._ends_ms(e), states.of(e.key, e.place)) for e in reversed(entries))
             shared = (
-                (s.record.expires_ms, states.of(key, s.place))
+                (self._ends_ms(s.record), states.of(key, s.place))
                 for s, key in self._broadcasts.of(connection, recipient, end)
             )
             return count(chain(own, shared), now_ms)
@@ -203,11 +209,17 @@ class SqliteInbox:
             changes = [(p, decode(body)) for p, body in rows if p < ends[STATES_STREAM]]
             return Missed(items, [(p, c) for p, c in changes if isinstance(c, StateChange)])
 
-        return await self._readers.run(read)
+        found = await self._readers.run(read)
+        # The floor rises before rows go: one that rose meanwhile may have taken what was asked for.
+        return found if vector[STATES_STREAM] >= self.floors.of(recipient) else None
 
     def ends(self, recipient: int) -> tuple[int, ...]:
         """Return the end of each of the recipient's streams in this view."""
         return tuple(self._end(t, self._partition_of(t, recipient)) for t in STREAMS)
+
+    def _ends_ms(self, item: Entry | Broadcast) -> int:
+        kept_ms = item.visible_ms + self._keep_ms
+        return kept_ms if item.expires_ms is None else min(item.expires_ms, kept_ms)
 
     def _end(self, topic: str, partition: int) -> int:
         return self._applied.get((topic, partition), 0)
@@ -234,7 +246,7 @@ class SqliteInbox:
         for entry in entries:
             body = self._item(connection, entry)
             if body is not None:
-                items.append(_stored(entry, body, states))
+                items.append(_stored(entry, body, states, self._ends_ms(entry)))
         return items
 
     def _item(self, connection: apsw.Connection, entry: Entry) -> Item | None:
@@ -254,7 +266,7 @@ class SqliteInbox:
                 body=record.body,
                 category=record.category,
                 visible_ms=record.visible_ms,
-                expires_ms=record.expires_ms,
+                expires_ms=self._ends_ms(record),
                 place=shown.place,
                 stream=BROADCAST_STREAM,
                 position=shown.position,
@@ -270,13 +282,13 @@ def _entry(item: Item, stream: int, partition: int, position: int) -> bytes:
     )
 
 
-def _stored(entry: Entry, item: Item, states: States) -> StoredItem:
+def _stored(entry: Entry, item: Item, states: States, ends_ms: int) -> StoredItem:
     return StoredItem(
         key=entry.key,
         body=item.body,
         category=item.category,
         visible_ms=entry.visible_ms,
-        expires_ms=entry.expires_ms,
+        expires_ms=ends_ms,
         place=entry.place,
         stream=entry.stream,
         position=entry.position,

@@ -10,8 +10,7 @@ from pyroaring import BitMap
 
 from tocsin.adapters.sqlite import settlements
 from tocsin.adapters.sqlite.connection import Readers
-from tocsin.adapters.sqlite.run_tail import PendingAddition
-from tocsin.adapters.sqlite.runs import IndexRuns
+from tocsin.adapters.sqlite.runs import WEEK_MS, IndexRuns
 from tocsin.adapters.sqlite.settlements import (
     Kind,
     SettledBroadcast,
@@ -56,7 +55,7 @@ _FINAL: Final = frozenset(str(state) for state in State if state not in OPEN)
 class LedgerWrite:
     """One transaction's part of the ledger."""
 
-    __slots__ = ("_addition", "_attempts", "_chunks", "_runs", "_settled")
+    __slots__ = ("_additions", "_attempts", "_chunks", "_runs", "_settled")
 
     def __init__(self, runs: IndexRuns, batches: Sequence[Batch]) -> None:
         self._runs = runs
@@ -67,13 +66,14 @@ class LedgerWrite:
         self._attempts = gathered.attempts
         self._settled = SettlementWrite(gathered.settled, gathered.contested)
         self._chunks = gathered.chunks
-        entries = gathered.entries
-        self._addition: PendingAddition | None = runs.add(entries) if entries else None
+        self._additions = [
+            runs.add(some, partition=week) for week, some in gathered.weeks.items() if some
+        ]
 
     def __call__(self, connection: apsw.Connection) -> None:
         """Write index, settlements and attempts."""
-        if self._addition is not None:
-            self._addition(connection)
+        for addition in self._additions:
+            addition(connection)
         self._settled(connection)
         for chunk in self._chunks:
             chunk.write(connection)
@@ -85,15 +85,15 @@ class LedgerWrite:
 
     def undo(self) -> None:
         """Take the entries back out of memory."""
-        if self._addition is not None:
-            self._runs.retract(self._addition)
+        for addition in self._additions:
+            self._runs.retract(addition)
 
 
 class _Gathered:
     """What the records of some batches come to."""
 
     def __init__(self) -> None:
-        self.entries: list[bytes] = []
+        self.weeks: dict[int, list[bytes]] = {}
         self.settled: list[Settlement] = []
         self.contested: list[Settlement] = []
         self.chunks: list[SettledBroadcast] = []
@@ -123,8 +123,10 @@ class _Gathered:
         self.settled.append(Settlement(delivery, item.visible_ms, kind))
 
     def _plan(self, plan: Plan, lane: str, partition: int, position: int) -> None:
+        accepted = accepted_ms(plan.event)
+        entries = self.weeks.setdefault(accepted // WEEK_MS, []) if plan.runs else []
         tail = (
-            accepted_ms(plan.event).to_bytes(6, "big")
+            accepted.to_bytes(6, "big")
             + bytes((LANE_NUMBER[lane], partition))
             + position.to_bytes(6, "big")
             + b"\0\0"
@@ -132,7 +134,7 @@ class _Gathered:
         for run in plan.runs:
             for note in run.notifications:
                 if note.recipient >> 32 == 0:
-                    self.entries.append(note.recipient.to_bytes(4, "big") + tail)
+                    entries.append(note.recipient.to_bytes(4, "big") + tail)
                 for decision in note.decisions:
                     state = _ENDS.get(decision.verdict)
                     if state is None:

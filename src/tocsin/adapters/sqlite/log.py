@@ -12,6 +12,7 @@ import apsw
 from tocsin.adapters.sqlite import log_rows
 from tocsin.adapters.sqlite.chunk import count, pack, slices, unpack
 from tocsin.adapters.sqlite.connection import Readers
+from tocsin.adapters.sqlite.log_removal import LogRemoval, starts
 from tocsin.adapters.sqlite.log_rows import chunk as chunk_row
 from tocsin.adapters.sqlite.log_rows import chunk_at, time_span
 from tocsin.adapters.sqlite.log_write import ChunkRow, LogWrite, SpanRow
@@ -62,7 +63,10 @@ class SqliteLog:
         self._waiters = Waiters()
         self._pending: dict[Place, list[Record]] = {}
         self._flushing: asyncio.Future[None] | None = None
+        self._starts: dict[Place, int] = {}
         self._load_ends(connection)
+        self.keeping = LogRemoval(writer, readers, self._topics, self._tails, self._starts)
+        """What removes and overwrites: `tocsin.ports.keeping.LogKeeping`."""
 
     @property
     def atomic_with_views(self) -> bool:
@@ -131,9 +135,9 @@ class SqliteLog:
         def take(connection: apsw.Connection) -> tuple[int, int]:
             connection.execute(
                 "INSERT INTO log_position (reader, topic, partition, position, epoch)"
-                " VALUES (?, ?, ?, 0, 1)"
+                " VALUES (?, ?, ?, ?, 1)"
                 " ON CONFLICT (reader, topic, partition) DO UPDATE SET epoch = epoch + 1",
-                (group, topic, partition),
+                (group, topic, partition, self._starts.get((topic, partition), 0)),
             )
             rows: list[tuple[Any, ...]] = connection.execute(
                 "SELECT epoch, position FROM log_position"
@@ -213,11 +217,15 @@ class SqliteLog:
         return chunk_at(connection, number, partition, position)
 
     def _load_ends(self, connection: apsw.Connection) -> None:
-        rows: list[tuple[Any, ...]] = connection.execute(
-            "SELECT name, number FROM log_topic"
-        ).fetchall()
-        for name, number in rows:
+        begins = starts(connection)
+        for name in self._topics.names():
+            number = self._topics.find(name)
+            assert number is not None
             for partition in range(self.partitions):
+                begin = begins.get((number, partition), 0)
+                if begin:
+                    self._starts[name, partition] = self._next[name, partition] = begin
+                    self._tails[name, partition] = Tail(begin, _TAIL_RECORDS)
                 last: tuple[Any, ...] | None = connection.execute(
                     "SELECT place, body FROM log_chunk WHERE place BETWEEN ? AND ?"
                     " ORDER BY place DESC LIMIT 1",
@@ -301,7 +309,8 @@ class SqliteLog:
         def select(connection: apsw.Connection) -> tuple[int, list[Record | Poison]]:
             at = chunk_at(connection, number, partition, position)
             if at is None:
-                return position, []
+                # All that came after it was removed.
+                return durable, []
             begin, chunk = at
             first = max(position, begin)
             bodies = list(unpack(chunk, first - begin))

@@ -36,6 +36,9 @@ from tocsin.adapters.sqlite.writer import Writer
 # let go as a whole with the last of them.
 _PARTITIONS_PER_SCREEN = 8
 
+WEEK_MS = 7 * 86_400_000
+"""Entries about one week go together: into a partition of their own, and away with it."""
+
 # Blocks deleted in one operation of the writer: about a millisecond.
 _DELETE_BLOCKS = 256
 
@@ -86,6 +89,7 @@ class IndexRuns:
         """
         if key_bytes % 4 or entry_bytes % 4 or not 4 <= key_bytes <= entry_bytes:
             raise ValueError("widths are multiples of four, and an entry begins with its key")
+        self.name = name
         self._tables = RunTables(name)
         self._entry_bytes = entry_bytes
         self._key_bytes = key_bytes

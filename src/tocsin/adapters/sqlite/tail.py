@@ -38,6 +38,11 @@ class Tail:
         while self._held > self._records_max and len(self._batches) > 1:
             self._held -= len(self._batches.popleft().records)
 
+    def forget(self, below: int) -> None:
+        """Let go what lies wholly below *below*."""
+        while self._batches and self._batches[0].end <= below:
+            self._held -= len(self._batches.popleft().records)
+
     def read(self, position: int, records_max: int) -> tuple[int, list[Record | Poison]] | None:
         """Return (first position, records), or None when *position* lies before the tail."""
         if position >= self.durable:

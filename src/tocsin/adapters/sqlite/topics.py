@@ -34,6 +34,10 @@ class Topics:
         """Return the topic's number, None while nothing was written to it."""
         return self._numbers.get(name)
 
+    def names(self) -> tuple[str, ...]:
+        """Return every topic that has a number."""
+        return tuple(self._numbers)
+
     def number(
         self, name: str, enqueue: Callable[[Callable[[apsw.Connection], None]], object]
     ) -> int:

@@ -26,7 +26,8 @@ _MARK_OF = "SELECT position FROM view_mark WHERE reader = ? AND topic = ? AND pa
 
 _CHUNK = "INSERT INTO inbox_chunk (place, body) VALUES (?, ?) ON CONFLICT DO NOTHING"
 _CHUNK_BYTES: Final = 48 * 1024
-_NUMBERS: Final = {f"inbox.{lane}": number for lane, number in LANE_NUMBER.items()}
+CHUNK_NUMBERS: Final = {f"inbox.{lane}": number for lane, number in LANE_NUMBER.items()}
+"""What stands for a topic in the places of the view's own rows."""
 
 
 class ViewMarks:
@@ -88,7 +89,7 @@ def own_chunk(
     connection: apsw.Connection, topic: str, partition: int, position: int
 ) -> tuple[int, bytes] | None:
     """Return (first position, chunk) of the view's own row that holds *position*."""
-    number = _NUMBERS[topic]
+    number = CHUNK_NUMBERS[topic]
     rows: list[tuple[Any, ...]] = connection.execute(
         "SELECT place, body FROM inbox_chunk WHERE place BETWEEN ? AND ?"
         " ORDER BY place DESC LIMIT 1",
@@ -98,7 +99,7 @@ def own_chunk(
 
 
 def _chunks(batch: Batch) -> Iterator[tuple[int, bytes]]:
-    number = _NUMBERS.get(batch.topic)
+    number = CHUNK_NUMBERS.get(batch.topic)
     if number is None:
         return
     bodies = [each.body if isinstance(each, Poison) else encode(each) for each in batch.records]

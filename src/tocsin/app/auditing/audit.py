@@ -8,6 +8,7 @@ from tocsin.app.auditing.differences import Differences, Sides
 from tocsin.app.auditing.pending import PendingStep
 from tocsin.app.auditing.repair import repair
 from tocsin.app.auditing.slices import read_window
+from tocsin.app.keeping.keeper import HISTORY
 from tocsin.app.project import EXPANDERS, followed_topics, partitions_of
 from tocsin.app.routing.router import GROUP
 from tocsin.domain.audit import (
@@ -25,6 +26,7 @@ from tocsin.domain.lanes import LANES, Lane
 from tocsin.domain.records import Broadcast, Poison
 from tocsin.domain.topics import BROADCASTS
 from tocsin.errors import RequestRefused
+from tocsin.ports.keeping import Kept
 from tocsin.ports.log import Log
 from tocsin.ports.state import Timers
 from tocsin.ports.system import Clock
@@ -39,7 +41,11 @@ class Auditor:
     planned side greater. A difference is looked at again by name before it counts.
     """
 
-    def __init__(self, log: Log, ledger: LedgerView, timers: Timers, clock: Clock) -> None:
+    def __init__(
+        self, log: Log, ledger: LedgerView, timers: Timers, clock: Clock, kept: Kept
+    ) -> None:
+        """What lies before the time up to which *kept* is complete is not looked at."""
+        self._kept = kept
         self._log = log
         self._ledger = ledger
         self._clock = clock
@@ -52,8 +58,18 @@ class Auditor:
         """
         Audit what was accepted in [since, until), by default until now.
 
-        With *mend*, events that no plan names are put before the router once more.
+        With *mend*, events that no plan names are put before the router once more. What is not
+        kept any more is in no window.
         """
+        kept_ms = await self._kept.since_ms(HISTORY)
+        while True:
+            audit = await self._audit(max(since_ms, kept_ms), until_ms, mend=mend)
+            before_ms, kept_ms = kept_ms, await self._kept.since_ms(HISTORY)
+            # One side may have gone before the other was counted.
+            if not audit.violations or max(since_ms, kept_ms) == max(since_ms, before_ms):
+                return audit
+
+    async def _audit(self, since_ms: int, until_ms: int | None, *, mend: bool) -> Audit:
         window = await self._window(since_ms, until_ms)
         settled = await self._ledger.settled_counts(window.since_ms, window.edge_ms)
         young = await self._ledger.settled_counts(window.edge_ms, window.until_ms)
@@ -113,7 +129,10 @@ class Auditor:
         now_ms = self._clock.now_ms()
         until_ms = now_ms + 1 if until_ms is None else min(until_ms, now_ms + 1)
         if since_ms >= until_ms:
-            raise RequestRefused("the window is empty: since must be before until and now")
+            raise RequestRefused(
+                "the window is empty: since must be before until and now, and what ended before"
+                " retention is not kept"
+            )
         edge_ms = min(now_ms - SETTLING_MS, await self._followed_ms(now_ms), until_ms)
         window = Window(since_ms, until_ms, max(since_ms, edge_ms))
         # On the edge of a bucket, so that each bucket is on one side.

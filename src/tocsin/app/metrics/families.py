@@ -118,6 +118,25 @@ FAMILIES: Final = (
         "Checkpoints, by how they ended: passive, restart, truncation or refused.",
         ("file", "how"),
     ),
+    Family(
+        "tocsin_kept_removed",
+        "counter",
+        "Rows and records that retention has removed.",
+        ("store",),
+    ),
+    Family("tocsin_kept_removed_bytes", "counter", "Bytes of the log that retention has removed."),
+    Family(
+        "tocsin_kept_oldest_seconds",
+        "gauge",
+        "Age of the oldest record that the log holds, as of the last round of retention.",
+        ("topic",),
+    ),
+    Family(
+        "tocsin_reader_lag_share",
+        "gauge",
+        "Age of the oldest record that any reader has not handled, as a share of the log's time to"
+        " keep. Nothing is removed before it is handled: above 0.5 the disk begins to fill.",
+    ),
     Family("tocsin_disk_free_bytes", "gauge", "Room on the disk of the data folder."),
     Family("tocsin_sockets_open", "gauge", "Open sockets of recipients' clients."),
     Family("tocsin_socket_messages", "counter", "Messages sent over sockets."),
