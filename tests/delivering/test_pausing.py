@@ -68,6 +68,20 @@ async def until_taken(site: Site, number: int) -> list[str]:
     return [each.text for each in site.simulator.taken]
 
 
+async def until_shown(site: Site, person: Recipient, number: int) -> list[str]:
+    """Return the texts of an inbox, oldest first, once it holds so many."""
+    found: list[str] = []
+
+    async def shown() -> bool:
+        inbox = site.services.storage.inbox
+        items = await inbox.items(person.number, before=None, limit=number + 1)
+        found[:] = [msgspec.json.decode(each.body)["body"] for each in reversed(items)]
+        return len(found) == number
+
+    await site.until(shown)
+    return found
+
+
 async def balanced(site: Site) -> None:
     """Every event and delivery is accounted for."""
     audit = await site.services.history.auditor(0)
@@ -254,7 +268,5 @@ async def test_ten_thousand_that_were_parked_come_out_in_slices_and_in_order(sit
 
     await site.until(all_shown)
     for person in people[::100]:
-        items = await site.services.storage.inbox.items(person.number, before=None, limit=20)
-        shown = [msgspec.json.decode(each.body)["body"] for each in reversed(items)]
-        assert shown == [str(n) for n in range(10)]
+        assert await until_shown(site, person, 10) == [str(n) for n in range(10)]
     await balanced(site)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Final
 
 from tocsin.domain.pauses import NO_PAUSES, Pause, Pauses, queue_parts
@@ -36,19 +36,23 @@ class PauseGate:
         """Let whoever keeps the pauses fresh look now."""
         self._stirred.set()
 
-    async def stirred(self) -> None:
-        """Return when there is something to look at, or it is time to look anyway."""
+    async def stirred(self, seconds: float = FRESH_S) -> None:
+        """Return when there is something to look at, or after *seconds* of real time."""
         try:
-            async with asyncio.timeout(FRESH_S):
+            async with asyncio.timeout(seconds):
                 await self._stirred.wait()
         except TimeoutError:
             return
 
-    async def refresh(self) -> Pauses:
-        """Read the pauses anew, those too that have ended and still hold something."""
+    async def refresh(self, closing: Collection[str] = ()) -> Pauses:
+        """
+        Read the pauses anew, those too that have ended and still hold something.
+
+        What is new goes behind *closing* queues as behind those that are not empty.
+        """
         self._stirred.clear()
         in_force = await self._rows.in_force()
-        queues = [queue_parts(queue) for queue in await self._rows.queues()]
+        queues = [queue_parts(queue) for queue in {*await self._rows.queues(), *closing}]
         ended = {id for id, _ in queues} - {each.id for each in in_force}
         draining = await self._rows.get(ended) if ended else ()
         found = Pauses(
