@@ -173,6 +173,26 @@ async def test_repair_routes_what_no_plan_names(town: Town) -> None:
     assert after.deliveries["transactional"]["inbox"] == DeliveryLine(planned=5, sent=5)
 
 
+async def test_repair_sends_nothing_again_of_which_only_the_plan_is_gone(town: Town) -> None:
+    keys = await sent(town, 5)
+    topic = "SELECT number FROM log_topic WHERE name = 'plans.transactional'"
+    assert town.damage("log", f"DELETE FROM log_span WHERE topic = ({topic})") > 0
+    before = await audited(town)
+    assert {each.id for each in before.missing} >= {show_event(key) for key in keys}
+
+    mended = await town.services.history.auditor(BEGIN_MS, mend=True)
+    await town.routed()
+
+    # Of the one that no workflow takes there is nothing to send.
+    assert mended.repaired == 1
+    people = await town.services.stores.recipients.by_id([f"u{n}" for n in range(5)])
+    for one in people.values():
+        items = await town.services.storage.inbox.items(one.number, before=None, limit=5)
+        assert len(items) == 1
+    after = await audited(town)
+    assert after.deliveries["transactional"]["inbox"].sent == 5
+
+
 async def test_the_watch_looks_again_at_what_did_not_balance(town: Town) -> None:
     told: list[int] = []
     watch = AuditWatch(town.services.history.auditor, town.clock, told.append)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tocsin.app.auditing.differences import Differences, Sides
+from tocsin.app.auditing.differences import Differences, Found, Sides
 from tocsin.app.auditing.pending import PendingStep
 from tocsin.app.auditing.repair import repair
 from tocsin.app.auditing.slices import read_window
@@ -110,8 +110,11 @@ class Auditor:
             violations=found.violations,
             settling=found.settling,
             missing=tuple(found.missing),
-            repaired=await repair(self._log, found.events) if mend else 0,
+            repaired=await self._mended(sides, found) if mend else 0,
         )
+
+    async def _mended(self, sides: Sides, found: Found) -> int:
+        return await repair(self._log, found.events, {name for _, name in sides.channels()})
 
     async def _tally(
         self, lane: Lane, partition: int, window: Window, planned: Planned
