@@ -22,7 +22,12 @@ from tocsin.domain.incoming import (
     read_event,
     read_shorthand,
 )
-from tocsin.domain.incoming_quick import is_plain, quick_cloudevent, quick_shorthand
+from tocsin.domain.incoming_quick import (
+    is_plain,
+    quick_cloudevent,
+    quick_cloudevents,
+    quick_shorthand,
+)
 from tocsin.domain.json_check import JsonRefused, read_json
 from tocsin.domain.reading import Notes, Reader
 from tocsin.errors import FieldProblem, Malformed, RequestRefused, TooLarge
@@ -71,7 +76,7 @@ _STANDARD: Final = frozenset(
 _SHORTHAND_ONLY: Final = frozenset({"to", "exclude", "strict_recipients", "send_at"})
 _items: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_SPACE_BEFORE_COLON: Final = (b" :", b"\t:", b"\n:", b"\r:")
+_SPACES: Final = (b" ", b"\t", b"\n", b"\r")
 
 
 def read_events(
@@ -86,7 +91,7 @@ def read_events(
     if media == "application/cloudevents+json":
         return _one(body, limits, quick_cloudevent, _slow_cloudevent)
     if media == "application/cloudevents-batch+json":
-        return _many(body, limits, quick_cloudevent, _slow_cloudevent)
+        return _batch(body, limits)
     if "ce-specversion" in headers:
         _check_size(body, limits)
         return Incoming((_binary(media, headers, body),), many=False)
@@ -128,6 +133,15 @@ def _one(body: bytes, limits: EventLimits, quick: Quick, slow: Slow) -> Incoming
     return Incoming((found,), many=False)
 
 
+def _batch(body: bytes, limits: EventLimits) -> Incoming:
+    """Read a batch at once where nothing in it needs a second look, else event by event."""
+    if len(body) <= limits.event_bytes_max and _can_count(body) and is_plain(body):
+        found = quick_cloudevents(body, limits.events_max)
+        if found is not None:
+            return Incoming(found, many=True)
+    return _many(body, limits, quick_cloudevent, _slow_cloudevent)
+
+
 def _many(body: bytes, limits: EventLimits, quick: Quick, slow: Slow) -> Incoming:
     try:
         parts = _items.decode(body)
@@ -153,7 +167,8 @@ def _many(body: bytes, limits: EventLimits, quick: Quick, slow: Slow) -> Incomin
 
 def _can_count(body: bytes) -> bool:
     """Return whether names end in ``":`` without white space between, so that they can be counted."""
-    return not any(space in body for space in _SPACE_BEFORE_COLON)
+    # One byte is found many times faster than two, and most bodies have no white space of a kind.
+    return not any(space in body and space + b":" in body for space in _SPACES)
 
 
 def _why_no_list(body: bytes) -> str:

@@ -15,7 +15,12 @@ from tocsin.domain.cloudevents import (
     _slow_shorthand,
     read_events,
 )
-from tocsin.domain.incoming_quick import is_plain, quick_cloudevent, quick_shorthand
+from tocsin.domain.incoming_quick import (
+    is_plain,
+    quick_cloudevent,
+    quick_cloudevents,
+    quick_shorthand,
+)
 from tocsin.errors import Malformed
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -84,6 +89,38 @@ def test_nor_does_it_for_cloudevents(body: object) -> None:
     text = json.dumps(body, separators=(",", ":")).encode()
     found = quick_cloudevent(text, is_plain(text))
     assert found is None or found == _slow_cloudevent(text)
+
+
+@given(st.lists(CLOUDEVENTS, max_size=3))
+def test_nor_does_a_whole_batch(events: list[object]) -> None:
+    text = json.dumps(events, separators=(",", ":")).encode()
+    found = quick_cloudevents(text, 3) if is_plain(text) else None
+    alone = [json.dumps(each, separators=(",", ":")).encode() for each in events]
+    assert found is None or found == tuple(_slow_cloudevent(each) for each in alone)
+
+
+PLAIN = b'{"specversion":"1.0","id":"1","source":"s","type":"a","data":{"x":[{"y":1},{"y":2}]}}'
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        PLAIN.replace(b'"y":2', b'"y":2,"y":3'),
+        PLAIN.replace(b'"id":"1"', b'"id":"1","id":"2"'),
+        PLAIN.replace(b'"y":2', b'"y":"\\":"'),
+        PLAIN.replace(b'"1.0"', b'"0.3"'),
+        PLAIN.replace(b'"id":"1"', b'"id":"' + b"x" * 257 + b'"'),
+        PLAIN.replace(b'"source"', b'"odd":1,"source"'),
+    ],
+)
+def test_one_odd_event_of_a_batch_is_looked_at_alone(odd: bytes) -> None:
+    limits = EventLimits()
+    media = "application/cloudevents-batch+json"
+    assert quick_cloudevents(b"[%b,%b]" % (PLAIN, PLAIN), 2) is not None
+    assert quick_cloudevents(b"[%b,%b]" % (PLAIN, odd), 2) is None
+    assert quick_cloudevents(b"[%b,%b]" % (PLAIN, PLAIN), 1) is None
+    items = read_events(media, {}, b"[%b,%b]" % (PLAIN, odd), limits).items
+    assert items == (_slow_cloudevent(PLAIN), _slow_cloudevent(odd))
 
 
 @pytest.mark.parametrize("separators", [(",", ":"), (", ", ": ")])

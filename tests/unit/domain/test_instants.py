@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -58,3 +60,17 @@ def test_the_first_and_the_last_instant_are_shown_in_four_digits_and_nothing_lie
     first, last = "0001-01-01T00:00:00.000Z", "9999-12-31T23:59:59.999Z"
     assert show_instant(parse_instant(first)) == first == show_instant(-(10**17))
     assert show_instant(parse_instant(last)) == last == show_instant(10**17)
+
+
+@given(st.datetimes(min_value=datetime(1, 1, 2), max_value=datetime(9999, 12, 30)))
+def test_whole_seconds_are_read_as_any_other_way_of_writing_them(moment: datetime) -> None:
+    text = moment.isoformat(timespec="seconds")
+    assert parse_instant(f"{text}Z") == parse_instant(f"{text}+00:00")
+
+
+@pytest.mark.parametrize(
+    "text", ["2026-13-29T18:30:00Z", "2026-1 -29T18:30:00Z", "2026-03-29T18:30:6\u0660Z"]
+)
+def test_what_has_the_shape_of_whole_seconds_and_is_none_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="write an instant"):
+        parse_instant(text)
