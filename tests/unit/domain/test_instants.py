@@ -62,7 +62,7 @@ def test_the_first_and_the_last_instant_are_shown_in_four_digits_and_nothing_lie
     assert show_instant(parse_instant(last)) == last == show_instant(10**17)
 
 
-@given(st.datetimes(min_value=datetime(1, 1, 2), max_value=datetime(9999, 12, 30)))
+@given(st.datetimes())
 def test_whole_seconds_are_read_as_any_other_way_of_writing_them(moment: datetime) -> None:
     text = moment.isoformat(timespec="seconds")
     assert parse_instant(f"{text}Z") == parse_instant(f"{text}+00:00")
