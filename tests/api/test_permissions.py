@@ -36,6 +36,8 @@ ROUTES_SERVED_ELSEWHERE = {
     ("POST", "/v1/pauses"),
     ("DELETE", "/v1/pauses/{id}"),
     ("POST", "/v1/callbacks/{provider}"),
+    ("GET", "/u/{token}"),
+    ("POST", "/u/{token}"),
 }
 """Routes of the table whose handlers the whole server adds (`ApiParts.endpoints`)."""
 

@@ -15,6 +15,7 @@ from tests.support.toy.simulator import PagerSimulator
 from tocsin.adapters.system import SystemChance, VirtualClock
 from tocsin.app.accepting.accept import Taken
 from tocsin.app.callers import LOCAL
+from tocsin.channels.email.smtp.simulator import SmtpSimulator
 from tocsin.channels.registry import Registry, folders
 from tocsin.channels.webhook.http.simulator import WebhookSimulator
 from tocsin.config import Config, Outbound, RawTable
@@ -36,12 +37,14 @@ WORKFLOW: Mapping[str, object] = {
     "steps": [{"channel": "chat", "title": "Alarm", "body": "{{ data.n }}"}],
 }
 
+Played = PagerSimulator | WebhookSimulator | SmtpSimulator
+
 
 class Vendor:
     """A played service, by default the toy's: it goes on while processes come and go."""
 
-    def __init__(self, simulator: PagerSimulator | WebhookSimulator | None = None) -> None:
-        self.simulator: PagerSimulator | WebhookSimulator = simulator or PagerSimulator()
+    def __init__(self, simulator: Played | None = None) -> None:
+        self.simulator: Played = simulator or PagerSimulator()
         self.settings: Mapping[str, object] = {}
 
     @asynccontextmanager

@@ -14,9 +14,11 @@ from tocsin.errors import Stopping, TocsinError, TooLarge
 
 Headers = list[tuple[bytes, bytes]]
 
+_POLICY: Final = b"content-security-policy"
+
 # Nothing of an answer is ever run, framed or guessed at by a browser.
 _SAFE: Final[Headers] = [
-    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (_POLICY, b"default-src 'none'; frame-ancestors 'none'"),
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
     (b"cross-origin-resource-policy", b"same-site"),
@@ -46,7 +48,7 @@ class Exchange:
             self.started = True
             self.status = message["status"]
             own: Headers = list(message.get("headers", ()))
-            message = {**message, "headers": own + _SAFE + self.headers + _caching(own)}
+            message = {**message, "headers": own + _added(own) + self.headers}
         elif self._head:
             message = {**message, "body": b""}
         await self._send(message)
@@ -96,8 +98,11 @@ class Exchange:
         await self.send({"type": "http.response.body", "body": body})
 
 
-def _caching(headers: Headers) -> Headers:
-    names = {name for name, _ in headers}
+def _added(own: Headers) -> Headers:
+    """Return what an answer's *own* headers lack; a page has a policy of its own."""
+    names = {name for name, _ in own}
+    added = _SAFE if _POLICY not in names else [each for each in _SAFE if each[0] != _POLICY]
     if b"cache-control" in names:
-        return []
-    return [(b"cache-control", b"private, no-cache" if b"etag" in names else b"no-store")]
+        return added
+    caching = (b"cache-control", b"private, no-cache" if b"etag" in names else b"no-store")
+    return [*added, caching]

@@ -140,6 +140,9 @@ PERMISSIONS: Final[Mapping[Route, Permission]] = {
     ("GET", "/v1/cancels/{id}"): _BY_HAND,
     # A provider signs what it sends; its folder verifies that, see POST's handler.
     ("POST", "/v1/callbacks/{provider}"): _PUBLIC,
+    # The link in a letter is signed by ourselves, and can do nothing but switch off.
+    ("GET", "/u/{token}"): _PUBLIC,
+    ("POST", "/u/{token}"): _PUBLIC,
     # The server itself
     ("GET", "/v1/keys"): _ADMIN,
     ("POST", "/v1/keys"): _ADMIN,

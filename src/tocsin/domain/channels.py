@@ -21,5 +21,8 @@ CHANNEL_FIELDS: Final[dict[str, frozenset[str]]] = {
 HTML_FIELDS: Final = frozenset({"html"})
 """Fields whose variables are escaped for HTML."""
 
+LINKED: Final = frozenset({"email"})
+"""Channels whose messages bring a link along with which they are switched off."""
+
 OFF_IN_BULK: Final = frozenset({"sms", "voice"})
 """Channels that the product leaves off in the lane bulk, since each message costs or rings."""

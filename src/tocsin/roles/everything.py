@@ -28,6 +28,7 @@ from tocsin.wiring.folder import (
 )
 from tocsin.wiring.http import Driving, build_driving
 from tocsin.wiring.process import Around, opened
+from tocsin.wiring.public import local_url
 from tocsin.wiring.storage import Crash
 
 _SANDBOX_KEY_NAME: Final = "sandbox"
@@ -99,6 +100,7 @@ async def _serve_until_stopped(config: Config, running: Running, driving: Drivin
     network = Network(config.http, driving, running.folder / ADMIN_SOCKET)
     serving = running.spawn(network.serve())
     await network.started(serving)
+    running.services.links.reached_at(local_url(config.http.host, network.port))
     write_address(running.folder, config.http.host, network.port)
     announce(config, running.folder, network.port)
     keeping = [

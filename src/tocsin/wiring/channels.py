@@ -24,6 +24,7 @@ from tocsin.app.delivering.providers import Fleet, Wired
 from tocsin.app.delivering.taking import Taking
 from tocsin.app.delivering.turnstiles import Counts, Tokens, Turnstiles
 from tocsin.app.delivering.unknown import Unknown
+from tocsin.app.leaving import LeaveLinks
 from tocsin.app.pausing.gate import PauseGate
 from tocsin.app.routing.audiences import AudienceStep
 from tocsin.app.routing.facts import FactsStep
@@ -178,6 +179,7 @@ def build_delivery(
     stores: Stores,
     workflows: RunWorkflows,
     book: AddressBook,
+    links: LeaveLinks,
     fleet: Fleet,
     facts: FactsStep,
     known: LastKnown,
@@ -199,6 +201,7 @@ def build_delivery(
         workflows=workflows,
         book=book,
         taking=taking,
+        links=links,
     )
     conclude = ConcludeParts(stores.timers, stores.orphans, health, taking, chance)
     counts = Counts()

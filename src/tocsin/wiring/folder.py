@@ -14,6 +14,7 @@ from tocsin.adapters.sqlite.folder import FolderLock
 from tocsin.config import Config, Misconfigured
 from tocsin.errors import Conflict
 from tocsin.ports.system import Chance
+from tocsin.wiring.public import local_url
 
 BIRTH_FILE: Final = "birth.json"
 SANDBOX_KEY_FILE: Final = "sandbox.key"
@@ -115,9 +116,7 @@ def brought_key(config: Config) -> bytes | None:
 
 def write_address(folder: Path, host: str, port: int) -> None:
     """Keep the address of the running server, as a URL that reaches it from this machine."""
-    named = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)  # noqa: S104  # what listens everywhere is reached here
-    shown = f"[{named}]" if ":" in named else named
-    _write_private(folder / ADDRESS_FILE, f"http://{shown}:{port}\n".encode())
+    _write_private(folder / ADDRESS_FILE, f"{local_url(host, port)}\n".encode())
 
 
 def write_sandbox_key(folder: Path, key: str) -> Path:

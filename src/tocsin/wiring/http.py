@@ -16,6 +16,7 @@ from tocsin.api.explain import ExplainRoutes
 from tocsin.api.fanouts import FanoutRoutes
 from tocsin.api.idempotency import Repeats
 from tocsin.api.inbox import InboxRoutes, ReadRate
+from tocsin.api.leaving import LeavingRoutes
 from tocsin.api.ledger import LedgerRoutes
 from tocsin.api.parts import ApiParts, HttpLimits
 from tocsin.api.sending import SendingRoutes
@@ -29,6 +30,7 @@ from tocsin.app.groups import Groups, Objects
 from tocsin.app.importing import Importing
 from tocsin.app.inbox_versions import InboxVersions
 from tocsin.app.keys import KeyRing
+from tocsin.app.leaving import Leave
 from tocsin.app.metrics.loop_lag import LoopLag
 from tocsin.app.optouts import OptOuts
 from tocsin.app.people import People
@@ -144,7 +146,10 @@ def _parts(
         limits=limits,
         stopping=stopping,
         paused=lambda: [each.scope.words() for each in services.pauses.now.in_force],
-        endpoints=_endpoints(services, notes, repeats, limits),
+        endpoints=(
+            *_endpoints(services, notes, repeats, limits),
+            *LeavingRoutes(Leave(people, services.links)).endpoints(),
+        ),
     )
 
 

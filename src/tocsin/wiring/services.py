@@ -19,6 +19,7 @@ from tocsin.app.fanout_chunks import ChunkStep
 from tocsin.app.fanouts import FanoutRunner
 from tocsin.app.inbox import InboxDesk
 from tocsin.app.keeping.keeper import Keeper
+from tocsin.app.leaving import LeaveLinks
 from tocsin.app.lookup import EventLookup
 from tocsin.app.metrics.families import AUDIT_FAMILY
 from tocsin.app.metrics.meters import EventMeter, MessageMeter
@@ -49,6 +50,7 @@ from tocsin.ports.system import Chance, Clock
 from tocsin.wiring.channels import Delivery, OpenChannels, build_delivery, without_providers
 from tocsin.wiring.history import History, build_history
 from tocsin.wiring.keeping import build_keeper
+from tocsin.wiring.public import public_url
 from tocsin.wiring.storage import Storage
 from tocsin.wiring.stores import Stores
 
@@ -79,6 +81,7 @@ class Services:
     inbox_projection: InboxProjection
     ledger_projection: LedgerProjection
     book: AddressBook
+    links: LeaveLinks
     channels: Mapping[str, ChannelFacts]
     delivery: Delivery
     history: History
@@ -104,6 +107,7 @@ class _Ground:
     workflows: RunWorkflows
     channels: Mapping[str, ChannelFacts]
     book: AddressBook
+    links: LeaveLinks
     known: LastKnown
     projections: tuple[InboxProjection, LedgerProjection]
     follow: Follow | None
@@ -160,6 +164,7 @@ async def build(
         workflows=workflows,
         channels=channels or opened.facts(),
         book=AddressBook(stores.sealer),
+        links=LeaveLinks({1: stores.link_key}, 1, public_url(config)),
         known=LastKnown(
             stores.recipients,
             stores.suppressions,
@@ -209,6 +214,7 @@ async def _services(
         inbox_projection=ground.projections[0],
         ledger_projection=ground.projections[1],
         book=ground.book,
+        links=ground.links,
         channels=ground.channels,
         delivery=_delivery(ground, opened),
         history=build_history(
@@ -328,6 +334,7 @@ def _delivery(ground: _Ground, opened: OpenChannels) -> Delivery:
         ground.stores,
         ground.workflows,
         ground.book,
+        ground.links,
         opened.fleet,
         ground.facts(),
         ground.known,

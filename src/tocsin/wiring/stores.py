@@ -62,6 +62,7 @@ class Stores:
     presence: MemoryPresence
     limiter: MemoryLimiter
     token_key: bytes
+    link_key: bytes
     hash_seed: int
 
 
@@ -107,6 +108,7 @@ async def open_stores(
         presence=MemoryPresence(),
         limiter=MemoryLimiter(clock, buckets_max=config.http.callers_max),
         token_key=_derived(secret, b"tocsin recipients' tokens", 32),
+        link_key=_derived(secret, b"tocsin links to unsubscribe", 32),
         hash_seed=int.from_bytes(_derived(secret, b"tocsin event hash", 8), "big"),
     )
 

@@ -18,6 +18,7 @@ from tocsin.app.delivering.taking import Taking
 from tocsin.app.delivering.texts import Texts
 from tocsin.app.delivering.turnstiles import Pass, Turnstiles, Way
 from tocsin.app.delivering.work import Ended, Work
+from tocsin.app.leaving import LeaveLinks, Leaving
 from tocsin.app.lookup import with_payload
 from tocsin.app.routing.audiences import AudienceStep
 from tocsin.app.routing.deciding import step_at
@@ -26,6 +27,7 @@ from tocsin.app.routing.inputs import Input, Run
 from tocsin.app.routing.last_known import LastKnown
 from tocsin.app.routing.workflows import RunWorkflows
 from tocsin.domain.case import Case, target
+from tocsin.domain.channels import LINKED
 from tocsin.domain.decide import decide_step
 from tocsin.domain.decision import Decision
 from tocsin.domain.delivery import DeliveryReason, State
@@ -61,6 +63,7 @@ class PrepareParts:
     workflows: RunWorkflows
     book: AddressBook
     taking: Taking
+    links: LeaveLinks
 
 
 class PrepareStep:
@@ -223,8 +226,16 @@ class PrepareStep:
             trace=handoff.trace,
             expires_ms=handoff.expires_ms,
             category=workflow.category,
+            unsubscribe=self._leave_link(work, workflow),
             about=about(event, handoff, recipient.id, texts.data(entry, run, recipient)),
         )
+
+    def _leave_link(self, work: Work, workflow: Workflow) -> str | None:
+        """Return where the recipient switches this off; nobody switches off what is required."""
+        channel = self._channel.name
+        if channel not in LINKED or workflow.required:
+            return None
+        return self._parts.links.url(Leaving(work.handoff.recipient, channel, workflow.category))
 
 
 def _guarded(work: Work, make: Callable[[], None]) -> None:
