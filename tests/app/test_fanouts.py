@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tests.app.sending_site import (
@@ -17,8 +18,10 @@ from tests.app.sending_site import (
 )
 from tocsin.app.callers import LOCAL
 from tocsin.app.fanout_desk import FanoutDesk
+from tocsin.app.inbox import Filter, Reader
 from tocsin.app.trail import Notes
 from tocsin.domain.preferences import Choice, Preferences
+from tocsin.domain.recipient import Recipient
 from tocsin.errors import Conflict
 from tocsin.ports.log import Output, Step
 from tocsin.ports.state import Fanout
@@ -209,6 +212,36 @@ async def test_who_is_named_is_excluded_and_has_her_own_data(site: SendingSite) 
     assert handed == {one.number: 1 for one in (*people, created) if one.id != "p5"}
     own = await site.services.storage.inbox.items(people[1].number, before=None, limit=5)
     assert [b"It is p1" in item.body for item in own] == [True]
+
+
+async def test_a_text_that_fails_for_one_reader_fails_nobody_else(site: SendingSite) -> None:
+    tags = ('["a", "b"]', "7")
+    people = [
+        Recipient(0, f"t{n}", attributes=b'{"tags": %b}' % tag.encode())
+        for n, tag in enumerate(tags)
+    ]
+    fine, broken = await site.services.stores.recipients.put(people)
+    await site.people(20)
+    title = "{% for tag in recipient.attributes.tags %}{{ tag }}{% endfor %}"
+    step = {"channel": "inbox", "title": title, "body": "x"}
+    await site.publish({"key": "tags", "lane": "bulk", "steps": [step]})
+    await site.publish(inbox_and_push("note"))
+    site.start()
+    event = await site.send(type="tags", recipients={"everyone": True})
+    await site.fanned_out(event)
+    single = await site.send(type="note", recipients=["t1"], data={"what": "it"})
+    await site.routed()
+    assert single
+    await site.settled()
+
+    shown = {}
+    for one in (fine, broken):
+        page = await site.services.inbox.page(
+            Reader(one.number, one.id), Filter(), after=None, limit=10
+        )
+        shown[one.id] = sorted(msgspec.json.decode(item)["title"] for item in page.items)
+        assert page.counts.unread == len(page.items)
+    assert shown == {"t0": ["ab"], "t1": ["Hello", "tags"]}
 
 
 @pytest.mark.slow

@@ -111,6 +111,26 @@ async def test_a_receipt_refines_sent_and_nothing_else(stores: ViewStores) -> No
     assert {key: each.state for key, each in found.items()} == {sent: "delivered", failed: "failed"}
 
 
+@pytest.mark.parametrize("together", [True, False])
+async def test_a_receipt_may_take_back_what_was_delivered(
+    stores: ViewStores, *, together: bool
+) -> None:
+    delivery = delivery_key(notification_key(event_key(BEGIN_MS, bytes(10)), 0, 1), 0, 0)
+    told = [
+        settled(delivery, "sent", BEGIN_MS),
+        settled(delivery, "delivered", BEGIN_MS + 5, receipt=True),
+        settled(delivery, "failed", BEGIN_MS + 9, receipt=True),
+        settled(delivery, "delivered", BEGIN_MS + 12, receipt=True),
+    ]
+    for batch in [told] if together else [[each] for each in told]:
+        await stores.put(Output("outcomes", 0, batch))
+
+    found = (await stores.ledger.settled([delivery]))[delivery]
+    assert (found.state, found.at_ms) == ("failed", BEGIN_MS + 9)
+    counts = await stores.ledger.settled_counts(*WINDOW)
+    assert [(state, n) for (_, _, state), n in counts.items() if n] == [("failed", 1)]
+
+
 async def test_attempts_are_told_in_the_order_of_the_log(stores: ViewStores) -> None:
     delivery = delivery_key(notification_key(event_key(BEGIN_MS, bytes(10)), 0, 1), 0, 0)
     other = delivery_key(notification_key(event_key(BEGIN_MS, bytes(10)), 0, 2), 0, 0)

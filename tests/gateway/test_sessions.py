@@ -60,6 +60,23 @@ async def test_messages_of_one_tick_travel_in_one_frame(site: Site) -> None:
     assert frame[-1]["counts"] == {"unseen": 3, "unread": 3}
 
 
+async def test_a_message_to_everyone_is_pushed_to_those_it_is_for(site: Site) -> None:
+    async with device(site, token=site.token(1)) as ana, device(site, token=site.token(9)) as other:
+        hello = await heard(ana)
+        await heard(other)
+        await site.stores.put(Output("inbox.broadcasts", 0, [broadcast((1, 2, 3), 7, BEGIN_MS)]))
+        pushed = await heard(ana)
+        await send_items(site, 8, recipient=9)
+        after = await heard(other)
+
+    assert (pushed["type"], pushed["item"]["title"]) == ("item", "7")
+    assert pushed["item"]["id"].startswith("ntf_")
+    assert pushed["prev"] == hello["cursor"]
+    assert pushed["counts"] == {"unseen": 1, "unread": 1}
+    # Whom it was not for hears nothing of it, before or with what comes next.
+    assert (after["item"]["title"], after["counts"]["unread"]) == ("8", 1)
+
+
 async def test_resume_gives_what_was_missed_and_then_what_happens(site: Site) -> None:
     async with device(site) as client:
         cursor = (await heard(client))["cursor"]

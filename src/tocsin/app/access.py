@@ -19,6 +19,7 @@ from tocsin.app.tokens import TOKEN_PREFIX, Tokens
 from tocsin.errors import RateLimited, Unauthenticated, Unavailable
 from tocsin.ports.cache import Limiter
 from tocsin.ports.state import ApiKey, Keys
+from tocsin.ports.system import Sleep
 
 KEY_PREFIX: Final = "tcs_"
 KEY_ID_CHARACTERS: Final = 12
@@ -67,10 +68,10 @@ class Access:
             if key.revoked_ms is None
         }
 
-    async def follow(self) -> None:
+    async def follow(self, sleep: Sleep = asyncio.sleep) -> None:
         """Keep the keys fresh until cancelled. When the store is away, the last known count."""
         while True:
-            await asyncio.sleep(FRESH_S)
+            await sleep(FRESH_S)
             try:
                 await self.refresh()
             except Unavailable:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import structlog
+
 from tocsin.app.lookup import with_payload
 from tocsin.app.routing.deciding import step_at
 from tocsin.app.routing.inputs import Input, Run
@@ -9,12 +11,15 @@ from tocsin.app.routing.rendering import RunText
 from tocsin.app.routing.workflows import RunWorkflows
 from tocsin.domain.ids import EventKey, notification_key
 from tocsin.domain.instants import show_instant
-from tocsin.domain.items import body
+from tocsin.domain.items import body, content
 from tocsin.domain.records import Broadcast, Event
+from tocsin.domain.template_values import RenderFailed
 from tocsin.errors import NotFound
 from tocsin.ports.cache import Blobs
 from tocsin.ports.log import Log
 from tocsin.ports.state import Recipients
+
+logger = structlog.get_logger(__name__)
 
 
 class BroadcastTexts:
@@ -42,7 +47,20 @@ class BroadcastTexts:
         workflow = await self._workflows.version(broadcast.workflow, version, event.content)
         entry = Input(0, 0, 0, event, event)
         text = RunText(entry, Run(workflow, broadcast.index), show_instant(broadcast.visible_ms))
-        place = text.place(step_at(workflow, broadcast.step), recipient)
+        try:
+            place = text.place(step_at(workflow, broadcast.step), recipient)
+        except RenderFailed as error:
+            # It was decided and is counted, so it is shown by its name: leaving it out would
+            # leave her with a count that she can never read away.
+            logger.warning("broadcast_not_rendered", workflow=workflow.key, reason=str(error))
+            return content(
+                {"title": workflow.key},
+                workflow=workflow.key,
+                category=workflow.category,
+                created_at=show_instant(broadcast.visible_ms),
+                actor=event.actor,
+                tenant=event.tenant,
+            )
         return text.contents[place]
 
     async def event(self, broadcast: Broadcast) -> Event:

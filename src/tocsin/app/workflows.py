@@ -21,7 +21,7 @@ from tocsin.domain.workflow import (
 from tocsin.domain.workflow_read import read_document, show_document
 from tocsin.errors import FieldProblem, Malformed, NotFound, RequestRefused, Unavailable
 from tocsin.ports.state import StoredWorkflow, Workflows
-from tocsin.ports.system import Clock
+from tocsin.ports.system import Clock, Sleep
 
 TAKING_MAX: Final = 16
 """Most workflows that may take one type of event."""
@@ -109,10 +109,10 @@ class WorkflowRegistry:
         self._inactive = frozenset(stored.key for stored in published if not stored.active)
         self._taking = _by_type(newest)
 
-    async def follow(self) -> None:
+    async def follow(self, sleep: Sleep = asyncio.sleep) -> None:
         """Keep the registry fresh until cancelled. When the store is away, the last known runs."""
         while True:
-            await asyncio.sleep(FRESH_S)
+            await sleep(FRESH_S)
             try:
                 await self.refresh()
             except Unavailable:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Protocol
+
+Sleep = Callable[[float], Awaitable[None]]
+"""Returns after so many real seconds."""
 
 
 class Clock(Protocol):

@@ -15,6 +15,7 @@ import apsw
 import msgspec
 
 from tocsin.adapters.sqlite.sql import bind_blobs
+from tocsin.domain.delivery import State, allowed
 from tocsin.domain.ids import accepted_ms
 from tocsin.ports.views import SettledDelivery
 
@@ -47,8 +48,11 @@ _LATE = (
     "INSERT INTO settled_late (delivery, accepted_ms, lane, channel, state, reason, at_ms, refines)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
     " ON CONFLICT (delivery) DO UPDATE SET state = excluded.state, reason = excluded.reason,"
-    " at_ms = excluded.at_ms WHERE settled_late.state IN ('sent')"
-    " AND excluded.state IN ('delivered', 'failed')"
+    " at_ms = excluded.at_ms"
+    # The moves of a settled delivery, as `_may_refine` has them; within one batch only this sees
+    # the one before. What the first row refines it goes on refining.
+    " WHERE settled_late.state = 'sent' AND excluded.state IN ('delivered', 'failed')"
+    " OR settled_late.state = 'delivered' AND excluded.state = 'failed'"
 )
 
 
@@ -144,8 +148,8 @@ def _text(counts: list[list[object]]) -> str:
 
 
 def _may_refine(before: str, after: str) -> bool:
-    """A settled delivery moves on only from sent, by a receipt."""
-    return before == "sent" and after in ("delivered", "failed")
+    """A settled delivery moves on only by a receipt, which may also take a yes back."""
+    return allowed(State(before), State(after))
 
 
 def find(connection: apsw.Connection, deliveries: Sequence[bytes]) -> dict[bytes, SettledDelivery]:

@@ -13,6 +13,7 @@ from tocsin.domain.workflow import Workflow, compile_workflow
 from tocsin.domain.workflow_read import read_document
 from tocsin.errors import NotFound, Unavailable
 from tocsin.ports.state import Workflows
+from tocsin.ports.system import Sleep
 
 _BY_HAND_MAX: Final = 256
 _FRESH_S: Final = 3.0
@@ -62,10 +63,10 @@ class RunWorkflows:
         self._categories = {each.key: each for each in await self._store.categories()}
         self._tenants = {each.key: each for each in await self._store.tenants()}
 
-    async def follow(self) -> None:
+    async def follow(self, sleep: Sleep = asyncio.sleep) -> None:
         """Keep them fresh until cancelled: at most 5 s old."""
         while True:
-            await asyncio.sleep(_FRESH_S)
+            await sleep(_FRESH_S)
             try:
                 await self.refresh()
             except Unavailable:
