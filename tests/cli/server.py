@@ -63,7 +63,7 @@ def run(arguments: Sequence[str], *, given: str = "", env: Mapping[str, str] | N
         input=given,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
         env=dict(env or environment()),
     )

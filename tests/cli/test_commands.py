@@ -8,7 +8,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,9 @@ from tocsin.cli.client import Client
 from tocsin.cli.exits import ServerRefused
 
 pytestmark = [pytest.mark.slow, pytest.mark.faults, pytest.mark.timeout(180)]
+
+WITHIN_S = 90.0
+"""A command's start takes a second, and many times that on a machine that is busy."""
 
 WORKFLOW = """
 key = "order.shipped"
@@ -47,6 +52,29 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 def tocsin(server: Server, *arguments: str, given: str = "") -> Done:
     return run([*arguments, "--data", str(server.folder)], given=given)
+
+
+@contextmanager
+def running(server: Server, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """Start a command, and kill it where the test ends first: waiting for it could be for ever."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tocsin", *arguments, "--data", str(server.folder)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(),
+    )
+    # Whoever reads a line that never comes is told by its absence.
+    too_long = threading.Timer(WITHIN_S, process.kill)
+    too_long.start()
+    try:
+        with process:
+            try:
+                yield process
+            finally:
+                process.kill()
+    finally:
+        too_long.cancel()
 
 
 def test_workflows_are_pushed_once(server: Server) -> None:
@@ -108,24 +136,7 @@ def test_keys_are_made_listed_and_revoked(server: Server) -> None:
 
 
 def test_what_is_watched_is_printed_and_explained(server: Server) -> None:
-    with subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "tocsin",
-            "watch",
-            "bea",
-            "--json",
-            "--count",
-            "1",
-            "--data",
-            str(server.folder),
-        ],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment(),
-    ) as watching:
+    with running(server, "watch", "bea", "--json", "--count", "1") as watching:
         sent: list[str] = []
 
         def shown() -> bool:
@@ -134,7 +145,7 @@ def test_what_is_watched_is_printed_and_explained(server: Server) -> None:
             sent.append(done)
             return watching.poll() is not None
 
-        until("an item", shown)
+        until("an item", shown, within_s=WITHIN_S)
         out, _ = watching.communicate()
         code = watching.returncode
 
@@ -151,16 +162,11 @@ def test_what_is_watched_is_printed_and_explained(server: Server) -> None:
 
 
 def test_ctrl_c_ends_a_watch_with_success(server: Server) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-m", "tocsin", "watch", "cem", "--data", str(server.folder)],
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment(),
-    ) as watching:
+    with running(server, "watch", "cem") as watching:
         assert watching.stderr is not None
         greeting = watching.stderr.readline()
         watching.send_signal(signal.SIGINT)
-        code = watching.wait(30)
+        code = watching.wait(WITHIN_S)
 
     assert greeting.startswith("Watching cem: 0 unread")
     assert code == 0
