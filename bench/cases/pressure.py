@@ -6,7 +6,6 @@ from typing import Any
 
 from bench import seed
 from bench.cases.live import problems, raw
-from bench.client import Client
 from bench.lab import Lab
 from bench.load import Load, Measured, run
 from bench.report import Figure, Result
@@ -51,11 +50,10 @@ def lanes(lab: Lab) -> Result:
             drain_s=30,
         )
         idle = run(server, critical)
-        with server.client() as client:
-            _queue(server, client, queued, options.recipients)
-            before = _waiting(client)
-            busy = run(server, critical)
-            after = _waiting(client)
+        _queue(server, queued, options.recipients)
+        before = _waiting(server)
+        busy = run(server, critical)
+        after = _waiting(server)
     bound = max(2 * _p99_ms(idle), 25.0)
     return Result(
         case="lanes",
@@ -77,11 +75,13 @@ def lanes(lab: Lab) -> Result:
     )
 
 
-def _queue(server: Server, client: Client, count: int, recipients: int) -> None:
+def _queue(server: Server, count: int, recipients: int) -> None:
     """Let *count* bulk events wait, then let go."""
     document = {"lane": "bulk", "reason": "the benchmark fills it"}
-    pause = client.send("POST", "/v1/pauses", document)
-    while _waiting(client) < count:
+    # A client for each call: the server ends a connection on which nothing is said for seconds.
+    with server.client() as client:
+        pause = client.send("POST", "/v1/pauses", document)
+    while _waiting(server) < count:
         burst = Load(
             mode="closed",
             batch=100,
@@ -91,12 +91,14 @@ def _queue(server: Server, client: Client, count: int, recipients: int) -> None:
             type="bench.bulk",
         )
         run(server, burst)
-    client.send("DELETE", f"/v1/pauses/{pause['id']}")
+    with server.client() as client:
+        client.send("DELETE", f"/v1/pauses/{pause['id']}")
 
 
-def _waiting(client: Client) -> int:
+def _waiting(server: Server) -> int:
     """How many bulk events are not routed yet."""
-    scrape = client.text("/metrics")
+    with server.client() as client:
+        scrape = client.text("/metrics")
     line = next(
         each
         for each in scrape.splitlines()
