@@ -24,6 +24,13 @@ GROUP: Final = "route"
 
 _RETRY_MS: Final = 200
 
+_BRIEF_EVENTS: Final = 50
+"""What other lanes decide in one step while something critical is on its way: a few ms of work, for
+which whatever comes has to wait."""
+
+_BRIEF_S: Final = 1.0
+"""How long after the last critical event steps stay brief."""
+
 _REDONE: Final = 10_000
 """As many as any batch holds: more than that nobody has decided ahead of a commit."""
 _INPUTS: Final = (Event, Release, Individuals, Poison)
@@ -71,6 +78,7 @@ class Router:
         self._follow = follow
         self._batch_events_max = batch_events_max
         self._moved = moved
+        self._brief_until_s = float("-inf")
 
     async def run(self, lane: Lane) -> None:
         """Route *lane* until cancelled or fenced."""
@@ -83,11 +91,24 @@ class Router:
         self._moved(lane, sum(one.position for one in owned))
         while True:
             await self._pauses.lane_open(lane)
-            inputs = await self._read(topic, owned)
+            inputs = await self._read(topic, owned, self._events_max(lane))
             if not inputs:
                 await self._log.wait({(topic, one.partition): one.position for one in owned})
                 continue
+            if lane == "critical":
+                self._brief_until_s = self._clock.monotonic() + _BRIEF_S
             await self._route(lane, topic, owned, inputs)
+
+    def _events_max(self, lane: Lane) -> int:
+        """
+        Return how many events one step of *lane* may hold.
+
+        Lanes take turns on one thread, so a large step is a wait for whatever is critical; where
+        nothing is, it costs least.
+        """
+        if lane == "critical" or self._clock.monotonic() > self._brief_until_s:
+            return self._batch_events_max
+        return min(_BRIEF_EVENTS, self._batch_events_max)
 
     async def _route(
         self, lane: Lane, topic: str, owned: Sequence[_Owned], inputs: Sequence[Input]
@@ -161,9 +182,9 @@ class Router:
                 entry.record = await with_payload(record, self._blobs)
         return inputs
 
-    async def _read(self, topic: str, owned: Sequence[_Owned]) -> list[Input]:
+    async def _read(self, topic: str, owned: Sequence[_Owned], events_max: int) -> list[Input]:
         inputs: list[Input] = []
-        share = max(1, self._batch_events_max // len(owned))
+        share = max(1, events_max // len(owned))
         for one in owned:
             batch = await self._log.read(topic, one.partition, one.position, records_max=share)
             previous = one.position - 1
