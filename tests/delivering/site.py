@@ -11,14 +11,15 @@ from typing import Any, cast
 import msgspec
 
 from tests.support import toy
+from tests.support.toy import spare as spare_toy
 from tests.support.toy.simulator import PagerSimulator
 from tocsin.adapters.system import SystemChance, VirtualClock
 from tocsin.app.accepting.accept import Taken
-from tocsin.app.callers import LOCAL
+from tocsin.app.callers import LOCAL, Principal
 from tocsin.channels.email.smtp.simulator import SmtpSimulator
 from tocsin.channels.registry import Registry, folders
 from tocsin.channels.webhook.http.simulator import WebhookSimulator
-from tocsin.config import Config, Outbound, RawTable
+from tocsin.config import Config, Deliver, Outbound, RawTable
 from tocsin.domain.cloudevents import EventLimits, read_events
 from tocsin.domain.ids import EventKey, delivery_key, notification_key
 from tocsin.domain.recipient import Recipient
@@ -31,7 +32,7 @@ from tocsin.wiring.stores import open_stores
 
 BEGIN_MS = 1_900_000_000_000
 LAYOUTS = ("joint", "split")
-REGISTRY = Registry([*folders(), toy])
+REGISTRY = Registry([*folders(), toy, spare_toy])
 WORKFLOW: Mapping[str, object] = {
     "key": "alarm",
     "steps": [{"channel": "chat", "title": "Alarm", "body": "{{ data.n }}"}],
@@ -78,10 +79,14 @@ class Site:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
 
-    async def person(self, name: str, *pagers: str, channel: str = "chat") -> Recipient:
+    async def person(
+        self, name: str, *pagers: str, channel: str = "chat", provider: str | None = None
+    ) -> Recipient:
         """Store a recipient with pagers, or addresses of another *channel*."""
         book, store = self.services.book, self.services.stores.recipients
-        addresses = tuple(book.make(name, n, channel, each) for n, each in enumerate(pagers, 1))
+        addresses = tuple(
+            book.make(name, n, channel, each, provider=provider) for n, each in enumerate(pagers, 1)
+        )
         one = Recipient(0, name, addresses=addresses, addresses_made=len(addresses))
         (stored,) = await store.put([one])
         return stored
@@ -93,12 +98,12 @@ class Site:
         await workflows.publish(str(document["key"]), body, "test", self.clock.now_ms())
         await self.services.registry.refresh()
 
-    async def send(self, to: str, n: int, **more: object) -> bytes:
+    async def send(self, to: str, n: int, *, by: Principal = LOCAL, **more: object) -> bytes:
         """Accept an event of type ``alarm``; return its key."""
         event = {"type": "alarm", "id": f"{to}-{n}", "recipients": [to], "data": {"n": n}, **more}
         body = msgspec.json.encode([event])
         incoming = read_events("application/json", {}, body, EventLimits())
-        (taken,) = await self.services.accept.take(LOCAL, incoming.items)
+        (taken,) = await self.services.accept.take(by, incoming.items)
         assert isinstance(taken, Taken), taken
         return taken.key
 
@@ -136,6 +141,26 @@ class Site:
                         task.result()
                 await asyncio.sleep(0)
 
+    async def live_until(
+        self, condition: Callable[[], Awaitable[bool]], *, step_ms: int = 100
+    ) -> None:
+        """Let time pass until *condition* holds."""
+
+        async def lived() -> bool:
+            await self.pass_time(step_ms)
+            return await condition()
+
+        await self.until(lived)
+
+    async def live(self, ms: int) -> None:
+        """Let so much time pass, with turns for what it brings about."""
+        end_ms = self.clock.now_ms() + ms
+
+        async def over() -> bool:
+            return self.clock.now_ms() >= end_ms
+
+        await self.live_until(over)
+
     async def pass_time(self, ms: int) -> None:
         """Move the clock on; what is due then fires."""
         self.clock.advance(self.clock.now_ms() + ms)
@@ -148,13 +173,34 @@ def delivery_of(event: bytes, recipient: Recipient, address: int = 1) -> bytes:
 
 @asynccontextmanager
 async def process(
-    folder: Path, layout: str, vendor: Vendor, now_ms: int = BEGIN_MS, **settings: object
+    folder: Path,
+    layout: str,
+    vendor: Vendor,
+    now_ms: int = BEGIN_MS,
+    *,
+    spare: Vendor | None = None,
+    deliver: Deliver | None = None,
+    **settings: object,
 ) -> AsyncIterator[Site]:
-    """Open the folder as a process of its own, with nothing running yet."""
-    name = vendor.simulator.provider
-    table = RawTable(name, {}, {}).with_values({**vendor.settings, **settings}, "test")
+    """
+    Open the folder as a process of its own, with nothing running yet.
+
+    *settings* are those of *vendor*; *spare* comes after it, with none.
+    """
+    providers = {}
+    for each, values in ((vendor, settings), (spare, {})):
+        if each is not None:
+            name = each.simulator.provider
+            table = RawTable(name, {}, {})
+            providers[name] = table.with_values({**each.settings, **values}, "test")
     outbound = Outbound(allowed_networks=("127.0.0.0/8",))
-    config = Config(mode="real", data=str(folder), providers={name: table}, outbound=outbound)
+    config = Config(
+        mode="real",
+        data=str(folder),
+        providers=providers,
+        outbound=outbound,
+        deliver=deliver or Deliver(),
+    )
     store = msgspec.structs.replace(config.store, layout=cast(Any, layout))
     config = msgspec.structs.replace(config, store=store)
     sealed = msgspec.structs.replace(config, mode="sandbox")

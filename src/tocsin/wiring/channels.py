@@ -153,6 +153,10 @@ class Delivery:
     lanes: Sequence[LaneDelivery]
     callbacks: Callbacks
     fleet: Fleet
+    turnstiles: Mapping[tuple[str, Lane], Turnstiles]
+    """By channel and lane."""
+    counts: Counts
+    health: AddressHealth
 
     def providers(self) -> frozenset[str]:
         """Return the names of those that are configured."""
@@ -207,18 +211,24 @@ def build_delivery(
     counts = Counts()
     tokens = {name: Tokens(wired) for name, wired in fleet.by_name().items()}
 
+    turnstiles = {
+        (name, lane): Turnstiles(providers, tokens, lane, counts)
+        for name, providers in fleet.providers.items()
+        for lane in LANES
+    }
+
     def lane_of(channel: Channel, lane: Lane) -> LaneDelivery:
         topic = f"deliver.{channel.name}.{lane}"
-        turnstiles = Turnstiles(fleet.providers[channel.name], tokens, lane, counts)
-        choosing = Choosing(fleet, channel.name, lane, turnstiles)
+        own = turnstiles[channel.name, lane]
+        choosing = Choosing(fleet, channel.name, lane, own)
         parts = LaneParts(
             log=log,
             clock=clock,
             histories=histories,
-            prepare=PrepareStep(prepare, channel, choosing, turnstiles),
+            prepare=PrepareStep(prepare, channel, choosing, own),
             conclude=Conclude(conclude, choosing, channel.name, lane, topic),
             unknown=Unknown(fleet, stores.orphans, channel.name, lane),
-            turnstiles=turnstiles,
+            turnstiles=own,
             pauses=pauses,
             in_flight_max=config.deliver.in_flight_max,
             read_ahead_max=config.deliver.read_ahead_max,
@@ -227,6 +237,6 @@ def build_delivery(
         )
         return LaneDelivery(channel.name, lane, parts)
 
-    lanes = [lane_of(fleet.channels[name], lane) for name in fleet.providers for lane in LANES]
+    lanes = [lane_of(fleet.channels[name], lane) for name, lane in turnstiles]
     callbacks = Callbacks(fleet.by_name(), histories, stores.orphans, health, clock)
-    return Delivery(lanes, callbacks, fleet)
+    return Delivery(lanes, callbacks, fleet, turnstiles, counts, health)

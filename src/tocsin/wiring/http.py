@@ -46,7 +46,7 @@ from tocsin.gateway.server import Scheduler, SocketServer, SocketSettings
 from tocsin.gateway.sessions import Sessions
 from tocsin.wiring.checks import build_checks
 from tocsin.wiring.keeping import kept_numbers
-from tocsin.wiring.metrics import build_backlog, show_metrics
+from tocsin.wiring.metrics import build_backlog, delivering_numbers, show_metrics
 from tocsin.wiring.operating import operating_endpoints, operating_numbers
 from tocsin.wiring.services import Services
 from tocsin.wiring.storage import JOINT, SPLIT
@@ -106,7 +106,11 @@ def build_driving(
         sockets,
         sessions,
         lag,
-        {**operating_numbers(services), **kept_numbers(services.keeper, backlog)},
+        {
+            **operating_numbers(services),
+            **kept_numbers(services.keeper, backlog),
+            **delivering_numbers(services.delivery, services.clock),
+        },
     )
     return Driving(Api(parts), sockets, sessions, keys, optouts, lag)
 

@@ -27,6 +27,7 @@ from tocsin.gateway.people import Session
 from tocsin.gateway.server import SocketServer
 from tocsin.gateway.sessions import Sessions
 from tocsin.ports.system import Clock
+from tocsin.wiring.channels import Delivery
 from tocsin.wiring.storage import Storage
 
 Writers = Mapping[str, Writer]
@@ -77,6 +78,28 @@ def show_metrics(
     }
     registry.register(EngineCollector(numbers, shapes))
     ProcessCollector(registry=registry)
+
+
+def delivering_numbers(delivery: Delivery, clock: Clock) -> dict[str, Numbers]:
+    """Return what is counted of providers, by the name of the metric."""
+    counts = delivery.counts
+
+    def open_() -> Iterable[tuple[Labels, float]]:
+        now_ms = clock.now_ms()
+        for (_, lane), turnstiles in delivery.turnstiles.items():
+            for provider, number in turnstiles.breakers(now_ms):
+                yield (provider, lane), number
+
+    return {
+        "tocsin_provider_breakers_open": open_,
+        "tocsin_provider_breaker_openings": lambda: tuple(counts.opened.items()),
+        "tocsin_provider_waits": lambda: tuple(counts.waited.items()),
+        "tocsin_deliveries_parked": lambda: tuple(counts.parked.items()),
+        "tocsin_failovers": lambda: tuple(counts.failovers.items()),
+        "tocsin_addresses_kept": lambda: [
+            ((provider,), number) for provider, number in delivery.health.kept.items()
+        ],
+    }
 
 
 def build_backlog(storage: Storage, clock: Clock, channels: Iterable[str]) -> Backlog:

@@ -61,6 +61,42 @@ FAMILIES: Final = (
         ("channel", "lane"),
     ),
     Family(
+        "tocsin_provider_breakers_open",
+        "gauge",
+        "Breakers of a provider that keep calls from it: 1, or one for each host that fails.",
+        ("provider", "lane"),
+    ),
+    Family(
+        "tocsin_provider_breaker_openings",
+        "counter",
+        "How often a breaker has opened, since its provider failed.",
+        ("provider", "lane"),
+    ),
+    Family(
+        "tocsin_provider_waits",
+        "counter",
+        "Messages that had to wait in hand until their provider could be given them.",
+        ("provider", "lane"),
+    ),
+    Family(
+        "tocsin_deliveries_parked",
+        "counter",
+        "Deliveries that were put aside as timers, since their provider could not be called.",
+        ("channel", "lane", "reason"),
+    ),
+    Family(
+        "tocsin_failovers",
+        "counter",
+        "Deliveries that went on to the next provider, by the one that had not taken them.",
+        ("provider", "lane"),
+    ),
+    Family(
+        "tocsin_addresses_kept",
+        "counter",
+        "Addresses that a provider called dead and that stay, since it called too many so.",
+        ("provider",),
+    ),
+    Family(
         "tocsin_backlog_records",
         "gauge",
         "Records that a reader of the log has not yet handled.",
