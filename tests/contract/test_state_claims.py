@@ -53,6 +53,19 @@ async def test_a_swap_needs_a_row(state: StateStores) -> None:
         await claims.swap(route(1), route(1, epoch=1))
 
 
+async def test_of_many_swaps_in_one_write_each_is_judged_alone(state: StateStores) -> None:
+    claims = await state.claims()
+    stands, moved = route(1), route(2, holder="cancel", state="cancelled")
+    await claims.claim([stands, moved])
+
+    pairs = [(route(n), route(n, holder="worker", epoch=1)) for n in (1, 2, 3)]
+    assert await claims.swap_many(pairs) == [pairs[0][1], moved, None]
+    await state.reopen()
+    claims = await state.claims()
+    assert await claims.claim([stands, moved]) == [pairs[0][1], moved]
+    assert await claims.swap_many([]) == []
+
+
 async def test_rows_are_found_by_their_cancellation_key(state: StateStores) -> None:
     claims = await state.claims()
     await claims.claim([route(1, cancellation_key="a"), route(2, cancellation_key="b"), route(3)])

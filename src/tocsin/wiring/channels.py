@@ -177,6 +177,15 @@ class Delivery:
                 await asyncio.gather(*(lane.drain() for lane in self.lanes))
 
 
+def _turnstiles(fleet: Fleet, counts: Counts) -> dict[tuple[str, Lane], Turnstiles]:
+    tokens = {name: Tokens(wired) for name, wired in fleet.by_name().items()}
+    return {
+        (name, lane): Turnstiles(providers, tokens, lane, counts)
+        for name, providers in fleet.providers.items()
+        for lane in LANES
+    }
+
+
 def build_delivery(
     config: Config,
     log: Log,
@@ -209,13 +218,7 @@ def build_delivery(
     )
     conclude = ConcludeParts(stores.timers, stores.orphans, health, taking, chance)
     counts = Counts()
-    tokens = {name: Tokens(wired) for name, wired in fleet.by_name().items()}
-
-    turnstiles = {
-        (name, lane): Turnstiles(providers, tokens, lane, counts)
-        for name, providers in fleet.providers.items()
-        for lane in LANES
-    }
+    turnstiles = _turnstiles(fleet, counts)
 
     def lane_of(channel: Channel, lane: Lane) -> LaneDelivery:
         topic = f"deliver.{channel.name}.{lane}"
