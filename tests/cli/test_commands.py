@@ -77,6 +77,24 @@ def running(server: Server, *arguments: str) -> Iterator[subprocess.Popen[str]]:
         too_long.cancel()
 
 
+def test_a_status_webhook_is_put_listed_and_removed(server: Server) -> None:
+    url = "https://shop.example/statuses"
+    made = tocsin(server, "status-webhooks", "put", "crm", url, "--state", "failed")
+    again = tocsin(server, "status-webhooks", "put", "crm", url, "--paused", "--json")
+    listed = tocsin(server, "status-webhooks", "list")
+    removed = tocsin(server, "status-webhooks", "delete", "crm")
+    missing = tocsin(server, "status-webhooks", "delete", "crm")
+    refused = tocsin(server, "status-webhooks", "put", "crm", "http://127.0.0.1/")
+
+    assert "crm is active." in made.out
+    assert "whsec_" in made.out
+    assert again.document["state"] == "paused"
+    assert "secret" not in again.document
+    assert "https://shop.example/statuses" in listed.out
+    assert removed.out.strip() == "crm is removed."
+    assert (missing.code, refused.code) == (1, 2)
+
+
 def test_workflows_are_pushed_once(server: Server) -> None:
     folder = server.folder.parent / "workflows"
 

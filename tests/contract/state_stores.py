@@ -18,6 +18,7 @@ from tocsin.adapters.sqlite.keys import SqliteKeys
 from tocsin.adapters.sqlite.orphans import SqliteOrphans
 from tocsin.adapters.sqlite.pauses import SqlitePauses
 from tocsin.adapters.sqlite.recipients import SqliteRecipients
+from tocsin.adapters.sqlite.status_webhooks import SqliteStatusWebhooks
 from tocsin.adapters.sqlite.suppressions import SqliteSuppressions
 from tocsin.adapters.sqlite.timers import SqliteTimers
 from tocsin.adapters.sqlite.trail import SqliteTrail
@@ -52,6 +53,7 @@ class StateStores(Protocol):
     async def trail(self) -> ports.Trail: ...
     async def orphans(self) -> ports.Orphans: ...
     async def pauses(self) -> ports.PauseRows: ...
+    async def status_webhooks(self) -> ports.StatusWebhooks: ...
 
 
 class SqliteStores:
@@ -131,6 +133,9 @@ class SqliteStores:
 
     async def pauses(self) -> ports.PauseRows:
         return SqlitePauses(self.engine)
+
+    async def status_webhooks(self) -> ports.StatusWebhooks:
+        return SqliteStatusWebhooks(self.engine)
 
 
 def _fatal(error: BaseException) -> None:

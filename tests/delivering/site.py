@@ -13,13 +13,13 @@ import msgspec
 from tests.support import toy
 from tests.support.toy import spare as spare_toy
 from tests.support.toy.simulator import PagerSimulator
-from tocsin.adapters.system import SystemChance, VirtualClock
+from tocsin.adapters.system import SystemChance, SystemClock, VirtualClock
 from tocsin.app.accepting.accept import Taken
 from tocsin.app.callers import LOCAL, Principal
 from tocsin.channels.email.smtp.simulator import SmtpSimulator
 from tocsin.channels.registry import Registry, folders
 from tocsin.channels.webhook.http.simulator import WebhookSimulator
-from tocsin.config import Config, Deliver, Outbound, RawTable
+from tocsin.config import Config, Deliver, Outbound, RawTable, StatusWebhookSettings
 from tocsin.domain.cloudevents import EventLimits, read_events
 from tocsin.domain.ids import EventKey, delivery_key, notification_key
 from tocsin.domain.recipient import Recipient
@@ -180,6 +180,7 @@ async def process(
     *,
     spare: Vendor | None = None,
     deliver: Deliver | None = None,
+    status_webhooks: StatusWebhookSettings | None = None,
     **settings: object,
 ) -> AsyncIterator[Site]:
     """
@@ -200,6 +201,7 @@ async def process(
         providers=providers,
         outbound=outbound,
         deliver=deliver or Deliver(),
+        status_webhooks=status_webhooks or StatusWebhookSettings(),
     )
     store = msgspec.structs.replace(config.store, layout=cast(Any, layout))
     config = msgspec.structs.replace(config, store=store)
@@ -209,7 +211,15 @@ async def process(
         storage = await open_storage(config, folder, stack, now_ms=now_ms, on_fatal=_fatal)
         stores = await open_stores(sealed, folder, storage, stack, clock, chance)
         opened: OpenChannels = await open_channels(config, stack, REGISTRY)
-        services = await build(config, storage, stores, clock, chance, opened=opened)
+        services = await build(
+            config,
+            storage,
+            stores,
+            clock,
+            chance,
+            opened=opened,
+            wall_ms=SystemClock().now_ms,
+        )
         site = Site(services, clock, vendor)
         try:
             yield site

@@ -32,6 +32,7 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
         "recipients": "tocsin.cli.recipients:recipients",
         "workflows": "tocsin.cli.workflows:workflows",
         "keys": "tocsin.cli.keys:keys",
+        "status-webhooks": "tocsin.cli.status_webhooks:status_webhooks",
         "config": "tocsin.cli.config:config",
         "migrate": "tocsin.cli.migrate:migrate",
     }

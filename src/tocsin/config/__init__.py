@@ -3,6 +3,7 @@
 from tocsin.config.decode import decode_table
 from tocsin.config.doc import doc_markdown, doc_toml
 from tocsin.config.load import Loaded, Misconfigured, load, value_of
+from tocsin.config.outbound import Outbound, StatusWebhookSettings
 from tocsin.config.raw import RawTable
 from tocsin.config.secret import Secret
 from tocsin.config.settings import Setting, as_toml, settings
@@ -16,7 +17,6 @@ from tocsin.config.tables import (
     Keys,
     Log,
     Logging,
-    Outbound,
     Route,
     Store,
 )
@@ -38,6 +38,7 @@ __all__ = [
     "Route",
     "Secret",
     "Setting",
+    "StatusWebhookSettings",
     "Store",
     "as_toml",
     "decode_table",

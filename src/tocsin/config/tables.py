@@ -15,6 +15,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
+from tocsin.config.outbound import Outbound, StatusWebhookSettings
 from tocsin.config.raw import RawTables
 from tocsin.config.secret import Secret
 
@@ -225,51 +226,6 @@ class Deliver(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ] = 100_000
 
 
-class Outbound(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Calls over HTTP to the outside."""
-
-    allowed_networks: Annotated[
-        tuple[Annotated[str, Meta(pattern=r"^[0-9a-fA-F.:]+(/[0-9]{1,3})?$")], ...],
-        Meta(
-            description="Networks that may be called though they are not public, such as"
-            " `10.1.0.0/16`, on every port. Without any, only public addresses are."
-        ),
-    ] = ()
-    ports: Annotated[
-        tuple[Annotated[int, Meta(ge=1, le=65_535)], ...],
-        Meta(description="Ports of public addresses that may be called."),
-    ] = (80, 443)
-    proxy: Annotated[
-        str | None,
-        Meta(
-            description="Proxy that every call goes through, as `http://host:port`. It is then"
-            " what decides where calls may go: the check of addresses is of no use before it.",
-        ),
-    ] = None
-    ca_file: Annotated[
-        str | None,
-        Meta(description="File with the certificates that are trusted, instead of the system's."),
-    ] = None
-    connect_timeout_ms: Annotated[
-        int, Meta(ge=100, le=_MINUTE, description="Longest time to make a connection.")
-    ] = 5 * _SECOND
-    timeout_ms: Annotated[
-        int, Meta(ge=100, le=10 * _MINUTE, description="Longest time one call may take.")
-    ] = 30 * _SECOND
-    connections_per_host_max: Annotated[
-        int, Meta(ge=1, le=10_000, description="Most open connections to one host.")
-    ] = 16
-    connections_max: Annotated[
-        int, Meta(ge=1, le=100_000, description="Most open connections in all.")
-    ] = 1_000
-    streams_max: Annotated[
-        int, Meta(ge=1, le=10_000, description="Most calls at once on one HTTP/2 connection.")
-    ] = 100
-    answer_bytes_max: Annotated[
-        int, Meta(ge=_KIB, le=16 * _MIB, description="Bytes of an answer that are read.")
-    ] = 64 * _KIB
-
-
 class Inbox(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What people see in the product."""
 
@@ -391,6 +347,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     route: Route = field(default_factory=Route)
     deliver: Deliver = field(default_factory=Deliver)
     outbound: Outbound = field(default_factory=Outbound)
+    status_webhooks: StatusWebhookSettings = field(default_factory=StatusWebhookSettings)
     inbox: Inbox = field(default_factory=Inbox)
     gateway: Gateway = field(default_factory=Gateway)
     keep: Keep = field(default_factory=Keep)

@@ -10,6 +10,7 @@ from typing import Any, Final
 import structlog
 
 from tocsin.app.project import Expander, Projector
+from tocsin.app.status_webhooks.runner import StatusWebhookRunner
 from tocsin.domain.lanes import LANES
 from tocsin.errors import Stopping, Unavailable
 from tocsin.ports.system import Clock
@@ -32,6 +33,8 @@ def background(services: Services) -> Sequence[Work]:
     work.append(services.timers.run())
     work.append(services.releases.run())
     work += services.delivery.loops()
+    if services.status_webhooks is not None:
+        work.append(StatusWebhookRunner(services.status_webhooks).run())
     if not log.atomic_with_views:
         work += [persistent("expander", partial(Expander(log).run, lane)) for lane in LANES]
         inbox = Projector(log, storage.inbox, services.inbox_projection)

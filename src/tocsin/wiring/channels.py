@@ -132,11 +132,16 @@ def open_transport(outbound: Outbound, played: Iterable[Mapping[str, object]] = 
         if isinstance(value, str) and value.startswith(("http://", "https://"))
         if (where := urlsplit(value)).hostname is not None and where.port is not None
     ]
+    return CurlTransport(outbound, reach_of(outbound, endpoints))
+
+
+def reach_of(outbound: Outbound, endpoints: Iterable[tuple[str, int]] = ()) -> Reach:
+    """Return what may be called: as the settings say, and *endpoints*; raises `Misconfigured`."""
     try:
         allowed = networks(outbound.allowed_networks)
     except ValueError as error:
         raise Misconfigured([f"outbound.allowed_networks: {error}"]) from None
-    return CurlTransport(outbound, Reach(allowed, outbound.ports, endpoints))
+    return Reach(allowed, outbound.ports, endpoints)
 
 
 def build_provider(spec: ProviderSpec, table: RawTable, tools: ProviderTools) -> Wired:

@@ -20,6 +20,7 @@ from tocsin.api.leaving import LeavingRoutes
 from tocsin.api.ledger import LedgerRoutes
 from tocsin.api.parts import ApiParts, HttpLimits
 from tocsin.api.sending import SendingRoutes
+from tocsin.api.status_webhooks import StatusWebhookRoutes
 from tocsin.api.system import Check
 from tocsin.app.accepting.warnings import CallWarnings
 from tocsin.app.cancelling import CancelDesk
@@ -49,6 +50,7 @@ from tocsin.wiring.keeping import kept_numbers
 from tocsin.wiring.metrics import build_backlog, delivering_numbers, show_metrics
 from tocsin.wiring.operating import operating_endpoints, operating_numbers
 from tocsin.wiring.services import Services
+from tocsin.wiring.status_webhooks import build_status_desk, told_numbers
 from tocsin.wiring.storage import JOINT, SPLIT
 
 
@@ -110,6 +112,7 @@ def build_driving(
             **operating_numbers(services),
             **kept_numbers(services.keeper, backlog),
             **delivering_numbers(services.delivery, services.clock),
+            **told_numbers(services.status_webhooks),
         },
     )
     return Driving(Api(parts), sockets, sessions, keys, optouts, lag)
@@ -196,8 +199,21 @@ def _endpoints(
         *_sending(services, notes),
         *_history(services, notes),
         *operating_endpoints(services, notes),
+        *_status_webhooks(services, notes),
         *CallbackRoutes(services.delivery.callbacks).endpoints(),
     )
+
+
+def _status_webhooks(services: Services, notes: Notes) -> tuple[Endpoint, ...]:
+    desk = build_status_desk(
+        services.config,
+        services.storage.log,
+        services.stores,
+        notes,
+        services.clock,
+        services.chance,
+    )
+    return tuple(StatusWebhookRoutes(desk).endpoints())
 
 
 def _checks(services: Services, failure: Callable[[], str | None]) -> dict[str, Check]:

@@ -38,6 +38,7 @@ from tocsin.app.routing.settle import Settle
 from tocsin.app.routing.step import RouteParts, RouteStep
 from tocsin.app.routing.succession import SuccessorStep
 from tocsin.app.routing.workflows import RunWorkflows
+from tocsin.app.status_webhooks.teller import TellerParts
 from tocsin.app.timers import TimerStep
 from tocsin.app.tokens import Tokens
 from tocsin.app.workflows import WorkflowRegistry
@@ -51,6 +52,7 @@ from tocsin.wiring.channels import Delivery, OpenChannels, build_delivery, witho
 from tocsin.wiring.history import History, build_history
 from tocsin.wiring.keeping import build_keeper
 from tocsin.wiring.public import public_url
+from tocsin.wiring.status_webhooks import build_teller_parts
 from tocsin.wiring.storage import Storage
 from tocsin.wiring.stores import Stores
 
@@ -84,6 +86,8 @@ class Services:
     links: LeaveLinks
     channels: Mapping[str, ChannelFacts]
     delivery: Delivery
+    status_webhooks: TellerParts | None
+    """None where no client for HTTP was opened."""
     history: History
     keeper: Keeper
     metrics: CollectorRegistry
@@ -217,6 +221,7 @@ async def _services(
         links=ground.links,
         channels=ground.channels,
         delivery=_delivery(ground, opened),
+        status_webhooks=_tellers(ground, opened, wall_ms),
         history=build_history(
             storage,
             stores,
@@ -324,6 +329,22 @@ def _fanouts(ground: _Ground) -> FanoutRunner:
         ground.pauses,
         follow=ground.follow,
         handed_max=ground.config.route.chunk_recipients_max,
+    )
+
+
+def _tellers(
+    ground: _Ground, opened: OpenChannels, wall_ms: Callable[[], int]
+) -> TellerParts | None:
+    if opened.transport is None:
+        return None
+    return build_teller_parts(
+        ground.config,
+        ground.storage.log,
+        ground.stores,
+        opened.transport,
+        ground.clock,
+        ground.chance,
+        wall_ms,
     )
 
 

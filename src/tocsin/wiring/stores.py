@@ -25,6 +25,7 @@ from tocsin.adapters.sqlite.keys import SqliteKeys
 from tocsin.adapters.sqlite.orphans import SqliteOrphans
 from tocsin.adapters.sqlite.pauses import SqlitePauses
 from tocsin.adapters.sqlite.recipients import SqliteRecipients
+from tocsin.adapters.sqlite.status_webhooks import SqliteStatusWebhooks
 from tocsin.adapters.sqlite.suppressions import SqliteSuppressions
 from tocsin.adapters.sqlite.timers import SqliteTimers
 from tocsin.adapters.sqlite.trail import SqliteTrail
@@ -54,6 +55,7 @@ class Stores:
     keys: SqliteKeys
     trail: SqliteTrail
     orphans: SqliteOrphans
+    status_webhooks: SqliteStatusWebhooks
     pauses: SqlitePauses
     blobs: FolderBlobs
     journal: FileOptOutJournal
@@ -100,6 +102,7 @@ async def open_stores(
         keys=SqliteKeys(state),
         trail=SqliteTrail(state),
         pauses=SqlitePauses(state),
+        status_webhooks=SqliteStatusWebhooks(state),
         orphans=await SqliteOrphans.open(state, rows_max=config.deliver.orphans_max),
         blobs=blobs,
         journal=journal,

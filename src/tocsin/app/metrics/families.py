@@ -174,6 +174,17 @@ FAMILIES: Final = (
         " keep. Nothing is removed before it is handled: above 0.5 the disk begins to fill.",
     ),
     Family("tocsin_disk_free_bytes", "gauge", "Room on the disk of the data folder."),
+    Family(
+        "tocsin_status_webhook_calls",
+        "counter",
+        "Calls to status webhooks, by how they ended: taken or failed.",
+        ("outcome",),
+    ),
+    Family(
+        "tocsin_status_webhooks_given_up",
+        "counter",
+        "Status webhooks that were disabled since nobody took what they were told.",
+    ),
     Family("tocsin_sockets_open", "gauge", "Open sockets of recipients' clients."),
     Family("tocsin_socket_messages", "counter", "Messages sent over sockets."),
     Family(

@@ -22,6 +22,7 @@ from tocsin.ports.state.keys import ApiKey, Keys
 from tocsin.ports.state.orphans import Orphans
 from tocsin.ports.state.pauses import PauseRows
 from tocsin.ports.state.recipients import Recipients
+from tocsin.ports.state.status_webhooks import StatusWebhooks
 from tocsin.ports.state.suppressions import Suppression, Suppressions
 from tocsin.ports.state.timers import Timer, Timers
 from tocsin.ports.state.trail import Change, Trail
@@ -41,6 +42,7 @@ __all__ = [
     "Orphans",
     "PauseRows",
     "Recipients",
+    "StatusWebhooks",
     "StoredAnswer",
     "StoredWorkflow",
     "Suppression",
