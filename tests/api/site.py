@@ -147,13 +147,13 @@ class Site:
             keys=self.keys,
             repeats=Repeats(await self.stores.idempotency(), self.sealer, clock),
             limiter=limiter,
-            clock=clock,
             chance=self.chance,
             registry=CollectorRegistry(),
             checks={"store": _fine},
             look=_look,
             limits=self._limits,
             stopping=lambda: self.stopping,
+            now_s=clock.monotonic,
             endpoints=self._endpoints,
         )
 

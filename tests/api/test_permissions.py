@@ -42,6 +42,12 @@ ROUTES_SERVED_ELSEWHERE = {
     ("POST", "/v1/callbacks/{provider}"),
     ("GET", "/u/{token}"),
     ("POST", "/u/{token}"),
+    ("GET", "/v1/sandbox/clock"),
+    ("POST", "/v1/sandbox/clock"),
+    ("GET", "/v1/sandbox/messages"),
+    ("POST", "/v1/sandbox/messages/{id}/{action}"),
+    ("GET", "/v1/sandbox/faults/{provider}"),
+    ("PUT", "/v1/sandbox/faults/{provider}"),
 }
 """Routes of the table whose handlers the whole server adds (`ApiParts.endpoints`)."""
 

@@ -11,7 +11,7 @@ import pytest
 
 PROGRAM = """
 import sys, structlog
-from tocsin.config.tables import Logging
+from tocsin.config.logging_table import Logging
 from tocsin.roles.logs import set_up
 set_up(Logging(format=sys.argv[1]))
 structlog.get_logger("tests").warning("a_thing_happened", lane="bulk")

@@ -50,7 +50,7 @@ class Api:
         hot = [endpoint.path for endpoint in self.endpoints if endpoint.asgi is not None]
         self._parts = parts
         self._router = Router(self.endpoints)
-        self._measures = Measures(parts.registry, hot, parts.clock.monotonic)
+        self._measures = Measures(parts.registry, hot, parts.now_s)
         self._serving = Serving(
             parts.repeats,
             bytes_max=parts.limits.request_bytes_max,

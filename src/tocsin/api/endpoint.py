@@ -103,6 +103,8 @@ class Endpoint:
     """The handler reads the bytes itself; ``body`` only documents them."""
     body_optional: bool = False
     streams: bool = False
+    patient: bool = False
+    """It may take as long as it takes, however long other requests may."""
     query: type[msgspec.Struct] | None = None
     query_raw: bool = False
     """The handler reads the query itself, whatever it holds."""

@@ -20,7 +20,7 @@ from tocsin.app.suppressing import SuppressionList
 from tocsin.app.token_desk import TokenDesk
 from tocsin.app.workflows import WorkflowDesk
 from tocsin.ports.cache import Limiter
-from tocsin.ports.system import Chance, Clock
+from tocsin.ports.system import Chance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +57,6 @@ class ApiParts:
     keys: KeyRing
     repeats: Repeats
     limiter: Limiter
-    clock: Clock
     chance: Chance
     registry: CollectorRegistry
     checks: Mapping[str, Check]
@@ -65,6 +64,8 @@ class ApiParts:
     """Awaited before metrics are shown."""
     limits: HttpLimits
     stopping: Callable[[], bool]
+    now_s: Callable[[], float]
+    """Seconds for measuring, of the machine's own time."""
     endpoints: Sequence[Endpoint] = ()
     paused: Callable[[], Sequence[str]] = tuple
     """What operators have paused, in words."""

@@ -147,6 +147,13 @@ PERMISSIONS: Final[Mapping[Route, Permission]] = {
     # The link in a letter is signed by ourselves, and can do nothing but switch off.
     ("GET", "/u/{token}"): _PUBLIC,
     ("POST", "/u/{token}"): _PUBLIC,
+    # The sandbox
+    ("GET", "/v1/sandbox/clock"): _READ,
+    ("POST", "/v1/sandbox/clock"): _OPERATE,
+    ("GET", "/v1/sandbox/messages"): _READ,
+    ("POST", "/v1/sandbox/messages/{id}/{action}"): _OPERATE,
+    ("GET", "/v1/sandbox/faults/{provider}"): _READ,
+    ("PUT", "/v1/sandbox/faults/{provider}"): _OPERATE,
     # The server itself
     ("GET", "/v1/keys"): _ADMIN,
     ("POST", "/v1/keys"): _ADMIN,

@@ -59,7 +59,7 @@ class Serving:
             call.chunks = self._chunks(receive)
             return await endpoint.handler(call)
         try:
-            async with asyncio.timeout(self._request_s):
+            async with asyncio.timeout(None if endpoint.patient else self._request_s):
                 await self._read(call, endpoint, headers, receive)
                 return await self._guarded(call, endpoint, scope)
         except TimeoutError:

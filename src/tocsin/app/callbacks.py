@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
+import msgspec
 import structlog
 
 from tocsin.app.delivering.address_health import AddressHealth, Deaths
@@ -40,16 +41,19 @@ class Callbacks:
         orphans: Orphans,
         health: AddressHealth,
         clock: Clock,
+        wall_ms: Callable[[], int],
     ) -> None:
+        """*wall_ms* is real time: what came over the wire was signed and dated by that."""
         self._providers = providers
         self._histories = histories
         self._orphans = orphans
         self._health = health
         self._clock = clock
+        self._wall_ms = wall_ms
 
     def now_ms(self) -> int:
-        """Return the time at which a callback that is here now was received."""
-        return self._clock.now_ms()
+        """Return the real time at which a callback that is here now was received."""
+        return self._wall_ms()
 
     async def receive(self, name: str, callback: Callback) -> None:
         """
@@ -60,7 +64,10 @@ class Callbacks:
         wired = self._providers.get(name)
         if wired is None:
             raise NotFound("no provider of this name is configured")
-        about = _by_delivery(wired.provider.read_callback(callback))
+        ahead_ms = self._clock.now_ms() - self._wall_ms()
+        receipts = wired.provider.read_callback(callback)
+        # Where the clock is not the wall's, what happened is dated by the clock like all else.
+        about = _by_delivery([_dated(each, each.at_ms + ahead_ms) for each in receipts])
         if not about:
             return
         early = await self._tell(name, about)
@@ -106,6 +113,10 @@ class Callbacks:
             if any(receipt.dead_address for receipt in receipts)
         }
         await self._health.bury({name: Deaths(dead, len(about))}, self._clock.now_ms())
+
+
+def _dated(receipt: Receipt, at_ms: int) -> Receipt:
+    return msgspec.structs.replace(receipt, at_ms=at_ms)
 
 
 def _is_known(history: History) -> bool:

@@ -77,8 +77,13 @@ class FanoutRunner:
         self._underway: dict[bytes, Underway] = {}
         self._wakes = {lane: asyncio.Event() for lane in LANES}
         self._turns = {lane: asyncio.Lock() for lane in LANES}
+        self._resting = dict.fromkeys(LANES, False)
         fanouts.on_change(self._wake)
         pauses.on_change(self._wake)
+
+    def busy(self) -> bool:
+        """Return whether a fan-out has chunks that can be decided now."""
+        return any(not self._resting[lane] or self._wakes[lane].is_set() for lane in LANES)
 
     async def run(self, lane: Lane) -> None:
         """Run the fan-outs of *lane* until cancelled."""
@@ -94,7 +99,9 @@ class FanoutRunner:
                 await self._clock.pause(_RETRY_MS)
                 continue
             if not any(worked):
+                self._resting[lane] = True
                 await wake.wait()
+                self._resting[lane] = False
 
     @asynccontextmanager
     async def halted(self, row: Fanout) -> AsyncIterator[None]:

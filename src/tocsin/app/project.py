@@ -107,12 +107,25 @@ class Expander:
 
     def __init__(self, log: Log) -> None:
         self._log = log
+        self._owned: dict[Lane, Sequence[_Followed]] = {}
+
+    def busy(self) -> bool:
+        """Return whether there is a plan that is not expanded yet."""
+        return any(
+            lane not in self._owned
+            or any(
+                one.position < self._log.end(f"plans.{lane}", one.partition)
+                for one in self._owned[lane]
+            )
+            for lane in LANES
+        )
 
     async def run(self, lane: Lane) -> None:
         """Follow *lane* until cancelled."""
         log = self._log
         topic = f"plans.{lane}"
         owned = [await self._own(topic, partition) for partition in range(log.partitions)]
+        self._owned[lane] = owned
         while True:
             moved = [one for one in owned if await self._expand(lane, topic, one)]
             if not moved:
@@ -190,6 +203,12 @@ class Projector:
         self._log = log
         self._view = view
         self._projection = projection
+        self._positions: dict[tuple[str, int], int] | None = None
+
+    def busy(self) -> bool:
+        """Return whether the view is behind the log."""
+        at = self._positions
+        return at is None or any(position < self._log.end(*place) for place, position in at.items())
 
     async def run(self) -> None:
         """Follow every topic of the view until cancelled."""
@@ -201,6 +220,7 @@ class Projector:
             if self._projection.follows(topic)
             for partition in partitions_of(log, topic)
         }
+        self._positions = positions
         while True:
             batches = []
             for (topic, partition), position in positions.items():

@@ -34,7 +34,18 @@ class TimerStep:
         self._timers = timers
         self._clock = clock
         self._armed = asyncio.Event()
+        self._waiting = False
+        self._until_ms: int | None = None
         timers.on_arm(self._armed.set)
+
+    def busy(self) -> bool:
+        """Return whether something is due, or was armed and is not known yet."""
+        due = self._until_ms is not None and self._until_ms <= self._clock.now_ms()
+        return not self._waiting or self._armed.is_set() or due
+
+    def next_ms(self) -> int | None:
+        """Return when the next is due, right while there is nothing to do; None without any."""
+        return self._until_ms
 
     async def run(self) -> None:
         """Fire what comes due until cancelled."""
@@ -57,12 +68,17 @@ class TimerStep:
         return len(due)
 
     async def _wait(self) -> None:
-        due_ms = await self._timers.next_due_ms()
-        if due_ms is None:
-            await self._armed.wait()
-        elif due_ms > self._clock.now_ms():
-            await first_of(self._clock.sleep_until(due_ms), set_(self._armed))
-        # Else it came due just now, or will be durable in a moment: look again.
+        self._until_ms = due_ms = await self._timers.next_due_ms()
+        if due_ms is not None and due_ms <= self._clock.now_ms():
+            return  # it came due just now, or will be durable in a moment: look again
+        self._waiting = True
+        try:
+            if due_ms is None:
+                await self._armed.wait()
+            else:
+                await first_of(self._clock.sleep_until(due_ms), set_(self._armed))
+        finally:
+            self._waiting = False
 
 
 def outputs_of(due: Sequence[Timer]) -> list[Output]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
@@ -79,12 +79,23 @@ class Mailbox:
         """Yield everything that is kept."""
         return map(self._read, tuple(self._entries))
 
-    def newest_first(self, *, to: str | None, since_ms: int | None) -> Iterator[Received]:
-        """Yield what went *to* an address, or a reference, and arrived at or after *since_ms*."""
+    def newest_first(
+        self,
+        *,
+        to: str | None = None,
+        since_ms: int | None = None,
+        about: Callable[[str], bool] | None = None,
+    ) -> Iterator[Received]:
+        """
+        Yield what went *to* an address, or a reference, and arrived at or after *since_ms*.
+
+        *about* says which references are wanted.
+        """
         for entry in reversed(self._entries):
             if since_ms is not None and entry.received_ms < since_ms:
                 continue
-            if to is None or to in (entry.to, entry.reference):
+            fits = about is None or about(entry.reference)
+            if fits and (to is None or to in (entry.to, entry.reference)):
                 yield self._read(entry)
 
     def close(self) -> None:

@@ -99,10 +99,16 @@ class Simulating:
             await self._listen()
 
     def messages(
-        self, *, to: str | None = None, since_ms: int | None = None, limit: int = 100
+        self,
+        *,
+        to: str | None = None,
+        since_ms: int | None = None,
+        about: Callable[[str], bool] | None = None,
+        limit: int = 100,
     ) -> Sequence[Received]:
         """Return the newest."""
-        return list(islice(self._mailbox.newest_first(to=to, since_ms=since_ms), limit))
+        found = self._mailbox.newest_first(to=to, since_ms=since_ms, about=about)
+        return list(islice(found, limit))
 
     def message(self, id: str) -> Received:
         """Return one."""

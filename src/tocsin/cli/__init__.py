@@ -24,6 +24,7 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
         "send": "tocsin.cli.send:send",
         "trigger": "tocsin.cli.trigger:trigger",
         "watch": "tocsin.cli.watch:watch",
+        "advance": "tocsin.cli.advance:advance",
         "explain": "tocsin.cli.explain:explain",
         "audit": "tocsin.cli.audit:audit",
         "pause": "tocsin.cli.pause:pause",

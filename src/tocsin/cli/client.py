@@ -62,11 +62,12 @@ class Client(msgspec.Struct, frozen=True, kw_only=True):
         document: object = None,
         body: Body | None = None,
         content_type: str = "application/json",
+        timeout_s: float | None = _TIMEOUT_S,
     ) -> Reply:
         """
         Make one request with *document* as JSON, or *body* as it is, and wait for its answer.
 
-        In *query*, None stands for "not given".
+        In *query*, None stands for "not given"; as *timeout_s* for "however long it takes".
 
         Raises:
             CannotReach: there is no answer; it is not known whether the request was handled.
@@ -82,7 +83,7 @@ class Client(msgspec.Struct, frozen=True, kw_only=True):
             headers["Content-Type"] = content_type
         if self.key is not None:
             headers["Authorization"] = f"Bearer {self.key.reveal()}"
-        reply = self._exchange(method, target, body, headers)
+        reply = self._exchange(method, target, body, headers, timeout_s)
         if reply.status >= http.client.BAD_REQUEST:
             raise _refusal(reply)
         return reply
@@ -97,9 +98,14 @@ class Client(msgspec.Struct, frozen=True, kw_only=True):
             raise CannotReach(self._advice(failed)) from failed
 
     def _exchange(
-        self, method: str, target: str, body: Body | None, headers: Mapping[str, str]
+        self,
+        method: str,
+        target: str,
+        body: Body | None,
+        headers: Mapping[str, str],
+        timeout_s: float | None,
     ) -> Reply:
-        connection, prefix = self._connection()
+        connection, prefix = self._connection(timeout_s)
         try:
             connection.request(method, prefix + target, body=body, headers=dict(headers))
             response = connection.getresponse()
@@ -109,20 +115,20 @@ class Client(msgspec.Struct, frozen=True, kw_only=True):
         finally:
             connection.close()
 
-    def _connection(self) -> tuple[http.client.HTTPConnection, str]:
+    def _connection(self, timeout_s: float | None) -> tuple[http.client.HTTPConnection, str]:
         if self.url is None:
-            return _UnixConnection(self.data / ADMIN_SOCKET), ""
+            return _UnixConnection(self.data / ADMIN_SOCKET, timeout_s), ""
         parts = urlsplit(self.url)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise click.UsageError("TOCSIN_URL must be like https://tocsin.example.com")
         prefix = parts.path.rstrip("/")
         if parts.scheme == "http":
-            plain = http.client.HTTPConnection(parts.hostname, parts.port, timeout=_TIMEOUT_S)
+            plain = http.client.HTTPConnection(parts.hostname, parts.port, timeout=timeout_s)
             return plain, prefix
         secure = http.client.HTTPSConnection(
             parts.hostname,
             parts.port,
-            timeout=_TIMEOUT_S,
+            timeout=timeout_s,
             context=ssl.create_default_context(),
         )
         return secure, prefix
@@ -169,13 +175,14 @@ def _make_client(ctx: click.Context, _: click.Parameter, data: str) -> Client:
 class _UnixConnection(http.client.HTTPConnection):
     """HTTP over a socket in the file system."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=_TIMEOUT_S)
+    def __init__(self, path: Path, timeout_s: float | None) -> None:
+        super().__init__("localhost")
         self._path = path
+        self._timeout_s = timeout_s
 
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(_TIMEOUT_S)
+        self.sock.settimeout(self._timeout_s)
         self.sock.connect(str(self._path))
 
 

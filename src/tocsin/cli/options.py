@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -31,6 +31,15 @@ def config_options(command: Command) -> Command:
     return command
 
 
-def load_config(config_file: Path | None, data: str | None, port: int | None) -> Loaded:
-    """The configuration of a command with `config_options`, from the process's environment."""
-    return load(config_file, os.environ, {"data": data, "http.port": port})
+def load_config(
+    config_file: Path | None,
+    data: str | None,
+    port: int | None,
+    own: Mapping[str, object] | None = None,
+) -> Loaded:
+    """
+    The configuration of a command with `config_options`, from the process's environment.
+
+    *own* are the values of flags that only this command has, by the names of their settings.
+    """
+    return load(config_file, os.environ, {"data": data, "http.port": port, **(own or {})})

@@ -11,9 +11,18 @@ from tocsin.cli.options import config_options, load_config
 
 @click.command()
 @config_options
-def up(config_file: Path | None, data: str | None, port: int | None) -> int:
+@click.option("--clock", help="Where a new sandbox's clock begins, like 2016-09-01.")
+@click.option("--sandbox", help="Folder of a running `tocsin sandbox` to use (sandbox.folder).")
+def up(
+    config_file: Path | None,
+    data: str | None,
+    port: int | None,
+    clock: str | None,
+    sandbox: str | None,
+) -> int:
     """Run everything in one process until it is told to stop."""
-    loaded = load_config(config_file, data, port)
+    own = {"sandbox.clock": clock, "sandbox.folder": sandbox}
+    loaded = load_config(config_file, data, port, own)
     # Imported when needed: `tocsin up --help` should not cost what a server costs.
     import uvloop
 

@@ -3,6 +3,7 @@
 from tocsin.config.decode import decode_table
 from tocsin.config.doc import doc_markdown, doc_toml
 from tocsin.config.load import Loaded, Misconfigured, load, value_of
+from tocsin.config.logging_table import Logging
 from tocsin.config.outbound import Outbound, StatusWebhookSettings
 from tocsin.config.raw import RawTable
 from tocsin.config.secret import Secret
@@ -16,7 +17,6 @@ from tocsin.config.tables import (
     Inbox,
     Keys,
     Log,
-    Logging,
     Route,
     Store,
 )

@@ -21,6 +21,7 @@ from tocsin.config.settings import (
     settings,
 )
 from tocsin.config.tables import Config
+from tocsin.domain.instants import parse_begin
 from tocsin.errors import TocsinError
 
 CLIENT_VARIABLES: Final = frozenset({"TOCSIN_CONFIG", "TOCSIN_KEY", "TOCSIN_URL"})
@@ -189,8 +190,22 @@ def _contradictions(config: Config) -> Iterator[str]:
         yield "accept.events_burst is below accept.events_per_second, which could not be reached"
     if config.keys.encryption_key is not None and config.keys.encryption_key_file is not None:
         yield "keys.encryption_key and keys.encryption_key_file are both set; keep one"
+    yield from _of_sandbox(config)
     for network in config.http.trusted_proxies:
         try:
             ipaddress.ip_network(network, strict=False)
         except ValueError:
             yield f"http.trusted_proxies: {network!r} is neither an address nor a network"
+
+
+def _of_sandbox(config: Config) -> Iterator[str]:
+    sandbox = config.sandbox
+    if sandbox.clock is not None:
+        if config.mode == "real":
+            yield "sandbox.clock is set, but the mode is real: only a sandbox's clock can be"
+        try:
+            parse_begin(sandbox.clock)
+        except ValueError as refused:
+            yield f"sandbox.clock: {refused}"
+    if sandbox.folder is not None and config.mode == "real":
+        yield "sandbox.folder is set, but the mode is real: only a sandbox plays its vendors"

@@ -15,8 +15,10 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
+from tocsin.config.logging_table import Logging
 from tocsin.config.outbound import Outbound, StatusWebhookSettings
 from tocsin.config.raw import RawTables
+from tocsin.config.sandbox_table import Sandbox
 from tocsin.config.secret import Secret
 
 _SECOND = 1_000
@@ -308,20 +310,6 @@ class Keys(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ] = None
 
 
-class Logging(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the program says about itself, line by line on standard error."""
-
-    level: Annotated[
-        Literal["debug", "info", "warning", "error"], Meta(description="Least that is said.")
-    ] = "info"
-    format: Annotated[
-        Literal["auto", "json", "text"],
-        Meta(
-            description="`json` for machines, `text` for people; `auto`: text on a terminal only."
-        ),
-    ] = "auto"
-
-
 class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What holds for the whole program."""
 
@@ -353,5 +341,6 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     keep: Keep = field(default_factory=Keep)
     keys: Keys = field(default_factory=Keys)
     logging: Logging = field(default_factory=Logging)
+    sandbox: Sandbox = field(default_factory=Sandbox)
     providers: RawTables = field(default_factory=dict)
     """``[providers.<name>]``: each is read by the folder of that name."""

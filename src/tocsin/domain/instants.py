@@ -12,6 +12,7 @@ _RFC3339: Final = re.compile(
 _WHOLE_SECOND: Final = "--T::Z"
 """Every third character from the fifth on of ``2026-03-29T18:30:00Z``."""
 
+_DATE: Final = re.compile(r"\d{4}-\d\d-\d\d\Z", re.ASCII)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MS: Final = timedelta(milliseconds=1)
 _FIRST_MS: Final = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MS
@@ -48,6 +49,19 @@ def parse_instant(text: str) -> int:
     if not _FIRST_MS <= at_ms <= _LAST_MS:
         raise ValueError(INSTANT_RULE)
     return at_ms
+
+
+def parse_begin(text: str) -> int:
+    """
+    Return the milliseconds of an instant, or of the begin of a date in UTC.
+
+    Raises:
+        ValueError: *text* is neither; the message is fit to be shown.
+
+    """
+    if _DATE.match(text) is None:
+        return parse_instant(text)
+    return parse_instant(f"{text}T00:00:00Z")
 
 
 def show_instant(at_ms: int) -> str:

@@ -180,9 +180,18 @@ class Simulator(Protocol):
         """Let this go wrong from the next message on; raises `RequestRefused` for other codes."""
 
     def messages(
-        self, *, to: str | None = None, since_ms: int | None = None, limit: int = 100
+        self,
+        *,
+        to: str | None = None,
+        since_ms: int | None = None,
+        about: Callable[[str], bool] | None = None,
+        limit: int = 100,
     ) -> Sequence[Received]:
-        """Return what arrived, newest first; *to* is an address or a reference."""
+        """
+        Return what arrived, newest first.
+
+        *to* is an address or a reference; *about* says which references are wanted.
+        """
 
     def message(self, id: str) -> Received:
         """Return one; raises `tocsin.errors.NotFound`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 Sleep = Callable[[float], Awaitable[None]]
@@ -23,6 +24,21 @@ class Clock(Protocol):
 
     async def pause(self, ms: int) -> None:
         """Return after *ms*, whatever becomes of `now_ms` meanwhile: for tries and rounds."""
+
+
+class MovableClock(Clock, Protocol):
+    """
+    A sandbox's time: it flows, and can be moved forward.
+
+    *Durable*: a time that was moved to is, before anybody can read it. It never goes back, also
+    over a restart. While it is held, `pause` goes on by real time, and nobody else wakes.
+    """
+
+    def held(self) -> AbstractContextManager[None]:
+        """Let the time stand still inside, but for `move`; it flows on from there afterwards."""
+
+    def move(self, to_ms: int) -> None:
+        """Set the held time, unless that were back, and wake in order whoever slept until then."""
 
 
 class Chance(Protocol):

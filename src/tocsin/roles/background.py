@@ -9,7 +9,6 @@ from typing import Any, Final
 
 import structlog
 
-from tocsin.app.project import Expander, Projector
 from tocsin.app.status_webhooks.runner import StatusWebhookRunner
 from tocsin.domain.lanes import LANES
 from tocsin.errors import Stopping, Unavailable
@@ -26,7 +25,6 @@ logger = structlog.get_logger(__name__)
 
 def background(services: Services) -> Sequence[Work]:
     """Return the loops; each runs until it is cancelled."""
-    log, storage = services.storage.log, services.storage
     persistent = partial(_persistent, services.clock)
     work: list[Work] = [services.router.run(lane) for lane in LANES]
     work += [services.fanouts.run(lane) for lane in LANES]
@@ -35,11 +33,10 @@ def background(services: Services) -> Sequence[Work]:
     work += services.delivery.loops()
     if services.status_webhooks is not None:
         work.append(StatusWebhookRunner(services.status_webhooks).run())
-    if not log.atomic_with_views:
-        work += [persistent("expander", partial(Expander(log).run, lane)) for lane in LANES]
-        inbox = Projector(log, storage.inbox, services.inbox_projection)
-        ledger = Projector(log, storage.ledger, services.ledger_projection)
-        work += [persistent("inbox", inbox.run), persistent("ledger", ledger.run)]
+    apart = services.apart
+    if apart is not None:
+        work += [persistent("expander", partial(apart.expander.run, lane)) for lane in LANES]
+        work += [persistent("inbox", apart.inbox.run), persistent("ledger", apart.ledger.run)]
     work += [services.registry.follow(), services.workflows.follow(), services.access.follow()]
     work.append(services.history.watch.run())
     work.append(persistent("upkeep", partial(_upkeep, services)))

@@ -10,10 +10,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
+import structlog
+
 from tocsin.app.callers import LOCAL
 from tocsin.channels.registry import Registry
 from tocsin.config import Config
-from tocsin.errors import StorageFailed
+from tocsin.errors import StorageFailed, Unavailable
 from tocsin.gateway.upkeep import keep
 from tocsin.roles.announcing import announce
 from tocsin.roles.background import background
@@ -29,7 +31,10 @@ from tocsin.wiring.folder import (
 from tocsin.wiring.http import Driving, build_driving
 from tocsin.wiring.process import Around, opened
 from tocsin.wiring.public import local_url
+from tocsin.wiring.services import Services
 from tocsin.wiring.storage import Crash
+
+logger = structlog.get_logger(__name__)
 
 _SANDBOX_KEY_NAME: Final = "sandbox"
 
@@ -100,8 +105,10 @@ async def _serve_until_stopped(config: Config, running: Running, driving: Drivin
     network = Network(config.http, driving, running.folder / ADMIN_SOCKET)
     serving = running.spawn(network.serve())
     await network.started(serving)
-    running.services.links.reached_at(local_url(config.http.host, network.port))
-    write_address(running.folder, config.http.host, network.port)
+    url = local_url(config.http.host, network.port)
+    running.services.links.reached_at(url)
+    write_address(running.folder, url)
+    await _lead_vendors(running.services, url)
     announce(config, running.folder, network.port)
     keeping = [
         running.spawn(running.guarded(keep(driving.sessions, asyncio.sleep))),
@@ -113,6 +120,18 @@ async def _serve_until_stopped(config: Config, running: Running, driving: Drivin
         task.cancel()
     await network.finish(serving)
     (running.folder / ADDRESS_FILE).unlink(missing_ok=True)
+
+
+async def _lead_vendors(services: Services, url: str) -> None:
+    """Tell the vendors of a sandbox where receipts go, and what time it is."""
+    vendors = services.vendors
+    if vendors is None:
+        return
+    try:
+        await vendors.report_to(url)
+        await vendors.tell_time(services.clock.now_ms() - services.wall_ms())
+    except Unavailable as error:
+        logger.warning("vendors_away", code=error.code, detail=error.detail)
 
 
 def _watch_signals(running: Running) -> None:

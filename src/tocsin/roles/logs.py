@@ -7,7 +7,7 @@ import sys
 
 import structlog
 
-from tocsin.config.tables import Logging
+from tocsin.config.logging_table import Logging
 
 
 def set_up(config: Logging) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -37,10 +37,11 @@ from tocsin.domain.hosts import Reach, networks
 from tocsin.domain.lanes import LANES, Lane
 from tocsin.ports.log import Follow, Log
 from tocsin.ports.provider import Channel, Provider, ProviderSpec, ProviderTools
-from tocsin.ports.simulator import Simulator
 from tocsin.ports.system import Chance, Clock
 from tocsin.ports.transport import Transport
+from tocsin.ports.vendors import Vendors
 from tocsin.wiring.stores import Stores
+from tocsin.wiring.vendors import OpenVendors
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +49,10 @@ class OpenChannels:
     """What was found and built."""
 
     fleet: Fleet
-    simulators: Mapping[str, Simulator] = field(default_factory=dict)
-    """By provider; in a sandbox every provider that is configured has one."""
     transport: Transport | None = None
     """The client for HTTP, where providers were opened."""
+    vendors: Vendors | None = None
+    """Who plays the vendors of a sandbox."""
 
     def facts(self) -> dict[str, ChannelFacts]:
         """Return what decide must know of each channel."""
@@ -88,25 +89,20 @@ async def open_channels(
     stack: AsyncExitStack,
     registry: Registry | None = None,
     wall_ms: Callable[[], int] | None = None,
+    played: OpenVendors | None = None,
 ) -> OpenChannels:
     """
-    Build the providers that are configured; in a sandbox each leads to its simulator.
+    Build the providers that are configured; in a sandbox all, each led to where it is played.
 
-    *wall_ms* is real time, by default the system's. Raises `Misconfigured` for a table that no
-    provider is for, or that its folder cannot read.
+    *wall_ms* is real time, by default the system's. *played* are the vendors of a sandbox. Raises
+    `Misconfigured` for a table that no provider is for, or that its folder cannot read.
     """
     found = registry or Registry(folders())
     tables = {table.name: table for table in config.providers.values()}
-    simulators: dict[str, Simulator] = {}
-    played: list[Mapping[str, object]] = []
+    leads = {} if played is None else played.leads
     if config.mode == "sandbox":
-        for name, table in tables.items():
-            simulator: Simulator = loaded(found.spec(name).simulator)()
-            stack.push_async_callback(simulator.close)
-            simulators[name] = simulator
-            played.append(await simulator.start())
-            tables[name] = table.with_values(played[-1], "sandbox")
-    transport = open_transport(config.outbound, played)
+        tables = _led(tables, found, leads)
+    transport = open_transport(config.outbound, leads.values())
     stack.push_async_callback(transport.close)
     providers: dict[str, list[Wired]] = {}
     for name, table in tables.items():
@@ -115,7 +111,21 @@ async def open_channels(
         wired = build_provider(spec, table, tools)
         stack.push_async_callback(wired.provider.close)
         providers.setdefault(spec.channel, []).append(wired)
-    return OpenChannels(Fleet(found.channels, providers), simulators, transport)
+    vendors = None if played is None else played.vendors
+    return OpenChannels(Fleet(found.channels, providers), transport, vendors)
+
+
+def _led(
+    tables: Mapping[str, RawTable], registry: Registry, leads: Mapping[str, Mapping[str, object]]
+) -> dict[str, RawTable]:
+    """Return a table for every vendor that is played; nobody else is ever called."""
+    for name in tables:
+        if registry.spec(name).name not in leads:
+            raise Misconfigured([f"providers.{name}: it is not played in this sandbox"])
+    # Those that somebody configured come first: they are chosen where there are several.
+    names = [*tables, *(name for name in leads if name not in tables and name in registry.specs)]
+    empty = {name: tables.get(name) or RawTable(name, {}, {}) for name in names}
+    return {name: table.with_values(leads[name], "sandbox") for name, table in empty.items()}
 
 
 def open_transport(outbound: Outbound, played: Iterable[Mapping[str, object]] = ()) -> Transport:
@@ -205,6 +215,7 @@ def build_delivery(
     clock: Clock,
     chance: Chance,
     follow: Follow | None,
+    wall_ms: Callable[[], int],
 ) -> Delivery:
     """Put the deliver step together."""
     histories = Histories(log, follow)
@@ -246,5 +257,5 @@ def build_delivery(
         return LaneDelivery(channel.name, lane, parts)
 
     lanes = [lane_of(fleet.channels[name], lane) for name, lane in turnstiles]
-    callbacks = Callbacks(fleet.by_name(), histories, stores.orphans, health, clock)
+    callbacks = Callbacks(fleet.by_name(), histories, stores.orphans, health, clock, wall_ms)
     return Delivery(lanes, callbacks, fleet, turnstiles, counts, health)

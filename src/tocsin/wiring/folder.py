@@ -12,9 +12,9 @@ import msgspec
 
 from tocsin.adapters.sqlite.folder import FolderLock
 from tocsin.config import Config, Misconfigured
+from tocsin.domain.instants import parse_begin, show_instant
 from tocsin.errors import Conflict
 from tocsin.ports.system import Chance
-from tocsin.wiring.public import local_url
 
 BIRTH_FILE: Final = "birth.json"
 SANDBOX_KEY_FILE: Final = "sandbox.key"
@@ -32,6 +32,8 @@ class Birth(msgspec.Struct, frozen=True):
     layout: str
     partitions: int
     born_ms: int
+    clock_ms: int | None = None
+    """Where the clock of a sandbox began, if that was said."""
 
 
 def take(config: Config, now_ms: int, stack: ExitStack) -> Path:
@@ -54,11 +56,19 @@ def _take(config: Config, now_ms: int, stack: ExitStack) -> Path:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     stack.enter_context(FolderLock(folder, started_ms=now_ms))
     path = folder / BIRTH_FILE
-    wanted = Birth(config.mode, config.store.layout, config.log.partitions, now_ms)
+    begin = config.sandbox.clock
+    begin_ms = None if begin is None else parse_begin(begin)
+    wanted = Birth(config.mode, config.store.layout, config.log.partitions, now_ms, begin_ms)
     if not path.exists():
-        _write_private(path, msgspec.json.encode(wanted))
+        write_private(path, msgspec.json.encode(wanted))
         return folder
-    born = msgspec.json.decode(path.read_bytes(), type=Birth)
+    born = birth_of(folder)
+    if begin_ms is not None and begin_ms != born.clock_ms:
+        began = show_instant(born.born_ms if born.clock_ms is None else born.clock_ms)
+        raise Conflict(
+            f"the clock of {folder} began at {began} and goes on from where it is; start without"
+            " --clock, move it with `tocsin advance`, or use another folder"
+        )
     for name, is_now, was in (
         ("mode", wanted.mode, born.mode),
         ("store.layout", wanted.layout, born.layout),
@@ -70,6 +80,11 @@ def _take(config: Config, now_ms: int, stack: ExitStack) -> Path:
                 " use another folder, or the setting it was made with"
             )
     return folder
+
+
+def birth_of(folder: Path) -> Birth:
+    """Return what the folder was made as."""
+    return msgspec.json.decode((folder / BIRTH_FILE).read_bytes(), type=Birth)
 
 
 def encryption_key(config: Config, folder: Path, chance: Chance) -> bytes:
@@ -84,7 +99,7 @@ def encryption_key(config: Config, folder: Path, chance: Chance) -> bytes:
         return brought
     path = folder / SANDBOX_ENCRYPTION_FILE
     if not path.exists():
-        _write_private(path, base64.b64encode(chance.bytes(KEY_BYTES)))
+        write_private(path, base64.b64encode(chance.bytes(KEY_BYTES)))
     return _decoded(path.read_text().strip())
 
 
@@ -114,15 +129,15 @@ def brought_key(config: Config) -> bytes | None:
     return None
 
 
-def write_address(folder: Path, host: str, port: int) -> None:
-    """Keep the address of the running server, as a URL that reaches it from this machine."""
-    _write_private(folder / ADDRESS_FILE, f"{local_url(host, port)}\n".encode())
+def write_address(folder: Path, url: str) -> None:
+    """Keep the address of the running server."""
+    write_private(folder / ADDRESS_FILE, f"{url}\n".encode())
 
 
 def write_sandbox_key(folder: Path, key: str) -> Path:
     """Keep the sandbox's own key where its user finds it."""
     path = folder / SANDBOX_KEY_FILE
-    _write_private(path, key.encode() + b"\n")
+    write_private(path, key.encode() + b"\n")
     return path
 
 
@@ -136,7 +151,7 @@ def _decoded(text: str) -> bytes:
     return key
 
 
-def _write_private(path: Path, body: bytes) -> None:
+def write_private(path: Path, body: bytes) -> None:
     """Write all or nothing, readable by the owner alone, durable before it has its name."""
     temporary = path.with_suffix(".new")
     file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tocsin.adapters.system import SystemClock
 from tocsin.api.app import Api
 from tocsin.api.audit import AuditRoutes
 from tocsin.api.callbacks import CallbackRoutes
@@ -19,6 +20,8 @@ from tocsin.api.inbox import InboxRoutes, ReadRate
 from tocsin.api.leaving import LeavingRoutes
 from tocsin.api.ledger import LedgerRoutes
 from tocsin.api.parts import ApiParts, HttpLimits
+from tocsin.api.sandbox_clock import SandboxClockRoutes
+from tocsin.api.sandbox_vendors import SandboxVendorRoutes
 from tocsin.api.sending import SendingRoutes
 from tocsin.api.status_webhooks import StatusWebhookRoutes
 from tocsin.api.system import Check
@@ -49,6 +52,7 @@ from tocsin.wiring.checks import build_checks
 from tocsin.wiring.keeping import kept_numbers
 from tocsin.wiring.metrics import build_backlog, delivering_numbers, show_metrics
 from tocsin.wiring.operating import operating_endpoints, operating_numbers
+from tocsin.wiring.sandbox import build_clock_desk
 from tocsin.wiring.services import Services
 from tocsin.wiring.status_webhooks import build_status_desk, told_numbers
 from tocsin.wiring.storage import JOINT, SPLIT
@@ -145,7 +149,6 @@ def _parts(
         keys=keys,
         repeats=repeats,
         limiter=stores.limiter,
-        clock=clock,
         chance=services.chance,
         registry=services.metrics,
         checks=checks,
@@ -153,6 +156,7 @@ def _parts(
         limits=limits,
         stopping=stopping,
         paused=lambda: [each.scope.words() for each in services.pauses.now.in_force],
+        now_s=SystemClock().monotonic,
         endpoints=(
             *_endpoints(services, notes, repeats, limits),
             *LeavingRoutes(Leave(people, services.links)).endpoints(),
@@ -201,6 +205,20 @@ def _endpoints(
         *operating_endpoints(services, notes),
         *_status_webhooks(services, notes),
         *CallbackRoutes(services.delivery.callbacks).endpoints(),
+        *_sandbox(services),
+    )
+
+
+def _sandbox(services: Services) -> tuple[Endpoint, ...]:
+    recipients = services.stores.recipients
+
+    async def number_of(id: str) -> int | None:
+        found = (await recipients.by_id([id])).get(id)
+        return None if found is None else found.number
+
+    return (
+        *SandboxClockRoutes(build_clock_desk(services)).endpoints(),
+        *SandboxVendorRoutes(services.vendors, number_of).endpoints(),
     )
 
 
@@ -225,7 +243,7 @@ def _checks(services: Services, failure: Callable[[], str | None]) -> dict[str, 
         Path(config.data),
         free_bytes_min=config.store.free_bytes_min,
         failure=failure,
-        now_s=services.clock.monotonic,
+        now_s=SystemClock().monotonic,
     )
 
 

@@ -11,10 +11,12 @@ from tocsin.adapters.system import SystemChance, SystemClock
 from tocsin.channels.registry import Registry
 from tocsin.config import Config
 from tocsin.wiring.channels import open_channels
+from tocsin.wiring.clock import open_clock
 from tocsin.wiring.folder import brought_key, take
 from tocsin.wiring.services import Services, build
 from tocsin.wiring.storage import Crash, OnFatal, Storage, open_storage
 from tocsin.wiring.stores import Stores, open_stores
+from tocsin.wiring.vendors import open_vendors
 
 Around = Callable[[Storage, Stores], tuple[Storage, Stores]]
 """Puts something between the use cases and their stores."""
@@ -43,11 +45,12 @@ async def opened(
     *on_fatal* is called when a disk fails. Raises `tocsin.errors.TocsinError` with one sentence
     for the operator when it cannot be started.
     """
-    clock, chance = SystemClock(), SystemChance()
+    real, chance = SystemClock(), SystemChance()
     # Before anything is made: a folder must not be born of a configuration that cannot start.
     brought_key(config)
     with ExitStack() as locks:
-        folder = take(config, clock.now_ms(), locks)
+        folder = take(config, real.now_ms(), locks)
+        clock = open_clock(config, folder, real)
         async with AsyncExitStack() as stack:
             storage = await open_storage(
                 config, folder, stack, now_ms=clock.now_ms(), on_fatal=on_fatal, crash=crash
@@ -55,7 +58,10 @@ async def opened(
             stores = await open_stores(config, folder, storage, stack, clock, chance)
             if around is not None:
                 storage, stores = around(storage, stores)
-            channels = await open_channels(config, stack, registry)
+            played = await open_vendors(
+                config, folder, stack, registry, real.now_ms, clock.now_ms, chance
+            )
+            channels = await open_channels(config, stack, registry, real.now_ms, played)
             services = await build(
                 config,
                 storage,
@@ -64,6 +70,6 @@ async def opened(
                 chance,
                 opened=channels,
                 # Tokens and keys end by the wall's time, whatever clock decides about messages.
-                wall_ms=SystemClock().now_ms,
+                wall_ms=real.now_ms,
             )
             yield Process(services, folder)

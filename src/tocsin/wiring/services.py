@@ -25,7 +25,13 @@ from tocsin.app.metrics.families import AUDIT_FAMILY
 from tocsin.app.metrics.meters import EventMeter, MessageMeter
 from tocsin.app.pausing.gate import PauseGate
 from tocsin.app.pausing.releasing import ReleaseStep
-from tocsin.app.project import InboxProjection, LedgerProjection, following
+from tocsin.app.project import (
+    Expander,
+    InboxProjection,
+    LedgerProjection,
+    Projector,
+    following,
+)
 from tocsin.app.routing.again import AgainStep
 from tocsin.app.routing.audiences import AudienceStep
 from tocsin.app.routing.facts import FactsStep
@@ -48,6 +54,7 @@ from tocsin.domain.lanes import Lane
 from tocsin.domain.topics import stream_of
 from tocsin.ports.log import Follow
 from tocsin.ports.system import Chance, Clock
+from tocsin.ports.vendors import Vendors
 from tocsin.wiring.channels import Delivery, OpenChannels, build_delivery, without_providers
 from tocsin.wiring.history import History, build_history
 from tocsin.wiring.keeping import build_keeper
@@ -55,6 +62,15 @@ from tocsin.wiring.public import public_url
 from tocsin.wiring.status_webhooks import build_teller_parts
 from tocsin.wiring.storage import Storage
 from tocsin.wiring.stores import Stores
+
+
+@dataclass(frozen=True, slots=True)
+class Apart:
+    """Readers of a layout whose log and views share no transaction."""
+
+    expander: Expander
+    inbox: Projector
+    ledger: Projector
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,12 +98,16 @@ class Services:
     releases: ReleaseStep
     inbox_projection: InboxProjection
     ledger_projection: LedgerProjection
+    apart: Apart | None
+    """What brings the views up to the log, where they are apart from it."""
     book: AddressBook
     links: LeaveLinks
     channels: Mapping[str, ChannelFacts]
     delivery: Delivery
     status_webhooks: TellerParts | None
     """None where no client for HTTP was opened."""
+    vendors: Vendors | None
+    """Who plays the vendors of a sandbox; None on a real server."""
     history: History
     keeper: Keeper
     metrics: CollectorRegistry
@@ -217,11 +237,13 @@ async def _services(
         releases=ReleaseStep(storage.log, stores.pauses, stores.timers, ground.pauses, clock),
         inbox_projection=ground.projections[0],
         ledger_projection=ground.projections[1],
+        apart=None if storage.log.atomic_with_views else _apart(storage, ground.projections),
         book=ground.book,
         links=ground.links,
         channels=ground.channels,
-        delivery=_delivery(ground, opened),
+        delivery=_delivery(ground, opened, wall_ms),
         status_webhooks=_tellers(ground, opened, wall_ms),
+        vendors=opened.vendors,
         history=build_history(
             storage,
             stores,
@@ -238,6 +260,14 @@ async def _services(
         message_meter=message_meter,
         wall_ms=wall_ms,
         stream_of=stream_of,
+    )
+
+
+def _apart(storage: Storage, projections: tuple[InboxProjection, LedgerProjection]) -> Apart:
+    return Apart(
+        Expander(storage.log),
+        Projector(storage.log, storage.inbox, projections[0]),
+        Projector(storage.log, storage.ledger, projections[1]),
     )
 
 
@@ -348,7 +378,7 @@ def _tellers(
     )
 
 
-def _delivery(ground: _Ground, opened: OpenChannels) -> Delivery:
+def _delivery(ground: _Ground, opened: OpenChannels, wall_ms: Callable[[], int]) -> Delivery:
     return build_delivery(
         ground.config,
         ground.storage.log,
@@ -363,4 +393,5 @@ def _delivery(ground: _Ground, opened: OpenChannels) -> Delivery:
         ground.clock,
         ground.chance,
         ground.follow,
+        wall_ms,
     )

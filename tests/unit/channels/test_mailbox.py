@@ -39,10 +39,10 @@ def test_the_newest_comes_first_and_is_found_by_address_reference_and_time(
 ) -> None:
     mailbox = Mailbox(path, held_max=10)
     first, second = add(mailbox, "ana", at_ms=1), add(mailbox, "bo", at_ms=2)
-    assert list(mailbox.newest_first(to=None, since_ms=None)) == [second, first]
-    assert list(mailbox.newest_first(to="ana", since_ms=None)) == [first]
-    assert list(mailbox.newest_first(to="dlv_2", since_ms=None)) == [second]
-    assert list(mailbox.newest_first(to=None, since_ms=2)) == [second]
+    assert list(mailbox.newest_first()) == [second, first]
+    assert list(mailbox.newest_first(to="ana")) == [first]
+    assert list(mailbox.newest_first(to="dlv_2")) == [second]
+    assert list(mailbox.newest_first(since_ms=2)) == [second]
     assert mailbox.get(1) == first
 
 

@@ -80,20 +80,31 @@ class Holding:
                 del self._held[way]
         return free
 
+    def busy(self) -> bool:
+        """Return whether `let_go` may give something now."""
+        next_ms = self.next_ms()
+        due = next_ms is not None and next_ms <= self._clock.now_ms()
+        return self._news.is_set() or due
+
+    def next_ms(self) -> int | None:
+        """Return when time alone lets something go; None when it does not."""
+        now_ms = self._clock.now_ms()
+        due = (
+            self._turnstiles.ready_ms(way, now_ms)
+            for way in self._held
+            if not self._turnstiles.waits_for_probe(way)
+        )
+        return min(due, default=None)
+
     def look_again(self) -> None:
         """Wake whoever is in `news`: a call has ended."""
         self._news.set()
 
     async def news(self) -> None:
         """Return when `let_go` may give something."""
-        now_ms = self._clock.now_ms()
-        due = [
-            self._turnstiles.ready_ms(way, now_ms)
-            for way in self._held
-            if not self._turnstiles.waits_for_probe(way)
-        ]
-        if due:
-            await first_of(self._clock.sleep_until(min(due)), set_(self._news))
+        due_ms = self.next_ms()
+        if due_ms is not None:
+            await first_of(self._clock.sleep_until(due_ms), set_(self._news))
         else:
             await self._news.wait()
         self._news.clear()

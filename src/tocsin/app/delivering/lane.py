@@ -80,6 +80,31 @@ class LaneDelivery:
         )
         self._room = asyncio.Event()
         self._draining = False
+        self._owned: Sequence[Owned] | None = None
+        self._concluding = False
+
+    def busy(self) -> bool:
+        """Return whether something is under way, or can begin without time or a pause's end."""
+        in_hand = self._in_hand
+        calling = in_hand.under_way > len(self._holding) or self._concluding
+        if self._owned is None or calling or self._holding.busy():
+            return True
+        if self._parts.pauses.stopped(self._channel, self._lane) is not None:
+            return False
+        waits_for_room = in_hand.under_way >= self._parts.in_flight_max
+        return (in_hand.ready and not waits_for_room) or self._behind(self._owned)
+
+    def next_ms(self) -> int | None:
+        """Return when time alone lets something of what is held go on."""
+        return self._holding.next_ms()
+
+    def _behind(self, owned: Sequence[Owned]) -> bool:
+        end = self._parts.log.end
+        unread = any(each.read < end(self._topic, each.partition) for each in owned)
+        return unread and self._read_ahead_room(owned) > 0
+
+    def _read_ahead_room(self, owned: Sequence[Owned]) -> int:
+        return self._parts.read_ahead_max - sum(len(each.window) for each in owned)
 
     async def run(self) -> None:
         """Deliver until cancelled; raises `Fenced` when another has taken a partition over."""
@@ -87,6 +112,7 @@ class LaneDelivery:
         group = self._topic
         over = await take_over(parts.log, group, self._topic, self._lane)
         owned = [each.owned for each in over]
+        self._owned = owned
         journal = Journal(group, self._topic, owned, parts.histories, parts.log.end, parts.clock)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(journal.run())
@@ -114,7 +140,7 @@ class LaneDelivery:
         parts, log = self._parts, self._parts.log
         while self._going():
             await parts.pauses.handoffs_open(self._channel, self._lane)
-            room = parts.read_ahead_max - sum(len(each.window) for each in owned)
+            room = self._read_ahead_room(owned)
             if room <= 0:
                 self._room.clear()
                 await self._room.wait()
@@ -228,7 +254,10 @@ class LaneDelivery:
     async def _conclude(self, journal: Journal) -> None:
         """Write down how calls ended: all that have ended meanwhile at once."""
         while True:
-            await self._concluded(journal, await self._calls.ended())
+            calls = await self._calls.ended()
+            self._concluding = True
+            await self._concluded(journal, calls)
+            self._concluding = False
 
     async def _concluded(self, journal: Journal, calls: Sequence[Called]) -> None:
         conclude, clock, turnstiles = (

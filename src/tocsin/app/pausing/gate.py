@@ -36,6 +36,11 @@ class PauseGate:
         """Let whoever keeps the pauses fresh look now."""
         self._stirred.set()
 
+    @property
+    def stirring(self) -> bool:
+        """Whether there is something that was not looked at yet."""
+        return self._stirred.is_set()
+
     async def stirred(self, seconds: float = FRESH_S) -> None:
         """Return when there is something to look at, or after *seconds* of real time."""
         try:

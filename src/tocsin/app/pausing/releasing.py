@@ -57,6 +57,11 @@ class ReleaseStep:
         self._clock = clock
         self._closing: dict[str, _Closing] = {}
 
+    def busy(self) -> bool:
+        """Return whether what an ended pause has parked is to be released."""
+        now = self._gate.now
+        return self._gate.stirring or bool(now.draining or now.draining_handed)
+
     async def run(self) -> None:
         """Follow the pauses until cancelled."""
         while True:

@@ -13,7 +13,7 @@ from tocsin.app.lookup import with_payload
 from tocsin.app.pausing.gate import PauseGate
 from tocsin.app.routing.inputs import Input
 from tocsin.app.routing.step import RouteStep
-from tocsin.domain.lanes import Lane
+from tocsin.domain.lanes import LANES, Lane
 from tocsin.domain.records import Event, Individuals, Plan, Poison, Release
 from tocsin.errors import Fenced, StorageFailed, Unavailable
 from tocsin.ports.cache import Blobs
@@ -79,6 +79,20 @@ class Router:
         self._batch_events_max = batch_events_max
         self._moved = moved
         self._brief_until_s = float("-inf")
+        self._owned: dict[Lane, Sequence[_Owned]] = {}
+
+    def busy(self) -> bool:
+        """Return whether something is not routed yet, and no pause is why."""
+        return any(
+            self._behind(lane) for lane in LANES if self._pauses.now.stops_lane(lane) is None
+        )
+
+    def _behind(self, lane: Lane) -> bool:
+        owned = self._owned.get(lane)
+        topic = f"events.{lane}"
+        return owned is None or any(
+            one.position < self._log.end(topic, one.partition) for one in owned
+        )
 
     async def run(self, lane: Lane) -> None:
         """Route *lane* until cancelled or fenced."""
@@ -89,6 +103,7 @@ class Router:
             redone_below = min(self._log.end(topic, partition), position + _REDONE)
             owned.append(_Owned(partition, epoch, position, redone_below))
         self._moved(lane, sum(one.position for one in owned))
+        self._owned[lane] = owned
         while True:
             await self._pauses.lane_open(lane)
             inputs = await self._read(topic, owned, self._events_max(lane))
