@@ -144,6 +144,7 @@ class SendingSite:
         for lane in LANES:
             _ = self.spawn(self.services.fanouts.run(lane))
         _ = self.spawn(self.services.timers.run())
+        _ = self.spawn(self.services.tracker.run())
 
     async def publish(self, document: dict[str, object]) -> None:
         key = str(document["key"])
@@ -187,7 +188,16 @@ class SendingSite:
                 for p in range(log.partitions)
             )
 
+        async def seen() -> bool:
+            # A position that is read from the file may be ahead of what the loop was told.
+            return all(
+                log.end(f"plans.{lane}", p) >= log.end(f"events.{lane}", p)
+                for lane in LANES
+                for p in range(log.partitions)
+            )
+
         await self.until("routed", lambda: follows("route", "events"))
+        await self.until("plans seen", seen)
         if not log.atomic_with_views:
             await self._told()
             await self.until("expanded", lambda: follows("expand", "plans"))
@@ -197,6 +207,19 @@ class SendingSite:
         """A commit shows in the file before this process has heard of its records."""
         for writer in self.services.storage.writers.values():
             await writer.flush()
+
+    async def quiet(self) -> None:
+        """Return when nothing is due any more and all that followed from it is done."""
+        timers, tracker = self.services.stores.timers, self.services.tracker
+
+        async def nothing_left() -> bool:
+            await tracker.caught_up()
+            await self.routed()
+            return not await timers.due(self.clock.now_ms(), 1)
+
+        await self.until("quiet", nothing_left)
+        await tracker.caught_up()
+        await self.routed()
 
     async def fanned_out(self, event: bytes) -> None:
         """Return when the event's fan-outs are done and their individuals decided."""

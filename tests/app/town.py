@@ -61,7 +61,7 @@ class Town:
         work = [services.router.run(lane) for lane in LANES]
         if fanouts:
             work += [services.fanouts.run(lane) for lane in LANES]
-        work.append(services.timers.run())
+        work += [services.timers.run(), services.tracker.run()]
         if not log.atomic_with_views:
             work += [Expander(log).run(lane) for lane in LANES]
             work.append(Projector(log, services.storage.inbox, services.inbox_projection).run())

@@ -9,6 +9,7 @@ from tocsin.domain.reasons import Outcome, Reason, Verdict
 from tocsin.domain.records import (
     Attempt,
     Broadcast,
+    Continue,
     Event,
     Handoff,
     Individuals,
@@ -45,6 +46,7 @@ _RUN = PlannedRun(
     contents=(b',"title":"On its way"}',),
     category="orders",
     expires_ms=_MS + 2,
+    waits=((300, 0),),
 )
 
 _EVENTS = (
@@ -73,11 +75,16 @@ _EVENTS = (
         may_change_addresses=True,
         content=b"{}",
         data_ref="data-1",
+        send_ms=_MS + 7,
     ),
 )
 _RELEASES = (
     Release(_TIMER, _MS, "bulk", 1, 2, 3, 4, 5, 6),
     Release(_TIMER, _MS, "bulk", 1, 2, 3, 4, 5, 6, trace=_TRACE, profile_version=7),
+)
+_CONTINUES = (
+    Continue(_TIMER, _MS, "bulk", 1, 2, 3, 4, 0),
+    Continue(_TIMER, _MS, "bulk", 1, 2, 3, 4, 1, ((0, 0), (1, 3)), trace=_TRACE, early=True),
 )
 _INDIVIDUALS = (
     Individuals(_TIMER, _EVENT, "bulk", 1, 2, 3, 4, (300, 301)),
@@ -203,6 +210,7 @@ _OUTCOMES = (
 SAMPLES: Sequence[Record] = (
     *_EVENTS,
     *_RELEASES,
+    *_CONTINUES,
     *_INDIVIDUALS,
     *_PLANS,
     *_ITEMS,

@@ -18,7 +18,8 @@ from tocsin.api.shown_history import (
 )
 from tocsin.app.history.explain import Explainer, Explanation
 from tocsin.domain.decision import GateResult
-from tocsin.domain.explain import AudienceStep, Delivery, Run
+from tocsin.domain.durations import format_duration
+from tocsin.domain.explain import AudienceStep, Delivery, Run, Waiting
 from tocsin.domain.ids import read_event, show_delivery, show_event, show_fanout, show_notification
 from tocsin.errors import RequestRefused
 
@@ -73,6 +74,20 @@ class ExplainedDelivery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True
     engagement: EngagementAnswer | None
 
 
+class WaitingAnswer(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """
+    The delay or wait that the rest of the run stands before.
+
+    ``until`` is null while its time does not run yet: something that was sent has not settled.
+    """
+
+    unless: str | None
+    duration: str
+    until: str | None
+    next: str
+    """The name of the step that follows."""
+
+
 class ExplainedRun(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """
     One workflow of the event.
@@ -92,6 +107,7 @@ class ExplainedRun(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     audience: list[AudienceAnswer]
     audience_differs: bool
     facts_away: list[str]
+    waiting: WaitingAnswer | None
     deliveries: list[ExplainedDelivery]
 
 
@@ -175,7 +191,17 @@ def _run(run: Run) -> ExplainedRun:
         audience=[_audience(step) for step in run.audience],
         audience_differs=run.audience_differs,
         facts_away=list(run.facts_away),
+        waiting=None if run.waiting is None else _waiting(run.waiting),
         deliveries=[_delivery(each) for each in run.deliveries],
+    )
+
+
+def _waiting(waiting: Waiting) -> WaitingAnswer:
+    return WaitingAnswer(
+        unless=waiting.unless or None,
+        duration=format_duration(waiting.for_ms),
+        until=shown_time(waiting.until_ms),
+        next=waiting.next,
     )
 
 

@@ -12,12 +12,14 @@ import msgspec
 from pyroaring import BitMap
 
 from tocsin.app.callers import Limits, Principal
+from tocsin.app.cancelling_intervals import CancelIntervals, standing_states
 from tocsin.app.fanouts import FanoutRunner, records_of
 from tocsin.app.routing.holding import CANCEL, FANOUT
 from tocsin.app.trail import Notes
 from tocsin.domain.channels import INBOX
 from tocsin.domain.delivery import OPEN, State
 from tocsin.domain.ids import NotificationKey, notification_parts
+from tocsin.domain.intervals import is_interval
 from tocsin.domain.reasons import Reason
 from tocsin.domain.records import Settled
 from tocsin.domain.topics import OUTCOMES
@@ -81,8 +83,10 @@ class CancelDesk:
         clock: Clock,
         chance: Chance,
         follow: Follow | None,
+        intervals: CancelIntervals,
     ) -> None:
         self._log = log
+        self._intervals = intervals
         self._claims = claims
         self._timers = timers
         self._fanouts = fanouts
@@ -109,13 +113,17 @@ class CancelDesk:
         cancel = Cancel(key, named, now_ms, now_ms + hold_ms)
         await self._blobs.put(_blob(id), msgspec.msgpack.encode(cancel))
         await self._claims.put_tombstone(Tombstone(key, named, now_ms, cancel.until_ms))
-        rows = await self._concerned(cancel)
+        concerned = await self._concerned(cancel)
+        await self._intervals.hold(key, named, now_ms, concerned)
+        rows = [row for row in concerned if not _is_scheduled(row)]
         await self._halt([row for row in rows if row.state == FANOUT])
         standing: list[Claim] = []
         for first in range(0, len(rows), _SWAPS):
             some = rows[first : first + _SWAPS]
             standing += await asyncio.gather(*(self._take(row, named) for row in some))
-        await self._settle([row for row in standing if row.holder == CANCEL])
+        ended = [row for row in standing if row.holder == CANCEL]
+        await self._settle([row for row in ended if not is_interval(row.delivery)])
+        await self._intervals.end([row for row in ended if is_interval(row.delivery)])
         await self._notes.add(by, "cancel", f"cancel/{id}", f"{len(rows)} rows")
         return await self._outcome(id, cancel, standing)
 
@@ -184,8 +192,8 @@ class CancelDesk:
             and (found := await self._fanouts.get(row.delivery[:16])) is not None
         ]
         states: dict[int, set[str]] = {}
-        for row in rows:
-            states.setdefault(_number(row), set()).add(row.state)
+        for number, state in standing_states(rows):
+            states.setdefault(number, set()).add(state)
         states.pop(0, None)
         if cancel.recipients is not None:
             for fanout in fanouts:
@@ -262,6 +270,10 @@ def _check_unlimited(limits: Limits) -> None:
                 f"the key is limited to certain {what}, and a cancellation key reaches all of them;"
                 " cancel with a key that has no such limit"
             )
+
+
+def _is_scheduled(row: Claim) -> bool:
+    return is_interval(row.delivery) and not _number(row)
 
 
 def _waits(row: Claim) -> bool:

@@ -58,8 +58,7 @@ class Underway:
     @property
     def expires_ms(self) -> int | None:
         """The instant of expiry."""
-        event = self.event
-        return expiry(event.expires_ms, event.accepted_ms, self.workflow.expires_in_ms)
+        return expiry(self.event, self.workflow)
 
 
 class _Decided(NamedTuple):

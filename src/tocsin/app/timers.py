@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 import structlog
@@ -29,8 +29,16 @@ class TimerStep:
     key, and whoever reads it knows the first of them by that.
     """
 
-    def __init__(self, log: Log, timers: Timers, clock: Clock) -> None:
+    def __init__(
+        self, log: Log, timers: Timers, clock: Clock, caught_up: Callable[[], Awaitable[None]]
+    ) -> None:
+        """
+        *caught_up* returns when all that is on the log has been told to the runs that wait for it.
+
+        What came in time then counts, however late the timer is looked at.
+        """
         self._log = log
+        self._caught_up = caught_up
         self._timers = timers
         self._clock = clock
         self._armed = asyncio.Event()
@@ -62,6 +70,8 @@ class TimerStep:
         """Fire one slice of what is due; returns how many."""
         now_ms = self._clock.now_ms()
         due = await self._timers.due(now_ms, _SLICE)
+        if any(timer.kind == "wait" for timer in due):
+            await self._caught_up()
         if due:
             await self._log.append(outputs_of(due))
             await self._timers.fired([timer.key for timer in due], now_ms)

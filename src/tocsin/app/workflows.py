@@ -137,12 +137,15 @@ class WorkflowDesk:
         clock: Clock,
         *,
         configured: Callable[[], Collection[str]],
+        telling: Callable[[], Collection[str]],
     ) -> None:
+        """*configured* are the channels that have a provider, *telling* those with receipts."""
         self._store = store
         self._registry = registry
         self._notes = notes
         self._clock = clock
         self._configured = configured
+        self._telling = telling
 
     async def put_draft(self, by: Principal, key: str, value: object) -> StoredWorkflow:
         """Check a document and keep it as the draft of *key*."""
@@ -172,7 +175,7 @@ class WorkflowDesk:
         stored = await self._store.publish(key, draft.document, by.name, now_ms)
         await self._registry.refresh()
         await self._notes.add(by, "workflow.publish", f"workflow/{key}", f"v{stored.version}")
-        warnings = publish_warnings(workflow, self._configured())
+        warnings = publish_warnings(workflow, self._configured(), self._telling())
         return Published(stored=stored, warnings=tuple(warnings))
 
     async def switch(self, by: Principal, key: str, *, active: bool) -> None:

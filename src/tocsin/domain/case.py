@@ -14,11 +14,13 @@ from tocsin.domain.workflow import CompiledStep, Workflow
 
 
 class ChannelFacts(msgspec.Struct, frozen=True):
-    """What decide must know of a channel: ``configured`` means that it has a provider."""
+    """What is to be known of a channel: ``configured`` means that it has a provider."""
 
     configured: bool
     interrupts: bool
     needs_address: bool
+    receipts: bool = False
+    """Whether a provider of it tells later what became of a message."""
 
 
 NO_CHANNEL: Final = ChannelFacts(configured=False, interrupts=False, needs_address=False)

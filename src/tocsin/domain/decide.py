@@ -2,20 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from tocsin.domain.case import Case, Target, target, targets
 from tocsin.domain.decision import Decision, GateResult
 from tocsin.domain.gates import GATES
 from tocsin.domain.reasons import Reason, Verdict
+from tocsin.domain.workflow import CompiledStep
 
 _JUDGES: Final = tuple(gate.judge for gate in GATES)
 
 
 def decide(case: Case) -> tuple[Decision, ...]:
-    """Decide all steps, in order; each has one decision per address, or one with address 0."""
-    steps = case.workflow.steps
+    """
+    Decide the steps before the first interval; each has a decision per address, or one with address 0.
+    """
+    return decide_steps(case, case.workflow.opening)
+
+
+def decide_steps(case: Case, steps: Sequence[CompiledStep]) -> tuple[Decision, ...]:
+    """Decide some of the workflow's steps, in order, like `decide`."""
     return tuple([_decide(each) for step in steps for each in targets(case, step)])
+
+
+def leave_steps(
+    case: Case, steps: Sequence[CompiledStep], verdict: Verdict, reason: Reason, rule: str
+) -> tuple[Decision, ...]:
+    """Return one decision for each delivery that these steps would have had, looking at no gate."""
+    return tuple(
+        Decision(step.index, step.channel, each.number, verdict, reason, rule)
+        for step in steps
+        for each in targets(case, step)
+    )
 
 
 def decide_one_step(case: Case, step: int) -> tuple[Decision, ...]:

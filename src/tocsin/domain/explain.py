@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 
 from tocsin.domain.decision import Decision, GateResult
+from tocsin.domain.durations import format_duration
 from tocsin.domain.inbox import ItemState
 from tocsin.domain.instants import show_instant
 from tocsin.domain.reasons import Reason
@@ -56,6 +57,21 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     engagement: ItemState | None = None
 
 
+class Waiting(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    The interval that a run has come to.
+
+    ``unless`` is empty for a delay. ``until_ms`` is None while a wait's time does not run yet,
+    because something that it looks at has not settled.
+    """
+
+    unless: str
+    for_ms: int
+    until_ms: int | None
+    next: str
+    """The name of the step that follows."""
+
+
 class Run(msgspec.Struct, frozen=True, kw_only=True):
     """One workflow of the event, for this recipient."""
 
@@ -75,6 +91,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     detail: str = ""
     facts_away: Sequence[str] = ()
     """What could not be read when it was decided, so that the last known of it counted."""
+    waiting: Waiting | None = None
+    """What the rest of the run waits for."""
 
 
 _WHY: Final[dict[str, str]] = {
@@ -151,6 +169,16 @@ def delivery_clause(delivery: Delivery) -> str:
             return f"did not get it by {channel} because {_because(delivery)}"
 
 
+def waiting_clause(waiting: Waiting) -> str:
+    """Return what a run waits for, as a clause that follows the recipient's name."""
+    if waiting.until_ms is None:
+        until = f"for {format_duration(waiting.for_ms)} from when what was sent has settled"
+    else:
+        until = f"until {show_instant(waiting.until_ms)}"
+    unless = f", unless it is {waiting.unless} before" if waiting.unless else ""
+    return f"waits for the step {waiting.next} {until}{unless}"
+
+
 def _arrived(delivery: Delivery, channel: str, at: str) -> str:
     verb = "got" if delivery.state == "delivered" or channel == "inbox" else "was sent"
     clause = f"{verb} it by {channel} at {at}"
@@ -169,6 +197,8 @@ def _arrived(delivery: Delivery, channel: str, at: str) -> str:
 
 
 def _because(delivery: Delivery) -> str:
+    if delivery.reason == Reason.NOT_NEEDED and delivery.decision.rule:
+        return f"it was {delivery.decision.rule}"
     rule = delivery.decision.rule if delivery.reason == delivery.decision.reason else ""
     return why(delivery.reason, rule)
 
@@ -189,6 +219,8 @@ def run_sentence(who: str, run: Run) -> str:
             return f"{what} has not reached {who}: {run.detail}"
         case _:
             clauses = [delivery_clause(each) for each in run.deliveries]
+            if run.waiting is not None:
+                clauses.append(waiting_clause(run.waiting))
             meant = _audience_clause(run)
             return f"{who} {_list(clauses)}: {what}, {meant}{_away_clause(run)}"
 

@@ -190,6 +190,7 @@ def outcome(plans: Iterable[Plan | None]) -> str:
         return "waiting"
     for each in (
         Outcome.ROUTED,
+        Outcome.SCHEDULED,
         Outcome.POISON,
         Outcome.EMPTY_AUDIENCE,
         Outcome.ALIAS,

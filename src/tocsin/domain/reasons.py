@@ -46,6 +46,8 @@ class Outcome(StrEnum):
     ROUTED = "routed"
     NO_WORKFLOW = "no_workflow"
     EMPTY_AUDIENCE = "empty_audience"
+    SCHEDULED = "scheduled"
+    """Of a run: it begins at the time that the call named."""
     ALIAS = "alias"
     POISON = "poison"
     REPEAT = "repeat"

@@ -9,6 +9,14 @@ from typing import Final
 import msgspec
 
 from tocsin.domain.channels import HTML_FIELDS
+from tocsin.domain.intervals import (
+    DelayStep,
+    Interval,
+    IntervalStep,
+    StepName,
+    WaitStep,
+    compile_interval,
+)
 from tocsin.domain.lanes import Lane
 from tocsin.domain.rules import AudienceRule
 from tocsin.domain.schema import compile_schema
@@ -48,12 +56,12 @@ class WorkflowDocument(msgspec.Struct, frozen=True, kw_only=True):
     schema: dict[str, object] | None = None
     channels: dict[str, bool] = {}
     """The workflow's own defaults by channel."""
-    steps: tuple[ChannelStep, ...]
+    steps: tuple[ChannelStep | IntervalStep, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class CompiledStep:
-    """One step, ready to be decided and rendered; ``index`` is its place among all steps."""
+    """A channel step, ready to be decided and rendered; ``index`` counts channel steps only."""
 
     index: int
     name: str
@@ -87,6 +95,29 @@ class Workflow:
     steps: tuple[CompiledStep, ...]
     check_data: CheckData | None
     """Takes the decoded data and returns what the schema refuses; None without a schema."""
+    intervals: tuple[Interval, ...] = ()
+
+    @property
+    def opening(self) -> tuple[CompiledStep, ...]:
+        """The steps before the first interval."""
+        return self.steps[: self.intervals[0].before] if self.intervals else self.steps
+
+    def after(self, interval: int) -> tuple[tuple[CompiledStep, ...], Interval | None]:
+        """Return the steps that follow an interval up to the next one, and that one."""
+        begin = self.begin(interval)
+        if interval + 1 < len(self.intervals):
+            following = self.intervals[interval + 1]
+            return self.steps[begin : following.before], following
+        return self.steps[begin:], None
+
+    def begin(self, interval: int) -> int:
+        """Return the first step after an interval; `tocsin.domain.intervals.SCHEDULED` is before all."""
+        return self.intervals[interval].before if interval >= 0 else 0
+
+    @property
+    def watches(self) -> bool:
+        """Whether it matters to a run of it what becomes of its deliveries."""
+        return any(interval.unless is not None for interval in self.intervals)
 
     @property
     def unstoppable(self) -> bool:
@@ -101,7 +132,7 @@ def compile_workflow(document: WorkflowDocument, version: int) -> Workflow:
     if document.schema is not None:
         check_data, refused = compile_schema(document.schema, "/schema")
         problems += refused
-    steps = _compile_steps(document, problems)
+    steps, intervals = _compile_steps(document, problems)
     if problems:
         raise RequestRefused("the workflow cannot be used", errors=tuple(problems))
     return Workflow(
@@ -116,16 +147,23 @@ def compile_workflow(document: WorkflowDocument, version: int) -> Workflow:
         channels=document.channels,
         steps=steps,
         check_data=check_data,
+        intervals=intervals,
     )
 
 
 def _compile_steps(
     document: WorkflowDocument, problems: list[FieldProblem]
-) -> tuple[CompiledStep, ...]:
+) -> tuple[tuple[CompiledStep, ...], tuple[Interval, ...]]:
     inherited: dict[str, Template] = {}
-    steps = []
-    for index, step in enumerate(document.steps):
-        place = f"/steps/{index}"
+    steps: list[CompiledStep] = []
+    intervals: list[Interval] = []
+    for number, step in enumerate(document.steps):
+        index = len(steps)
+        if isinstance(step, DelayStep | WaitStep):
+            earlier = [StepName(each.index, each.name) for each in steps]
+            intervals.append(compile_interval(step, len(intervals), earlier, index))
+            continue
+        place = f"/steps/{number}"
         own = _compile_fields(step, place, problems)
         actions = _compile_actions(step, place, problems)
         # A step with a text of its own keeps to it: half of one and half of another says nothing.
@@ -135,7 +173,7 @@ def _compile_steps(
         paths = frozenset[str]().union(*(t.paths for t in (*fields.values(), *pairs)))
         personal = any(path.partition(".")[0] == "recipient" for path in paths)
         steps.append(CompiledStep(index, step.name, step.channel, fields, actions, paths, personal))
-    return tuple(steps)
+    return tuple(steps), tuple(intervals)
 
 
 def _says_something(fields: Mapping[str, Template]) -> bool:
@@ -175,11 +213,14 @@ def _compile(
         return None
 
 
-def publish_warnings(workflow: Workflow, configured: Collection[str]) -> list[str]:
+def publish_warnings(
+    workflow: Workflow, configured: Collection[str], telling: Collection[str] = ()
+) -> list[str]:
     """
     Return what works but perhaps not as its author thinks, as sentences to be shown.
 
-    *configured* are the channels that have a provider now.
+    *configured* are the channels that have a provider now, *telling* those of them that learn
+    later what became of a message.
     """
     warnings = [
         f"step {step.name!r}: the channel {step.channel} has no provider, so its deliveries will "
@@ -196,4 +237,16 @@ def publish_warnings(workflow: Workflow, configured: Collection[str]) -> list[st
         for step in workflow.steps
         if step.personal and workflow.lane == "bulk"
     ]
-    return warnings
+    return warnings + _vain_waits(workflow, telling)
+
+
+def _vain_waits(workflow: Workflow, telling: Collection[str]) -> list[str]:
+    """Return a warning for each wait whose condition nothing can make true."""
+    return [
+        f"the wait before step {workflow.steps[interval.before].name!r} always takes its whole time: "
+        f"none of {', '.join(workflow.steps[step].channel for step in interval.of)} reports that a "
+        f"message was {interval.unless}"
+        for interval in workflow.intervals
+        if interval.unless is not None
+        and not any(workflow.steps[step].channel in {"inbox", *telling} for step in interval.of)
+    ]

@@ -7,6 +7,13 @@ from typing import Final
 
 from tocsin.domain.channels import CHANNEL_FIELDS
 from tocsin.domain.durations import format_duration
+from tocsin.domain.intervals import DelayStep, IntervalStep, WaitStep
+from tocsin.domain.intervals_read import (
+    check_intervals,
+    interval_kind,
+    read_interval,
+    show_interval,
+)
 from tocsin.domain.lanes import LANES, Lane
 from tocsin.domain.reading import Notes, Reader, step_into, text_problem
 from tocsin.domain.rules import AudienceRule, read_rule, show_rule
@@ -16,7 +23,7 @@ from tocsin.domain.workflow import DEFAULT_CATEGORY, Action, ChannelStep, Workfl
 STEPS_MAX: Final = 20
 TYPES_MAX: Final = 16
 ACTIONS_MAX: Final = 3
-KINDS_NOT_BUILT: Final = ("wait", "delay", "digest", "throttle", "branch")
+KINDS_NOT_BUILT: Final = ("digest", "throttle", "branch")
 """Kinds of steps that are named in the documents and come later; `_read_step` is their place."""
 
 _FIELDS: Final = frozenset(
@@ -35,6 +42,7 @@ def read_document(value: object) -> WorkflowDocument:
     notes = Notes()
     reader = Reader(value, "", notes, _FIELDS)
     key = reader.key("key", required=True) or ""
+    expires_in_ms = reader.duration_ms("expires_in")
     schema = reader.get("schema")
     if schema is not None and not isinstance(schema, dict):
         reader.note("schema", "wrong_type", "an object is needed here")
@@ -46,10 +54,10 @@ def read_document(value: object) -> WorkflowDocument:
         lane=_read_lane(reader),
         required=bool(reader.flag("required")),
         audience=_read_audience(reader),
-        expires_in_ms=reader.duration_ms("expires_in"),
+        expires_in_ms=expires_in_ms,
         schema=schema if isinstance(schema, dict) else None,
         channels=reader.flags("channels", CHANNEL_FIELDS),
-        steps=_read_steps(reader),
+        steps=_read_steps(reader, expires_in_ms),
     )
     notes.finish("the workflow's document has mistakes")
     return document
@@ -82,24 +90,36 @@ def _read_audience(reader: Reader) -> AudienceRule | None:
     return None if value is None else read_rule(value, reader.at("audience"), reader.notes)
 
 
-def _read_steps(reader: Reader) -> tuple[ChannelStep, ...]:
+def _read_steps(
+    reader: Reader, expires_in_ms: int | None
+) -> tuple[ChannelStep | IntervalStep, ...]:
     items = reader.items("steps", count_max=STEPS_MAX)
     if not items and isinstance(reader.get("steps"), list | None):
         reader.note("steps", "empty", "at least one step is needed")
     place = reader.at("steps")
     read = [_read_step(item, step_into(place, n), reader.notes) for n, item in enumerate(items)]
     steps = [step for step in read if step is not None]
-    _check_names(steps, place, reader.notes)
-    if steps and not steps[0].fields and len(steps) == len(items):
+    if len(steps) < len(items):
+        return tuple(steps)
+    saying = [(n, step) for n, step in enumerate(steps) if isinstance(step, ChannelStep)]
+    _check_names(saying, place, reader.notes)
+    if saying and not saying[0][1].fields:
         detail = "the first step needs a text of its own: a title and a body"
-        reader.notes.add(step_into(place, 0), "missing", detail)
+        reader.notes.add(step_into(place, saying[0][0]), "missing", detail)
+    names = [step.name if isinstance(step, ChannelStep) else None for step in steps]
+    intervals = {n: step for n, step in enumerate(steps) if not isinstance(step, ChannelStep)}
+    check_intervals(names, intervals, expires_in_ms, place, reader.notes)
     return tuple(steps)
 
 
-def _read_step(value: object, pointer: str, notes: Notes) -> ChannelStep | None:
+def _read_step(value: object, pointer: str, notes: Notes) -> ChannelStep | IntervalStep | None:
+    if interval_kind(value):
+        return read_interval(value, pointer, notes)
     for kind in KINDS_NOT_BUILT:
         if isinstance(value, dict) and kind in value:
-            detail = f"steps of the kind {kind} are not there yet; only channel steps are"
+            detail = (
+                f"steps of the kind {kind} are not there yet; delay, wait and channel steps are"
+            )
             notes.add(step_into(pointer, kind), "not_built", detail)
             return None
     channel = value.get("channel") if isinstance(value, dict) else None
@@ -136,9 +156,9 @@ def _read_actions(reader: Reader) -> tuple[Action, ...]:
     return tuple(actions)
 
 
-def _check_names(steps: Sequence[ChannelStep], place: str, notes: Notes) -> None:
+def _check_names(steps: Sequence[tuple[int, ChannelStep]], place: str, notes: Notes) -> None:
     seen: set[str] = set()
-    for number, step in enumerate(steps):
+    for number, step in steps:
         if step.name in seen:
             detail = f"another step is called {step.name!r}; give this one a name of its own"
             notes.add(step_into(step_into(place, number), "name"), "duplicate_name", detail)
@@ -168,7 +188,9 @@ def show_document(document: WorkflowDocument) -> dict[str, object]:
     return shown
 
 
-def _show_step(step: ChannelStep) -> dict[str, object]:
+def _show_step(step: ChannelStep | IntervalStep) -> dict[str, object]:
+    if isinstance(step, DelayStep | WaitStep):
+        return show_interval(step)
     shown: dict[str, object] = {"channel": step.channel, **step.fields}
     if step.name != step.channel:
         shown["name"] = step.name

@@ -28,7 +28,7 @@ def background(services: Services) -> Sequence[Work]:
     persistent = partial(_persistent, services.clock)
     work: list[Work] = [services.router.run(lane) for lane in LANES]
     work += [services.fanouts.run(lane) for lane in LANES]
-    work.append(services.timers.run())
+    work += [services.timers.run(), services.tracker.run()]
     work.append(services.releases.run())
     work += services.delivery.loops()
     if services.status_webhooks is not None:

@@ -61,6 +61,9 @@ class OpenChannels:
                 configured=not channel.needs_provider or bool(self.fleet.providers.get(name)),
                 interrupts=channel.interrupts,
                 needs_address=channel.needs_address,
+                receipts=any(
+                    wired.provider.flags.receipts for wired in self.fleet.providers.get(name, ())
+                ),
             )
             for name, channel in self.fleet.channels.items()
         }

@@ -15,6 +15,7 @@ from tocsin.app.history.finding import Finder
 from tocsin.app.history.gates import GatesAgain
 from tocsin.app.history.ledger import Ledger
 from tocsin.app.history.meaning import MeaningStep
+from tocsin.app.history.waiting import WaitingStep
 from tocsin.app.pausing.gate import PauseGate
 from tocsin.app.routing.audiences import AudienceStep
 from tocsin.app.routing.workflows import RunWorkflows
@@ -64,6 +65,7 @@ def build_history(
             stores.recipients, stores.timers, storage.ledger, storage.inbox, gates, pauses
         ),
         pauses,
+        WaitingStep(stores.timers),
     )
     auditor = Auditor(storage.log, storage.ledger, stores.timers, clock, SqliteKept(storage.state))
     return History(ledger, explainer, auditor, AuditWatch(auditor, clock, tell))

@@ -27,6 +27,7 @@ from tocsin.api.status_webhooks import StatusWebhookRoutes
 from tocsin.api.system import Check
 from tocsin.app.accepting.warnings import CallWarnings
 from tocsin.app.cancelling import CancelDesk
+from tocsin.app.cancelling_intervals import CancelIntervals
 from tocsin.app.catalogue import Catalogue
 from tocsin.app.fanout_desk import FanoutDesk
 from tocsin.app.feed_watch import FeedWatch
@@ -184,6 +185,7 @@ def _workflows(services: Services, notes: Notes) -> WorkflowDesk:
         notes,
         services.clock,
         configured=lambda: _configured(services),
+        telling=lambda: [name for name, c in services.channels.items() if c.receipts],
     )
 
 
@@ -274,6 +276,7 @@ def _sending(services: Services, notes: Notes) -> tuple[Endpoint, ...]:
         clock,
         services.chance,
         services.follow,
+        CancelIntervals(log, stores.claims, stores.timers, stores.waits, clock),
     )
     warnings = CallWarnings(stores.audiences, lambda: _configured(services))
     sending = Sending(services.accept, services.registry, warnings)

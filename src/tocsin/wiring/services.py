@@ -37,7 +37,9 @@ from tocsin.app.routing.audiences import AudienceStep
 from tocsin.app.routing.facts import FactsStep
 from tocsin.app.routing.fanning import FanoutStarter
 from tocsin.app.routing.holding import HoldStep
+from tocsin.app.routing.intervals import IntervalsStep
 from tocsin.app.routing.last_known import LastKnown
+from tocsin.app.routing.parts import PartsStep
 from tocsin.app.routing.people import PeopleStep
 from tocsin.app.routing.router import Router
 from tocsin.app.routing.settle import Settle
@@ -47,6 +49,7 @@ from tocsin.app.routing.workflows import RunWorkflows
 from tocsin.app.status_webhooks.teller import TellerParts
 from tocsin.app.timers import TimerStep
 from tocsin.app.tokens import Tokens
+from tocsin.app.tracking import Tracker
 from tocsin.app.workflows import WorkflowRegistry
 from tocsin.config import Config
 from tocsin.domain.case import ChannelFacts
@@ -96,6 +99,7 @@ class Services:
     timers: TimerStep
     pauses: PauseGate
     releases: ReleaseStep
+    tracker: Tracker
     inbox_projection: InboxProjection
     ledger_projection: LedgerProjection
     apart: Apart | None
@@ -215,6 +219,7 @@ async def _services(
     await access.refresh()
     texts = BroadcastTexts(storage.log, ground.workflows, stores.recipients, stores.blobs)
     metrics = CollectorRegistry()
+    tracker = _tracker(ground)
     violations = Gauge(AUDIT_FAMILY.name, AUDIT_FAMILY.help, registry=metrics)
     return Services(
         config=ground.config,
@@ -232,9 +237,10 @@ async def _services(
         router=_router(ground),
         fanouts=_fanouts(ground),
         follow=follow,
-        timers=TimerStep(storage.log, stores.timers, clock),
         pauses=ground.pauses,
         releases=ReleaseStep(storage.log, stores.pauses, stores.timers, ground.pauses, clock),
+        timers=TimerStep(storage.log, stores.timers, clock, tracker.caught_up),
+        tracker=tracker,
         inbox_projection=ground.projections[0],
         ledger_projection=ground.projections[1],
         apart=None if storage.log.atomic_with_views else _apart(storage, ground.projections),
@@ -338,8 +344,17 @@ def _route_step(ground: _Ground) -> RouteStep:
             hold=HoldStep(stores.timers, stores.claims),
             again=AgainStep(ground.events(), workflows),
             successors=SuccessorStep(stores.recipients, stores.deduplication),
+            intervals=IntervalsStep(stores.timers, stores.claims, stores.waits),
+            parts=PartsStep(stores.timers),
             fanout_threshold=ground.config.route.fanout_threshold,
         )
+    )
+
+
+def _tracker(ground: _Ground) -> Tracker:
+    storage, stores = ground.storage, ground.stores
+    return Tracker(
+        storage.log, stores.waits, stores.claims, stores.timers, storage.inbox, ground.clock
     )
 
 

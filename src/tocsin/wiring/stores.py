@@ -29,6 +29,7 @@ from tocsin.adapters.sqlite.status_webhooks import SqliteStatusWebhooks
 from tocsin.adapters.sqlite.suppressions import SqliteSuppressions
 from tocsin.adapters.sqlite.timers import SqliteTimers
 from tocsin.adapters.sqlite.trail import SqliteTrail
+from tocsin.adapters.sqlite.waits import SqliteWaits
 from tocsin.adapters.sqlite.workflows import SqliteWorkflows
 from tocsin.config import Config
 from tocsin.ports.system import Chance, Clock
@@ -51,6 +52,7 @@ class Stores:
     idempotency: SqliteIdempotency
     claims: SqliteClaims
     timers: SqliteTimers
+    waits: SqliteWaits
     fanouts: SqliteFanouts
     keys: SqliteKeys
     trail: SqliteTrail
@@ -98,6 +100,7 @@ async def open_stores(
         idempotency=SqliteIdempotency(state),
         claims=SqliteClaims(state),
         timers=SqliteTimers(state, keep_retired_ms=_DAY_MS),
+        waits=await SqliteWaits.open(state),
         fanouts=SqliteFanouts(state),
         keys=SqliteKeys(state),
         trail=SqliteTrail(state),

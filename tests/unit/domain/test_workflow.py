@@ -117,7 +117,7 @@ def test_a_mistake_in_a_name_comes_with_the_right_one() -> None:
     assert "did you mean 'expires_in'?" in refused.value.errors[0].detail
 
 
-@pytest.mark.parametrize("kind", ["wait", "delay", "digest", "throttle", "branch"])
+@pytest.mark.parametrize("kind", ["digest", "throttle", "branch"])
 def test_steps_that_come_later_are_refused_as_not_built(kind: str) -> None:
     with pytest.raises(NotBuilt) as refused:
         read_document(with_(steps=[*DOCUMENT["steps"], {kind: {"for": "30s"}}]))

@@ -32,7 +32,7 @@ class SqliteKept:
         await self._engine.execute(self._sql["rise"], (name, at_ms))
 
     async def open_since_ms(self) -> int | None:
-        """Walk the armed timers in the order in which they come due, then ask the fan-outs."""
+        """Walk the armed timers in the order in which they come due, then ask the waits and fan-outs."""
         at: tuple[int, bytes] = (-1, b"")
         oldest: list[int] = []
         while True:
@@ -42,9 +42,11 @@ class SqliteKept:
                 at = rows[-1][:2]
             if len(rows) < _SLICE:
                 break
-        event: bytes | None = await self._engine.read(lambda c: c.execute(self._sql["running"]).get)
-        if event is not None:
-            oldest.append(accepted_ms(event))
+        for heading in ("waiting", "running"):
+            sql = self._sql[heading]
+            key: bytes | None = await self._engine.read(lambda c: c.execute(sql).get)  # noqa: B023  # runs before the next turn
+            if key is not None:
+                oldest.append(accepted_ms(key))
         return min(oldest, default=None)
 
     def _armed(self, connection: apsw.Connection, at: tuple[int, bytes]) -> list[Any]:

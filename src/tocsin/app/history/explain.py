@@ -11,6 +11,7 @@ from pyroaring import BitMap
 from tocsin.app.history.deliveries import DeliveriesStep
 from tocsin.app.history.finding import Finder, LaneEvent
 from tocsin.app.history.meaning import MeaningStep
+from tocsin.app.history.waiting import WaitingStep, to_come
 from tocsin.app.pausing.gate import PauseGate
 from tocsin.app.routing.inputs import Input
 from tocsin.app.routing.workflows import RunWorkflows
@@ -57,6 +58,7 @@ class Explainer:
         meaning: MeaningStep,
         deliveries: DeliveriesStep,
         pauses: PauseGate,
+        intervals: WaitingStep,
     ) -> None:
         self._pauses = pauses
         self._finder = finder
@@ -66,6 +68,7 @@ class Explainer:
         self._blobs = blobs
         self._meaning = meaning
         self._deliveries = deliveries
+        self._intervals = intervals
 
     async def by_source(self, source: str, id: str, recipient: str) -> Explanation:
         """Explain the event that was sent as (source, id)."""
@@ -146,6 +149,9 @@ class Explainer:
             workflow = await self._workflows.version(run.workflow, run.version, event.content)
         except NotFound as error:
             return msgspec.structs.replace(base, outcome="waiting", detail=error.detail)
+        later = to_come(run, event)
+        if later:
+            return msgspec.structs.replace(base, outcome="waiting", detail=later)
         audience = await self._meaning(entry, workflow, who, plan.decided_ms)
         base = msgspec.structs.replace(base, audience=audience)
         told = await self._noted(base, entry, workflow, lane, run, who)
@@ -182,6 +188,7 @@ class Explainer:
         away = dict.fromkeys(what for plan, _ in pairs for what in plan.facts_away)
         return msgspec.structs.replace(
             base,
+            waiting=await self._intervals(lane, workflow, note),
             notification=note.key,
             profile_version=max(versions, default=None),
             facts_away=tuple(away),

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+import msgspec
+
 from tocsin.app.accepting.keying import Keying
 from tocsin.app.callers import LOCAL
 from tocsin.app.lookup import with_payload
@@ -42,8 +44,27 @@ class LaneEvent:
 
     @property
     def own(self) -> Plan | None:
-        """The plan that answers the event itself; the others answer releases and parts of it."""
-        return next((plan for _, plan in self.plans if plan.input_key == plan.event), None)
+        """
+        The plan that answers the event itself; the others answer releases and parts of it.
+
+        One that was to begin later has begun with the plans that say so of its runs.
+        """
+        own = next((plan for _, plan in self.plans if plan.input_key == plan.event), None)
+        if own is None or own.outcome is not Outcome.SCHEDULED:
+            return own
+        begun = {
+            run.index: (plan, run)
+            for _, plan in reversed(self.plans)
+            for run in plan.runs
+            if plan is not own
+        }
+        if not begun:
+            return own
+        runs = tuple(begun[run.index][1] if run.index in begun else run for run in own.runs)
+        first = next(iter(begun.values()))[0]
+        return msgspec.structs.replace(
+            own, outcome=first.outcome, decided_ms=first.decided_ms, runs=runs
+        )
 
     def runs(self) -> list[tuple[Plan, PlannedRun]]:
         """Return every run of every plan, with its plan."""

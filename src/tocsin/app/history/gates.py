@@ -82,6 +82,9 @@ def gates_of(case: Case, decision: Decision) -> list[GateResult]:
     """Return the trace of one decision, with what was decided after the gates."""
     if decision.step >= len(case.workflow.steps):
         return []
+    if decision.reason is Reason.NOT_NEEDED:
+        # Looked at before any gate, which might let it pass or not.
+        return [GateResult("wait", False, {}, decision.rule, Reason.NOT_NEEDED)]
     gates = trace(case, decision.step, decision.address)
     if gates[-1].reason is not Reason.SEND:
         return gates

@@ -7,7 +7,16 @@ from typing import Final
 
 from tocsin.app.routing.router import GROUP
 from tocsin.domain.ids import accepted_ms
-from tocsin.domain.records import Event, Handoff, Individuals, Poison, Record, Release, Retry
+from tocsin.domain.records import (
+    Continue,
+    Event,
+    Handoff,
+    Individuals,
+    Poison,
+    Record,
+    Release,
+    Retry,
+)
 from tocsin.ports.keeping import Kept, LogKeeping
 from tocsin.ports.log import Log
 
@@ -56,7 +65,7 @@ class OpenRuns:
         end = self._log.end(topic, partition)
         while position < end:
             batch = await self._log.read(topic, partition, position, records_max=_AT_ONCE)
-            about = [each for each in batch.records if isinstance(each, Release)]
+            about = [each for each in batch.records if isinstance(each, Release | Continue)]
             places = {
                 (f"events.{each.event_lane}", each.event_partition, each.event_position)
                 for each in about

@@ -1,4 +1,4 @@
-"""Inputs that are about an event routed before: holds that ended, individuals of a fan-out."""
+"""Inputs about an event routed before: holds and intervals that ended, people of a large audience."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import msgspec
 from pyroaring import BitMap
 
 from tocsin.app.lookup import EventLookup, EventPlace
-from tocsin.app.routing.inputs import Input, Only, Run
+from tocsin.app.routing.inputs import BEGINNING, Input, Only, Over, Run
 from tocsin.app.routing.workflows import RunWorkflows
 from tocsin.domain.audience import RecipientTerm, decode_terms
-from tocsin.domain.records import Event, Individuals, Release
+from tocsin.domain.intervals import SCHEDULED
+from tocsin.domain.records import Continue, Event, Individuals, Release
 
 _decoder = msgspec.json.Decoder()
 
@@ -22,7 +23,7 @@ class _About(NamedTuple):
 
     entry: Input
     place: EventPlace
-    record: Release | Individuals
+    record: Release | Individuals | Continue
 
 
 class AgainStep:
@@ -46,17 +47,26 @@ class AgainStep:
             entry.event, entry.event_position = event, place[2]
             entry.runs.append(await self._run(event, record))
 
-    async def _run(self, event: Event, record: Release | Individuals) -> Run:
+    async def _run(self, event: Event, record: Release | Individuals | Continue) -> Run:
         wanted = record.workflow_index
         key, version, index = next(each for each in event.workflows if each[2] == wanted)
         workflow = await self._workflows.version(key, version, event.content)
-        if isinstance(record, Release):
-            only = Only(
-                BitMap([record.recipient]), record.step, record.address, record.profile_version
-            )
-        else:
-            only = Only(BitMap(record.recipients), record.step)
-        return Run(workflow, index, only=only, own_data=own_data(event))
+        if isinstance(record, Continue) and not record.recipient:
+            return Run(workflow, index)
+        return Run(workflow, index, only=_only(record), own_data=own_data(event))
+
+
+def _only(record: Release | Individuals | Continue) -> Only:
+    match record:
+        case Release():
+            numbers = BitMap([record.recipient])
+            return Only(numbers, record.step, record.address, record.profile_version)
+        case Continue():
+            over = Over(record.interval, record.made)
+            return Only(BitMap([record.recipient]), BEGINNING, over=over)
+        case _:
+            begins = Over(SCHEDULED, ()) if record.step == BEGINNING else None
+            return Only(BitMap(record.recipients), record.step, over=begins)
 
 
 def own_data(event: Event) -> dict[str, object]:
@@ -72,7 +82,7 @@ def own_data(event: Event) -> dict[str, object]:
 
 def _about(entry: Input) -> _About | None:
     record = entry.record
-    if entry.repeat or not isinstance(record, Release | Individuals):
+    if entry.repeat or not isinstance(record, Release | Individuals | Continue):
         return None
     place = (record.event_lane, record.event_partition, record.event_position)
     return _About(entry, place, record)

@@ -5,22 +5,26 @@ from __future__ import annotations
 from typing import Final
 
 from tocsin.app.routing.facts import BatchFacts
-from tocsin.app.routing.inputs import Input, Only, Run, data_of
+from tocsin.app.routing.holding import CANCEL
+from tocsin.app.routing.inputs import RECEIPT, Input, Only, Resting, Run, data_of
 from tocsin.app.routing.rendering import RunText
 from tocsin.domain.case import Case
 from tocsin.domain.channels import INBOX
-from tocsin.domain.decide import decide, decide_one_step, decide_step
+from tocsin.domain.decide import decide, decide_one_step, decide_step, decide_steps, leave_steps
 from tocsin.domain.decision import Decision, PlannedNotification
 from tocsin.domain.ids import RECIPIENT_NUMBER_MAX
+from tocsin.domain.instants import show_instant
+from tocsin.domain.intervals import SCHEDULED, Interval
 from tocsin.domain.pauses import NO_PAUSES, Pauses, parked
 from tocsin.domain.reasons import Outcome, Reason, Verdict
 from tocsin.domain.recipient import Recipient
-from tocsin.domain.records import PlannedRun, Release
+from tocsin.domain.records import Event, PlannedRun, Release
 from tocsin.domain.template_values import RenderFailed
 from tocsin.domain.workflow import CompiledStep, Workflow
 
 Decisions = tuple[Decision, ...]
 
+_TO_BE_MADE: Final = frozenset({Verdict.SEND, Verdict.DEFER})
 _ADDRESS_GONE: Final = frozenset({Reason.NO_ADDRESS, Reason.ADDRESS_DEAD})
 _SHARED_TEXTS: Final = 64
 _SENDS: Final = {
@@ -39,12 +43,14 @@ def plan_run(entry: Input, run: Run, facts: BatchFacts, created_at: str) -> Plan
     if not run.recipients:
         return _planned(run, (), Outcome.EMPTY_AUDIENCE, (), None)
     held = facts.of(workflow, event.tenant)
-    expires_ms = expiry(event.expires_ms, event.accepted_ms, workflow.expires_in_ms)
+    expires_ms = expiry(event, workflow)
     valid = workflow.check_data is None or not workflow.check_data(data_of(entry))
     may_be_cancelled = event.cancellation_key is not None
     text = RunText(entry, run, created_at)
     pauses = facts.pauses
+    intervals = workflow.intervals and (run.only is None or run.only.over is not None)
     notes = []
+    following: Interval | None = None
     for place, (recipient_id, recipient) in enumerate(run.recipients):
         case = Case(
             workflow=workflow,
@@ -54,7 +60,10 @@ def plan_run(entry: Input, run: Run, facts: BatchFacts, created_at: str) -> Plan
             cancelled=may_be_cancelled and facts.cancelled(event, recipient_id),
             data_valid=valid,
         )
-        decisions = decide(case) if run.only is None else _again(case, run.only)
+        if intervals:
+            decisions, following = _stretch(case, run.only)
+        else:
+            decisions = decide(case) if run.only is None else _again(case, run.only)
         if recipient is None:
             # No dense number, and yet each needs an id of its own in the ledger: numbers above
             # what a recipient can have.
@@ -64,6 +73,8 @@ def plan_run(entry: Input, run: Run, facts: BatchFacts, created_at: str) -> Plan
         if pauses is not NO_PAUSES:
             decisions = _paused(decisions, entry, run, pauses, expires_ms)
         decisions = _with_text(decisions, run, recipient, text)
+        if following is not None:
+            _interval(run, recipient, following, decisions)
         notes.append(
             PlannedNotification(recipient.number, recipient_id, recipient.version, decisions)
         )
@@ -106,11 +117,47 @@ def _paused(
     return tuple(done)
 
 
-def expiry(event_ms: int | None, accepted_ms: int, workflow_in_ms: int | None) -> int | None:
-    """Return the instant of expiry: the call's own, else the workflow's from acceptance on."""
-    if event_ms is not None:
-        return event_ms
-    return None if workflow_in_ms is None else accepted_ms + workflow_in_ms
+def _stretch(case: Case, only: Only | None) -> tuple[Decisions, Interval | None]:
+    """
+    Decide from the beginning or from an interval that is over up to the next one, and return that one.
+
+    Who is not known, and who was cancelled, has nothing to wait for: all of it ends at once.
+    """
+    workflow = case.workflow
+    over = only.over if only is not None else None
+    number = SCHEDULED if over is None else over.number
+    steps, following = workflow.after(number)
+    rest = workflow.steps[workflow.begin(number) :]
+    if over is not None and over.by == RECEIPT:
+        rule = f"{workflow.intervals[number].unless} at {show_instant(over.at_ms)}"
+        return leave_steps(case, rest, Verdict.SUPPRESS, Reason.NOT_NEEDED, rule), None
+    if over is not None and over.by == CANCEL:
+        return leave_steps(case, rest, Verdict.CANCEL, Reason.CANCELLED, CANCEL), None
+    if case.recipient is None or case.cancelled:
+        return decide_steps(case, rest), None
+    return decide_steps(case, steps), following
+
+
+def _interval(run: Run, recipient: Recipient, following: Interval, decisions: Decisions) -> None:
+    over = run.only.over if run.only is not None else None
+    fresh = [(each.step, each.address) for each in decisions if each.verdict in _TO_BE_MADE]
+    made = (*(over.made if over is not None else ()), *fresh)
+    run.resting = run.resting or []
+    run.resting.append(Resting(recipient.number, following, made, frozenset(fresh)))
+
+
+def expiry(event: Event, workflow: Workflow) -> int | None:
+    """
+    Return the instant of expiry: the call's own, else the workflow's.
+
+    The workflow's counts from when the event is to be sent, else from acceptance.
+    """
+    if event.expires_ms is not None:
+        return event.expires_ms
+    if workflow.expires_in_ms is None:
+        return None
+    begin_ms = event.accepted_ms if event.send_ms is None else event.send_ms
+    return begin_ms + workflow.expires_in_ms
 
 
 def _planned(
@@ -131,6 +178,7 @@ def _planned(
         contents,
         run.workflow.category,
         expires_ms,
+        tuple([(each.recipient, each.interval.number) for each in run.resting or ()]),
     )
 
 

@@ -46,7 +46,7 @@ class FanoutStarter:
             event=event.key,
             event_lane=lane,
             event_partition=entry.partition,
-            event_position=entry.position,
+            event_position=entry.event_position,
             workflow=run.workflow.key,
             version=run.workflow.version,
             index=run.index,

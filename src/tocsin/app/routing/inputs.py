@@ -3,18 +3,48 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 import xxhash
 from pyroaring import BitMap
 
 from tocsin.domain.audience import Term
+from tocsin.domain.intervals import Interval
 from tocsin.domain.recipient import Recipient
-from tocsin.domain.records import Event, Individuals, PlannedRun, Poison, Release
+from tocsin.domain.records import Continue, Event, Individuals, PlannedRun, Poison, Release
 from tocsin.domain.workflow import Workflow
 
+TIMER: Final = "timer"
+"""Who holds the claim row of an interval whose time is over."""
+RECEIPT: Final = "receipt"
+"""Who holds it when what was waited for came in time."""
+
+BEGINNING: Final = -1
+"""In the place of a step: not one, but all of a run up to its first interval."""
+
 EMPTY_OBJECT: dict[str, object] = {}
+
+
+class Over(NamedTuple):
+    """An interval that is over, and what ended it."""
+
+    number: int
+    made: tuple[tuple[int, int], ...]
+    """(step, address) of the deliveries before it that were to be made."""
+    by: str = TIMER
+    at_ms: int = 0
+
+
+class Resting(NamedTuple):
+    """A recipient whose run goes on later."""
+
+    recipient: int
+    interval: Interval
+    made: tuple[tuple[int, int], ...]
+    """(step, address) of the deliveries so far that are to be made."""
+    fresh: frozenset[tuple[int, int]]
+    """Those of them that were decided just now."""
 
 
 class Only(NamedTuple):
@@ -28,6 +58,8 @@ class Only(NamedTuple):
     """The version of the profile by whose addresses the held delivery was planned."""
     successors: tuple[int, ...] = ()
     """Addresses that are decided when the held one has gone."""
+    over: Over | None = None
+    """The interval after which the run goes on; `Individuals` of a whole run have its beginning."""
 
 
 @dataclass(slots=True)
@@ -46,7 +78,9 @@ class Run:
     waits: bool = False
     """Whether a delivery of it is deferred."""
     only: Only | None = None
-    """None: all of it is decided."""
+    """None: it begins with this input, for everybody."""
+    resting: list[Resting] | None = None
+    """Whose run goes on later."""
 
 
 @dataclass(slots=True)
@@ -56,7 +90,7 @@ class Input:
     partition: int
     position: int
     previous: int
-    record: Event | Release | Individuals | Poison
+    record: Event | Release | Individuals | Continue | Poison
     event: Event | None = None
     """The event it is about; looked up where it was routed before."""
     event_position: int = 0

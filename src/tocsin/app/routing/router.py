@@ -14,7 +14,7 @@ from tocsin.app.pausing.gate import PauseGate
 from tocsin.app.routing.inputs import Input
 from tocsin.app.routing.step import RouteStep
 from tocsin.domain.lanes import LANES, Lane
-from tocsin.domain.records import Event, Individuals, Plan, Poison, Release
+from tocsin.domain.records import Continue, Event, Individuals, Plan, Poison, Release
 from tocsin.errors import Fenced, StorageFailed, Unavailable
 from tocsin.ports.cache import Blobs
 from tocsin.ports.log import Follow, Log, Output, Source, Step
@@ -33,7 +33,7 @@ _BRIEF_S: Final = 1.0
 
 _REDONE: Final = 10_000
 """As many as any batch holds: more than that nobody has decided ahead of a commit."""
-_INPUTS: Final = (Event, Release, Individuals, Poison)
+_INPUTS: Final = (Event, Release, Individuals, Continue, Poison)
 
 logger = structlog.get_logger(__name__)
 

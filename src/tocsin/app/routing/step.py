@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 import msgspec
 from pyroaring import AbstractBitMap
@@ -15,6 +16,8 @@ from tocsin.app.routing.facts import BatchFacts, FactsStep
 from tocsin.app.routing.fanning import FanoutStarter
 from tocsin.app.routing.holding import Held, HoldStep
 from tocsin.app.routing.inputs import Input, Run
+from tocsin.app.routing.intervals import IntervalsStep, scheduled_run
+from tocsin.app.routing.parts import PartsStep
 from tocsin.app.routing.people import PeopleStep
 from tocsin.app.routing.settle import Settle
 from tocsin.app.routing.succession import SuccessorStep
@@ -36,6 +39,8 @@ class RouteParts:
     hold: HoldStep
     again: AgainStep
     successors: SuccessorStep
+    intervals: IntervalsStep
+    parts: PartsStep
     fanout_threshold: int
 
 
@@ -47,6 +52,8 @@ class _Work:
     """In the order of the log; of those in ``many`` only who is named."""
     few: list[tuple[Input, Run]] = field(default_factory=list)
     many: list[tuple[Input, Run, AbstractBitMap]] = field(default_factory=list)
+    cut: list[tuple[Input, Run, AbstractBitMap]] = field(default_factory=list)
+    """Many, too, in a workflow that intervals: parts of them are decided one by one."""
 
 
 class RouteStep:
@@ -67,6 +74,7 @@ class RouteStep:
         parts = self._parts
         await parts.settle(inputs, now_ms)
         await parts.again(inputs)
+        await parts.intervals.resolve(inputs, lane, now_ms)
         work = await self._audiences(inputs)
         away = await parts.people.load(work.all, now_ms, lane)
         await parts.successors(inputs, now_ms)
@@ -77,6 +85,9 @@ class RouteStep:
             run.planned = plan_run(entry, run, facts, created_at)
         for entry, run, numbers in work.many:
             started = await parts.fanouts.start(entry, run, numbers, lane, now_ms)
+            run.planned = _with_unknown(entry, run, started, facts, created_at)
+        for entry, run, numbers in work.cut:
+            started = await parts.parts.start(entry, run, numbers, lane, now_ms)
             run.planned = _with_unknown(entry, run, started, facts, created_at)
         redone = [entry for entry in inputs if entry.redone]
         if redone:
@@ -90,12 +101,17 @@ class RouteStep:
             for entry in inputs
         ]
         await parts.hold.arm(held)
+        await parts.intervals.arm(inputs, lane, now_ms)
         return [msgspec.structs.replace(plan, facts_away=away) for plan in plans] if away else plans
 
     async def _audiences(self, inputs: Sequence[Input]) -> _Work:
         work = _Work()
         audiences = self._parts.audiences
         for entry in inputs:
+            if entry.event is entry.record and entry.event.send_ms is not None:
+                for run in entry.runs:
+                    run.planned = scheduled_run(run)
+                continue
             for run in entry.runs:
                 if run.only is not None:
                     resolved = Resolved([])
@@ -121,7 +137,8 @@ class RouteStep:
         many = resolved.many or size > self._parts.fanout_threshold
         if run.only is None and many:
             work.all.append((entry, run, Resolved(resolved.named)))
-            work.many.append((entry, run, resolved.numbers))
+            some = work.cut if run.workflow.intervals else work.many
+            some.append((entry, run, resolved.numbers))
         else:
             work.all.append((entry, run, resolved))
             work.few.append((entry, run))
@@ -165,7 +182,7 @@ def _with_unknown(
     if not run.recipients:
         return started
     planned = plan_run(entry, run, facts, created_at)
-    return msgspec.structs.replace(planned, fanout=started.fanout)
+    return msgspec.structs.replace(planned, fanout=started.fanout, waits=started.waits)
 
 
 def _plan(entry: Input, event: Event, held: Held, incarnation: int, now_ms: int) -> Plan:
@@ -202,9 +219,12 @@ def _outcome(runs: Sequence[PlannedRun], entry: Input) -> Outcome:
     if not runs:
         return Outcome.NO_WORKFLOW
     for run in runs:
-        if run.outcome is Outcome.ROUTED:
-            return Outcome.ROUTED
+        if run.outcome in _ROUTED:
+            return run.outcome
     return Outcome.EMPTY_AUDIENCE
+
+
+_ROUTED: Final = (Outcome.ROUTED, Outcome.SCHEDULED)
 
 
 def _bare(

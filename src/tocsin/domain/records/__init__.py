@@ -12,13 +12,14 @@ from tocsin.domain.records.codec import Poison, Record, decode, encode
 from tocsin.domain.records.deliveries import Attempt, Handoff, Retry, Settled
 from tocsin.domain.records.format import FORMAT
 from tocsin.domain.records.inbox import Broadcast, Item, StateChange
-from tocsin.domain.records.inputs import Event, Individuals, Release
+from tocsin.domain.records.inputs import Continue, Event, Individuals, Release
 from tocsin.domain.records.plans import Plan, PlannedRun
 
 __all__ = [
     "FORMAT",
     "Attempt",
     "Broadcast",
+    "Continue",
     "Event",
     "Handoff",
     "Individuals",

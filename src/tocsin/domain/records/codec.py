@@ -7,7 +7,7 @@ import msgspec
 from tocsin.domain.records.deliveries import Attempt, Handoff, Retry, Settled
 from tocsin.domain.records.format import FORMAT
 from tocsin.domain.records.inbox import Broadcast, Item, StateChange
-from tocsin.domain.records.inputs import Event, Individuals, Release
+from tocsin.domain.records.inputs import Continue, Event, Individuals, Release
 from tocsin.domain.records.plans import Plan
 
 
@@ -37,6 +37,7 @@ Record = (
     | Retry
     | Attempt
     | Settled
+    | Continue
 )
 
 _encoder = msgspec.msgpack.Encoder()

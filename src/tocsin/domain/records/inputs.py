@@ -44,6 +44,8 @@ class Event(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag=
     data_ref: str | None = None
     """Where ``data`` lies among the blobs when it is above 64 KB."""
     format: int = FORMAT
+    send_ms: int | None = None
+    """When it is to be sent, if not at once: its audience is resolved then."""
 
     @property
     def stamp_ms(self) -> int:
@@ -82,6 +84,37 @@ class Release(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", ta
         return self.due_ms
 
 
+class Continue(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag="continue"):
+    """
+    An interval that is over: what follows it in the run is decided.
+
+    Topic ``events.<lane>``, in the partition of the event. ``key`` is the timer's id, the same
+    whatever ended the interval, so that a second record of the same interval is seen to be one.
+    """
+
+    key: bytes
+    due_ms: int
+    event_lane: str
+    event_partition: int
+    event_position: int
+    workflow_index: int
+    recipient: int
+    """0 for a run that begins now: its audience is resolved then."""
+    interval: int
+    """The number of the interval; `tocsin.domain.intervals.SCHEDULED` for a run that begins now."""
+    made: tuple[tuple[int, int], ...] = ()
+    """(step, address) of the run's deliveries so far that were to be made."""
+    trace: str | None = None
+    format: int = FORMAT
+    early: bool = False
+    """Whether it was not the timer that ended the interval: that one is to be let go of."""
+
+    @property
+    def stamp_ms(self) -> int:
+        """The time by which this record is found again."""
+        return self.due_ms
+
+
 class Individuals(
     msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag="individuals"
 ):
@@ -89,7 +122,8 @@ class Individuals(
     Recipients of a fan-out's chunk whom a personal rule concerns: they are decided one by one.
 
     Topic ``events.<lane>``. ``key`` comes from chunk and place within it, so that a second record
-    of the same recipients is seen to be one. They are decided for *step* alone.
+    of the same recipients is seen to be one. They are decided for *step* alone; where it is -1 they
+    are part of an audience whose runs interval, and their runs begin.
     """
 
     key: bytes

@@ -24,6 +24,10 @@ class PlannedRun(msgspec.Struct, frozen=True, array_like=True):
     """Rendered inbox texts (`tocsin.domain.items`), each once; decisions name theirs by index."""
     category: str = ""
     expires_ms: int | None = None
+    waits: tuple[tuple[int, int], ...] = ()
+    """
+    (recipient, number of the interval) of those whose run goes on later; (0, -1) when all of it does.
+    """
 
     def __repr__(self) -> str:
         return f"PlannedRun({self.workflow}, {len(self.notifications)} notifications)"

@@ -26,6 +26,7 @@ from tocsin.ports.state.status_webhooks import StatusWebhooks
 from tocsin.ports.state.suppressions import Suppression, Suppressions
 from tocsin.ports.state.timers import Timer, Timers
 from tocsin.ports.state.trail import Change, Trail
+from tocsin.ports.state.waits import Wait, Waits, Watched
 from tocsin.ports.state.workflows import StoredWorkflow, Workflows
 
 __all__ = [
@@ -51,5 +52,8 @@ __all__ = [
     "Timers",
     "Tombstone",
     "Trail",
+    "Wait",
+    "Waits",
+    "Watched",
     "Workflows",
 ]
