@@ -49,6 +49,7 @@ OUTCOMES: Final[Mapping[Outcome, str]] = MappingProxyType(
         Outcome.ROUTED: "At least one workflow ran for it.",
         Outcome.NO_WORKFLOW: "No published workflow takes this type of event.",
         Outcome.EMPTY_AUDIENCE: "A workflow takes it, and its audience is nobody.",
+        Outcome.SCHEDULED: "It is to be sent later: `send_at`.",
         Outcome.ALIAS: "The same source and id came before; that event stands for both.",
         Outcome.POISON: "The record could not be read or decided; it counts as unrouted.",
         Outcome.REPEAT: "A second record of one timer; the first one was acted upon.",

@@ -141,7 +141,12 @@ class Site:
             ),
             catalogue=Catalogue(workflows, notes, clock),
             workflows=WorkflowDesk(
-                workflows, self.registry, notes, clock, configured=lambda: ("inbox",), telling=lambda: ()
+                workflows,
+                self.registry,
+                notes,
+                clock,
+                configured=lambda: ("inbox",),
+                telling=lambda: (),
             ),
             tokens=TokenDesk(self.tokens, self.people, notes, token_ms=3_600_000),
             keys=self.keys,

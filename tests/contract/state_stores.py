@@ -22,6 +22,7 @@ from tocsin.adapters.sqlite.status_webhooks import SqliteStatusWebhooks
 from tocsin.adapters.sqlite.suppressions import SqliteSuppressions
 from tocsin.adapters.sqlite.timers import SqliteTimers
 from tocsin.adapters.sqlite.trail import SqliteTrail
+from tocsin.adapters.sqlite.waits import SqliteWaits
 from tocsin.adapters.sqlite.workflows import SqliteWorkflows
 from tocsin.adapters.sqlite.writer import Writer
 from tocsin.ports import state as ports
@@ -48,6 +49,7 @@ class StateStores(Protocol):
     async def idempotency(self) -> ports.Idempotency: ...
     async def claims(self) -> ports.Claims: ...
     async def timers(self) -> ports.Timers: ...
+    async def waits(self) -> ports.Waits: ...
     async def fanouts(self) -> ports.Fanouts: ...
     async def keys(self) -> ports.Keys: ...
     async def trail(self) -> ports.Trail: ...
@@ -115,6 +117,9 @@ class SqliteStores:
 
     async def claims(self) -> ports.Claims:
         return SqliteClaims(self.engine)
+
+    async def waits(self) -> ports.Waits:
+        return await SqliteWaits.open(self.engine)
 
     async def timers(self) -> ports.Timers:
         return SqliteTimers(self.engine, keep_retired_ms=KEEP_RETIRED_MS)

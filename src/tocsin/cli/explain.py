@@ -42,6 +42,8 @@ def _print_run(run: dict[str, Any]) -> None:
     for step in run["audience"]:
         word = "excluded" if step["excluded"] else "in" if step["member"] else "out"
         click.echo(f"  audience: {word} by {step['by']} {step['rule']} {step['detail']}".rstrip())
+    if run["waiting"] is not None:
+        click.echo(f"  {_waiting(run['waiting'])}")
     for delivery in run["deliveries"]:
         click.echo(f"\n  {delivery['channel']}: {delivery['state']} ({delivery['reason']})")
         print_table(
@@ -59,6 +61,12 @@ def _print_run(run: dict[str, Any]) -> None:
                 attempt["state"],
             )
             click.echo("    " + " ".join(filter(None, words)))
+
+
+def _waiting(waiting: dict[str, Any]) -> str:
+    until = local_time(waiting["until"]) or f"{waiting['duration']} after what was sent has settled"
+    unless = f", unless {waiting['unless']} before" if waiting["unless"] else ""
+    return f"waiting: {waiting['next']} follows at {until}{unless}"
 
 
 def _says(gate: dict[str, Any]) -> str:

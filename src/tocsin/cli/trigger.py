@@ -21,6 +21,7 @@ from tocsin.cli.reading import json_value, recipient_terms
 @click.option("--tenant", help="For which of your customers.")
 @click.option("--cancellation-key", help="What `POST /v1/cancel` names.")
 @click.option("--expires-in", help="How long it is worth sending, like 2d.")
+@click.option("--send-at", help="A time, or a duration from now.")
 @click.argument("workflow")
 @click.argument("recipients", nargs=-1)
 @json_option
@@ -31,6 +32,7 @@ def trigger(
     tenant: str | None,
     cancellation_key: str | None,
     expires_in: str | None,
+    send_at: str | None,
     workflow: str,
     recipients: tuple[str, ...],
     as_json: bool,
@@ -43,6 +45,7 @@ def trigger(
         "tenant": tenant,
         "cancellation_key": cancellation_key,
         "expires_in": expires_in,
+        "send_at": send_at,
     }
     given = {name: value for name, value in document.items() if value is not None}
     answer = client.call(

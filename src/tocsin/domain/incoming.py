@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Final
 
 import msgspec
@@ -15,8 +16,9 @@ from tocsin.domain.audience import (
     read_terms_into,
     single_recipient,
 )
+from tocsin.domain.durations import parse_duration
 from tocsin.domain.instants import parse_instant
-from tocsin.domain.reading import Notes, Reader
+from tocsin.domain.reading import DURATION_MAX_MS, Notes, Reader
 
 
 class IncomingEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -41,6 +43,9 @@ class IncomingEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     locale: str | None = None
     cancellation_key: str | None = None
     expires_in_ms: int | None = None
+    send_ms: int | None = None
+    """When to send it; None: now, or ``send_in_ms`` from now."""
+    send_in_ms: int | None = None
     strict_recipients: bool = False
     trace: str | None = None
     """A W3C ``traceparent``; one that is malformed is left out, as the standard says."""
@@ -79,8 +84,7 @@ def read_event(
     def name(ours: str) -> str:
         return names.get(ours, ours)
 
-    if reader.get("send_at") is not None:
-        reader.note("send_at", "not_built", "sending later is not there yet; leave send_at out")
+    send_ms, send_in_ms = _read_send_at(reader)
     terms = _read_audience(reader, name("recipients"))
     exclude = reader.get("exclude")
     excluded = None
@@ -102,6 +106,8 @@ def read_event(
         locale=reader.text("locale", characters_max=35),
         cancellation_key=reader.text(name("cancellation_key")),
         expires_in_ms=reader.duration_ms(name("expires_in")),
+        send_ms=send_ms,
+        send_in_ms=send_in_ms,
         strict_recipients=bool(reader.flag("strict_recipients")),
         trace=good_trace(reader.text("traceparent", characters_max=128)),
     )
@@ -130,6 +136,23 @@ def _read_time(reader: Reader) -> int | None:
     except ValueError as refusal:
         reader.note("time", "invalid_time", str(refusal))
         return None
+
+
+def _read_send_at(reader: Reader) -> tuple[int | None, int | None]:
+    """Return (instant, length of time from now): one of both, or neither."""
+    text = reader.text("send_at", characters_max=40)
+    if text is None:
+        return None, None
+    try:
+        return parse_instant(text), None
+    except ValueError:
+        with suppress(ValueError):
+            in_ms = parse_duration(text)
+            if in_ms <= DURATION_MAX_MS:
+                return None, in_ms
+    hint = "write an instant like 2026-03-29T18:30:00Z, or a length of time from now like 2h"
+    reader.note("send_at", "invalid_time", hint)
+    return None, None
 
 
 def good_trace(text: str | None) -> str | None:

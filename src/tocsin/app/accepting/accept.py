@@ -351,6 +351,7 @@ def _record(
     data_ref: str | None,
 ) -> Event:
     event = draft.event
+    send_ms = _send_ms(event, now_ms)
     return Event(
         key,
         now_ms,
@@ -369,13 +370,24 @@ def _record(
         event.tenant,
         event.locale,
         event.cancellation_key,
-        None if event.expires_in_ms is None else now_ms + event.expires_in_ms,
+        None if event.expires_in_ms is None else (send_ms or now_ms) + event.expires_in_ms,
         event.trace,
         event.strict_recipients,
         caller.reaches(Scope.RECIPIENTS_WRITE),
         draft.content,
         data_ref,
+        send_ms=send_ms,
     )
+
+
+def _send_ms(event: IncomingEvent, now_ms: int) -> int | None:
+    """Return when it is to be sent; None: now."""
+    send_ms = event.send_ms
+    if send_ms is None:
+        if event.send_in_ms is None:
+            return None
+        send_ms = now_ms + event.send_in_ms
+    return send_ms if send_ms > now_ms else None
 
 
 def refused(problems: Problems) -> RequestRefused:

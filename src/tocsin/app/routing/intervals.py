@@ -11,8 +11,8 @@ import xxhash
 
 from tocsin.app.routing.holding import CANCEL, ROUTE
 from tocsin.app.routing.inputs import TIMER, Input, Resting, Run
-from tocsin.domain.delivery import State
 from tocsin.domain.channels import INBOX
+from tocsin.domain.delivery import State
 from tocsin.domain.ids import (
     EventKey,
     NotificationKey,
