@@ -108,6 +108,14 @@ class Tracker:
         await self._recover()
         self._begun.set()
 
+    def busy(self) -> bool:
+        """Return whether there is something on the log, or a run, that was not looked at."""
+        if self._fresh or self._in_hand or not self._begun.is_set():
+            return True
+        return not self._idle and any(
+            one.position < self._log.end(one.topic, one.partition) for one in self._owned
+        )
+
     async def caught_up(self) -> None:
         """Return when all that is on the log by now has been looked at, or concerns no wait."""
         await self._begun.wait()

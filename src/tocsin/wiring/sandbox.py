@@ -30,6 +30,7 @@ def workers(services: Services) -> Sequence[Worker]:
     readers = () if apart is None else (apart.expander, apart.inbox, apart.ledger)
     return (
         services.timers,
+        services.tracker,
         services.router,
         services.fanouts,
         services.releases,
