@@ -112,12 +112,10 @@ async def test_while_it_is_open_nobodys_attempts_are_burnt_and_order_holds(
         sent += await crowd(site, people=8, each=5)
         await until_waiting(site, "pager", 8)
         await site.live(40_000)
-        made = len(await attempts(site, sent))
-        # The first, and probes after 1, 2, 4, 8, 8 ... s.
-        assert made <= 1 + 8
         await vendor.simulator.set_faults(Faults())
         await site.live_until(lambda: all_in(site, sent, "sent"))
-        assert len(await attempts(site, sent)) == made + len(sent)
+        # One that is taken for each; the first, and probes after 1, 2, 4, 8, 8 ... s, were not.
+        assert len(await attempts(site, sent)) <= len(sent) + 1 + 8
         for n in range(8):
             assert texts(vendor, f"pager-{n}") == [f"Alarm {each}" for each in range(5)]
 
