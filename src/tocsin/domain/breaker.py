@@ -116,6 +116,11 @@ class Breaker:
         return self._count(failed, now_ms)
 
     @property
+    def closed(self) -> bool:
+        """Whether calls are made as usual."""
+        return self._open_until_ms is None
+
+    @property
     def pristine(self) -> bool:
         """Whether it knows nothing that a new one would not."""
         return self._open_until_ms is None and self._start is None and self._bad == 0

@@ -61,6 +61,16 @@ def notification_key(event: EventKey, workflow_index: int, recipient: int) -> No
     return NotificationKey(event[:10] + ((workflow_index << 40) | recipient).to_bytes(6, "big"))
 
 
+def recipient_of(key: bytes) -> int:
+    """Return the dense number of the recipient whom a notification or delivery is for."""
+    return int.from_bytes(key[11:16], "big")
+
+
+def workflow_index_of(key: bytes) -> int:
+    """Return the place in the event's list of workflows of a notification or delivery."""
+    return key[10]
+
+
 def notification_parts(key: NotificationKey) -> NotificationParts:
     """Read a notification's id back."""
     return NotificationParts(

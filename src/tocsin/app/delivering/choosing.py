@@ -9,7 +9,7 @@ from tocsin.app.delivering.providers import Fleet, Wired
 from tocsin.app.delivering.turnstiles import Turnstiles, Way
 from tocsin.app.delivering.work import Work
 from tocsin.domain.lanes import Lane
-from tocsin.domain.pauses import Pause, Pauses
+from tocsin.domain.pauses import NO_PAUSES, Pause, Pauses
 
 
 class Choice(NamedTuple):
@@ -58,6 +58,8 @@ class Choosing:
         )
 
     def _pause(self, work: Work, pauses: Pauses, wired: Wired) -> Pause | None:
+        if pauses is NO_PAUSES:
+            return None
         workflow = work.handoff.workflow
         return pauses.parks(
             self._lane, self._channel, workflow, wired.name, released=work.from_timer

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from tocsin.domain.attempts import History
-from tocsin.domain.ids import NotificationKey, accepted_ms, notification_parts
+from tocsin.domain.ids import accepted_ms, recipient_of
 from tocsin.domain.records import Attempt, Settled
 from tocsin.domain.topics import OUTCOMES
 from tocsin.ports.log import Batch, Follow, Log, Output, Step
@@ -21,8 +21,7 @@ class Histories:
 
     def partition_of(self, delivery: bytes) -> int:
         """Return where the records of *delivery* lie."""
-        recipient = notification_parts(NotificationKey(delivery[:16])).recipient
-        return self._log.partition_of(OUTCOMES, recipient)
+        return self._log.partition_of(OUTCOMES, recipient_of(delivery))
 
     async def of(self, deliveries: Iterable[bytes]) -> dict[bytes, History]:
         """Return the history of each, in one look for those accepted in one ms."""

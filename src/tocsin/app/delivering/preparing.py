@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Final
 
 import structlog
@@ -31,7 +30,7 @@ from tocsin.domain.channels import LINKED
 from tocsin.domain.decide import decide_step
 from tocsin.domain.decision import Decision
 from tocsin.domain.delivery import DeliveryReason, State
-from tocsin.domain.ids import NotificationKey, notification_parts, show_delivery
+from tocsin.domain.ids import show_delivery, workflow_index_of
 from tocsin.domain.reasons import Reason, Verdict
 from tocsin.domain.records import Event
 from tocsin.domain.template_values import RenderFailed
@@ -88,13 +87,11 @@ class PrepareStep:
             return
         facts = await self._load(works, now_ms)
         texts = Texts(self._channel, self._parts.audiences)
-        for work in works:
-            if work.ended is None:
-                _guarded(work, partial(self._decide, work, facts, now_ms))
-        self._let_pass([work for work in works if work.ended is None], now_ms)
-        for work in works:
-            if work.ended is None and work.passed is not None:
-                _guarded(work, partial(self._fill, work, texts))
+        deciding = [work for work in works if work.ended is None]
+        _each(deciding, lambda work: self._decide(work, facts, now_ms))
+        self._let_pass([work for work in deciding if work.ended is None], now_ms)
+        passing = [work for work in works if work.ended is None and work.passed is not None]
+        _each(passing, lambda work: self._fill(work, texts))
         await self._parts.taking.take(works, now_ms)
         self._give_back(works)
 
@@ -208,7 +205,7 @@ class PrepareStep:
         assert workflow is not None
         assert recipient is not None
         assert address is not None
-        index = notification_parts(NotificationKey(handoff.delivery[:16])).workflow_index
+        index = workflow_index_of(handoff.delivery)
         place = handoff.event_position
         entry = Input(handoff.event_partition, place, place, event, event)
         run, step = Run(workflow, index), step_at(workflow, handoff.step)
@@ -238,20 +235,19 @@ class PrepareStep:
         return self._parts.links.url(Leaving(work.handoff.recipient, channel, workflow.category))
 
 
-def _guarded(work: Work, make: Callable[[], None]) -> None:
-    """Let a delivery that breaks the code fail alone: the others are made."""
-    try:
-        make()
-    except (Unavailable, StorageFailed):
-        raise
-    except Exception as error:  # noqa: BLE001  # whatever a record may bring about
-        # Not the error's own words, which might hold an address.
-        detail = type(error).__name__
-        logger.error(
-            "deliver_poison", delivery=show_delivery(work.delivery), error=detail
-        )  # as above
-        work.message = None
-        work.ended = Ended(State.FAILED, DeliveryReason.NOT_PREPARED, detail)
+def _each(works: Sequence[Work], make: Callable[[Work], None]) -> None:
+    """Call *make* for each; one that breaks the code fails alone."""
+    for work in works:
+        try:
+            make(work)
+        except (Unavailable, StorageFailed):
+            raise
+        except Exception as error:  # noqa: BLE001  # whatever a record may bring about
+            # Not the error's own words, which might hold an address.
+            detail = type(error).__name__
+            logger.error("deliver_poison", delivery=show_delivery(work.delivery), error=detail)
+            work.message = None
+            work.ended = Ended(State.FAILED, DeliveryReason.NOT_PREPARED, detail)
 
 
 def _ended(decision: Decision) -> Ended:

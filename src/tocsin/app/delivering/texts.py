@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 import msgspec
 
@@ -16,6 +17,7 @@ from tocsin.ports.provider import Channel, Content
 
 _decoder = msgspec.json.Decoder()
 _encoder = msgspec.json.Encoder()
+_NOTHING: Final[Mapping[str, bytes]] = {}
 
 
 class Texts:
@@ -66,8 +68,12 @@ class Texts:
 
     def _own_data(self, entry: Input, run: Run) -> Mapping[str, bytes]:
         """Return the data that the call gave for single recipients, by id."""
-        assert entry.event is not None
-        key = (entry.event.key, run.workflow.key)
+        event = entry.event
+        assert event is not None
+        if event.audience is not None and b"{" not in event.audience:
+            # Nothing but ids, as in nearly every call.
+            return _NOTHING
+        key = (event.key, run.workflow.key)
         found = self._own.get(key)
         if found is None:
             terms = self._audiences.terms(entry, run)

@@ -144,8 +144,10 @@ class Turnstiles:
         if gate is None:
             return True
         breaker = gate.breaker
-        return breaker.passable(now_ms) or (
-            breaker.waits_for_probe() and breaker.state(now_ms) is not BreakerState.OPEN
+        return (
+            breaker.closed
+            or breaker.passable(now_ms)
+            or (breaker.waits_for_probe() and breaker.state(now_ms) is not BreakerState.OPEN)
         )
 
     def other_ways(self, way: Way, now_ms: int) -> bool:
