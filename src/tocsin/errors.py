@@ -13,6 +13,7 @@ The errors that Tocsin raises on purpose.
     ├── RateLimited                 429  carries how long to wait
     ├── Unavailable                 503  nothing was done, or it is not known
     │   ├── StorageFull             507
+    │   ├── StorageLow              503
     │   └── Stopping                503
     └── StorageFailed               500  fatal: the process stops rather than acknowledge on
 
@@ -152,6 +153,13 @@ class StorageFull(Unavailable):
     code = "storage_full"
     status = 507
     title = "The disk is full"
+    retry_after_s = 30.0
+
+
+class StorageLow(Unavailable):
+    """The disk is filling up, and this is not accepted until there is room again."""
+
+    code = "storage_low"
     retry_after_s = 30.0
 
 

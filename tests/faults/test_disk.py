@@ -37,21 +37,24 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         subprocess.run(["umount", "--lazy", str(place)], check=True)
 
 
-def send(call: Caller, name: str, text: str) -> int:
+def send(call: Caller, name: str, text: str, workflow: str = "note") -> int:
     """Send one event to one person; return the status."""
-    event = {"type": "note", "id": name, "source": "s", "recipients": ["ana"]}
+    event = {"type": workflow, "id": name, "source": "s", "recipients": ["ana"]}
     return call("POST", "/v1/events", {**event, "data": {"n": name, "text": text}}).status
 
 
-def publish(call: Caller) -> None:
+def publish(call: Caller, key: str = "note", lane: str = "transactional") -> None:
     step = {"channel": "inbox", "title": "{{ data.n }}", "body": "x"}
-    assert call("PUT", "/v1/workflows/note", {"key": "note", "steps": [step]}).status < 300
-    assert call("POST", "/v1/workflows/note/publish").status < 300
+    document = {"key": key, "lane": lane, "steps": [step]}
+    assert call("PUT", f"/v1/workflows/{key}", document).status < 300
+    assert call("POST", f"/v1/workflows/{key}/publish").status < 300
 
 
 @LAYOUTS
 def test_a_full_disk_refuses_keeps_and_recovers(small_disk: Path, layout: str) -> None:
-    settings = environment_of(layout, TOCSIN_STORE__FREE_BYTES_MIN="1000000")
+    # Without the marks that stop accepting while there is room left.
+    marks = {f"TOCSIN_STORE__FREE_{mark}_PERCENT": "0" for mark in ("LOW", "BULK", "STOP")}
+    settings = environment_of(layout, TOCSIN_STORE__FREE_BYTES_MIN="1000000", **marks)
     with Server(small_disk / "d", **settings) as server:
         server.start()
         accepted = []
@@ -88,6 +91,45 @@ def test_a_full_disk_refuses_keeps_and_recovers(small_disk: Path, layout: str) -
         assert sorted(item["title"] for item in inbox(server, "ana")) == sorted(accepted)
 
 
+@LAYOUTS
+def test_accepting_stops_while_there_is_room_left(small_disk: Path, layout: str) -> None:
+    settings = environment_of(
+        layout,
+        TOCSIN_STORE__FREE_BYTES_MIN="1000000",
+        TOCSIN_STORE__FREE_LOW_PERCENT="40",
+        TOCSIN_STORE__FREE_BULK_PERCENT="30",
+        TOCSIN_STORE__FREE_STOP_PERCENT="15",
+        TOCSIN_STORE__BALLAST_BYTES="1000000",
+    )
+    with Server(small_disk / "d", **settings) as server:
+        server.start()
+        ballast, filler = server.data / "ballast", small_disk / "filler"
+        server.until(ballast.exists)
+        with server.caller() as call:
+            publish(call)
+            publish(call, "news", lane="bulk")
+            accepted = []
+            fill(filler, share=0.22)
+            server.until(lambda: send(call, "bulk", "", "news") == 503)
+            assert send(call, "first", "") == 202
+            accepted.append("first")
+            assert call("GET", "/readyz").status == 200
+            fill(filler, share=0.08)
+            server.until(lambda: send(call, "none", "") == 503)
+            server.until(lambda: not ballast.exists())
+            assert send(call, "bulk", "", "news") == 503
+            filler.unlink()
+            server.until(partial(takes, call, "after"))
+            accepted.append("after")
+            assert send(call, "bulk", "", "news") == 202
+            accepted.append("bulk")
+            server.until(ballast.exists)
+        settled(server)
+        shown = {item["title"] for item in inbox(server, "ana")}
+        # Until the level was seen, others were accepted under their names, and stand.
+        assert shown >= set(accepted)
+
+
 def takes(call: Caller, name: str) -> bool:
     return send(call, name, "") == 202
 
@@ -96,11 +138,12 @@ def ready(call: Caller) -> bool:
     return call("GET", "/readyz").status == 200
 
 
-def fill(ballast: Path) -> None:
-    """Leave a few hundred kilobytes."""
-    free = shutil.disk_usage(ballast.parent).free
-    with ballast.open("wb") as file:
-        file.write(b"\0" * max(0, free - 400_000))
+def fill(filler: Path, share: float | None = None) -> None:
+    """Leave a few hundred kilobytes, or a share of the disk."""
+    usage = shutil.disk_usage(filler.parent)
+    left = 400_000 if share is None else int(share * usage.total)
+    with filler.open("ab") as file:
+        file.write(b"\0" * max(0, usage.free - left))
 
 
 @LAYOUTS

@@ -102,6 +102,11 @@ def all_endpoints(parts: ApiParts) -> Sequence[Endpoint]:
         *WorkflowRoutes(parts.workflows).endpoints(),
         *KeyRoutes(parts.keys).endpoints(),
         *SystemRoutes(
-            parts.checks, parts.registry, parts.look, parts.stopping, parts.paused
+            parts.checks,
+            parts.registry,
+            parts.look,
+            parts.stopping,
+            parts.paused,
+            parts.warnings,
         ).endpoints(),
     )

@@ -69,3 +69,5 @@ class ApiParts:
     endpoints: Sequence[Endpoint] = ()
     paused: Callable[[], Sequence[str]] = tuple
     """What operators have paused, in words."""
+    warnings: Callable[[], Sequence[str]] = tuple
+    """What somebody should look after."""

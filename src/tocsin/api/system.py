@@ -25,11 +25,13 @@ class ReadyAnswer(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     Each check by name: ``ok`` or what is amiss.
 
     ``paused`` is what operators have stopped: the server is ready all the same, since it accepts.
+    ``warnings`` are what somebody should look after while it still is.
     """
 
     ready: bool
     checks: dict[str, str]
     paused: list[str]
+    warnings: list[str]
 
 
 class SystemRoutes:
@@ -42,6 +44,7 @@ class SystemRoutes:
         look: Callable[[], Awaitable[None]],
         stopping: Callable[[], bool],
         paused: Callable[[], Sequence[str]],
+        warnings: Callable[[], Sequence[str]],
     ) -> None:
         """*look* is awaited before metrics are shown: for those that have to be read."""
         self._checks = checks
@@ -49,6 +52,7 @@ class SystemRoutes:
         self._look = look
         self._stopping = stopping
         self._paused = paused
+        self._warnings = warnings
 
     def endpoints(self) -> Sequence[Endpoint]:
         """Return the routes."""
@@ -81,7 +85,12 @@ class SystemRoutes:
         if self._stopping():
             found["process"] = "stopping"
         good = all(said == "ok" for said in found.values())
-        answer = ReadyAnswer(ready=good, checks=found, paused=list(self._paused()))
+        answer = ReadyAnswer(
+            ready=good,
+            checks=found,
+            paused=list(self._paused()),
+            warnings=list(self._warnings()),
+        )
         return Answer(answer, status=200 if good else 503)
 
     async def metrics(self, call: Call) -> Answer:

@@ -114,6 +114,26 @@ class Store(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         int,
         Meta(ge=0, le=1_024 * 1_024 * _MIB, description="Free disk below which it is not ready."),
     ] = 64 * _MIB
+    free_low_percent: Annotated[
+        int,
+        Meta(ge=0, le=100, description="Free share of the disk below which it warns; 0: never."),
+    ] = 10
+    free_bulk_percent: Annotated[
+        int,
+        Meta(ge=0, le=100, description="Free share below which the lane bulk is not accepted."),
+    ] = 5
+    free_stop_percent: Annotated[
+        int, Meta(ge=0, le=100, description="Free share below which nothing is accepted.")
+    ] = 2
+    ballast_bytes: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=64 * 1_024 * _MIB,
+            description="Size of a file that is given up below `free_stop_percent`, so that what"
+            " is old can be removed; a full disk cannot even be cleaned.",
+        ),
+    ] = 64 * _MIB
     recipients_held_max: Annotated[
         int,
         Meta(ge=100, le=100_000_000, description="Recipients kept in memory, read most lately."),

@@ -41,6 +41,22 @@ class MovableClock(Clock, Protocol):
         """Set the held time, unless that were back, and wake in order whoever slept until then."""
 
 
+class Disk(Protocol):
+    """The disk of the data folder, and a file on it that can be given up in need."""
+
+    ballast_bytes: int
+    """How much `keep_ballast` takes."""
+
+    def room(self) -> tuple[int, int]:
+        """Return the bytes that are free for this process, and those of the whole disk."""
+
+    def keep_ballast(self) -> None:
+        """Take the ballast's bytes, unless it is there; raises `StorageFull`, `StorageFailed`."""
+
+    def drop_ballast(self) -> bool:
+        """Give the bytes back; False when there were none."""
+
+
 class Chance(Protocol):
     """The only source of randomness."""
 

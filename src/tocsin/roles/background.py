@@ -39,6 +39,7 @@ def background(services: Services) -> Sequence[Work]:
         work += [persistent("inbox", apart.inbox.run), persistent("ledger", apart.ledger.run)]
     work += [services.registry.follow(), services.workflows.follow(), services.access.follow()]
     work.append(services.history.watch.run())
+    work.append(services.room.run())
     work.append(persistent("upkeep", partial(_upkeep, services)))
     work.append(persistent("keeper", services.keeper.run))
     return work

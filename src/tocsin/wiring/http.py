@@ -156,6 +156,7 @@ def _parts(
         look=look,
         limits=limits,
         stopping=stopping,
+        warnings=lambda: [each for each in (services.room.warning(),) if each is not None],
         paused=lambda: [each.scope.words() for each in services.pauses.now.in_force],
         now_s=SystemClock().monotonic,
         endpoints=(

@@ -35,4 +35,7 @@ def operating_numbers(services: Services) -> dict[str, Numbers]:
         )
         return [(labels, number) for labels, number in counted.items()]
 
-    return {"tocsin_pauses": pauses}
+    def disk() -> list[tuple[Labels, float]]:
+        return [((), services.room.level)]
+
+    return {"tocsin_pauses": pauses, "tocsin_disk_level": disk}

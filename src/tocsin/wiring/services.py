@@ -12,6 +12,7 @@ from tocsin.app.accepting.accept import Accept, ProducerRate
 from tocsin.app.accepting.backpressure import Backpressure, Pressure
 from tocsin.app.accepting.inline_fields import InlineFields
 from tocsin.app.accepting.keying import Keying
+from tocsin.app.accepting.room import DiskRoom, Watermarks
 from tocsin.app.access import Access
 from tocsin.app.addresses import AddressBook
 from tocsin.app.broadcasts import BroadcastTexts
@@ -91,6 +92,7 @@ class Services:
     access: Access
     accept: Accept
     backpressure: Backpressure
+    room: DiskRoom
     inbox: InboxDesk
     router: Router
     fanouts: FanoutRunner
@@ -140,6 +142,7 @@ class _Ground:
     projections: tuple[InboxProjection, LedgerProjection]
     follow: Follow | None
     backpressure: Backpressure
+    room: DiskRoom
     pauses: PauseGate
 
     def facts(self) -> FactsStep:
@@ -201,6 +204,7 @@ async def build(
         projections=projections,
         follow=Follow(derive=_nothing, projections=projections) if joint else None,
         backpressure=_backpressure(config, storage, clock),
+        room=_room(config, stores, clock),
         pauses=pauses,
     )
     return await _services(ground, opened, event_meter, message_meter, wall_ms or clock.now_ms)
@@ -233,6 +237,7 @@ async def _services(
         access=access,
         accept=_accept(ground, event_meter),
         backpressure=ground.backpressure,
+        room=ground.room,
         inbox=InboxDesk(storage.log, storage.inbox, texts, clock, follow),
         router=_router(ground),
         fanouts=_fanouts(ground),
@@ -294,9 +299,16 @@ def _accept(ground: _Ground, meter: EventMeter) -> Accept:
         Keying(stores.hash_seed),
         InlineFields(stores.recipients, ground.book),
         ProducerRate(config.accept.events_per_second, config.accept.events_burst),
+        ground.room,
         ground.backpressure,
         meter,
     )
+
+
+def _room(config: Config, stores: Stores, clock: Clock) -> DiskRoom:
+    store = config.store
+    marks = Watermarks(store.free_low_percent, store.free_bulk_percent, store.free_stop_percent)
+    return DiskRoom(stores.disk, marks, clock)
 
 
 def _backpressure(config: Config, storage: Storage, clock: Clock) -> Backpressure:

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from tocsin.adapters.files.blobs import FolderBlobs
+from tocsin.adapters.files.disk import FolderDisk
 from tocsin.adapters.files.journal import FileOptOutJournal
 from tocsin.adapters.memory.feed import MemoryFeed
 from tocsin.adapters.memory.limiter import MemoryLimiter
@@ -68,6 +69,7 @@ class Stores:
     token_key: bytes
     link_key: bytes
     hash_seed: int
+    disk: FolderDisk
 
 
 async def open_stores(
@@ -115,6 +117,7 @@ async def open_stores(
         limiter=MemoryLimiter(clock, buckets_max=config.http.callers_max),
         token_key=_derived(secret, b"tocsin recipients' tokens", 32),
         link_key=_derived(secret, b"tocsin links to unsubscribe", 32),
+        disk=FolderDisk(folder, ballast_bytes=config.store.ballast_bytes),
         hash_seed=int.from_bytes(_derived(secret, b"tocsin event hash", 8), "big"),
     )
 

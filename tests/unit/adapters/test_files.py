@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
@@ -10,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tocsin.adapters.files.blobs import FolderBlobs
+from tocsin.adapters.files.disk import BALLAST_FILE, FolderDisk
 from tocsin.adapters.files.journal import FileOptOutJournal
-from tocsin.errors import NotFound
+from tocsin.errors import NotFound, StorageFailed, StorageFull
 
 
 @pytest.fixture
@@ -113,3 +115,23 @@ async def test_damage_costs_the_entries_that_it_hit_and_no_others(
     ends = [sum(12 + len(e) for e in entries[: n + 1]) for n in range(len(entries))]
     hit = next(n for n, end in enumerate(ends) if at < end)
     assert await replayed(path) == entries[:hit] + entries[hit + 1 :]
+
+
+def test_a_ballast_takes_its_bytes_once_and_gives_them_back(tmp_path: Path) -> None:
+    disk = FolderDisk(tmp_path, ballast_bytes=1_000_000)
+    free, total = disk.room()
+    assert 0 < free <= total
+    disk.keep_ballast()
+    disk.keep_ballast()
+    file = tmp_path / BALLAST_FILE
+    assert file.stat().st_size == 1_000_000
+    assert file.stat().st_blocks * 512 >= 1_000_000
+    assert [disk.drop_ballast(), disk.drop_ballast()] == [True, False]
+    assert not file.exists()
+
+
+def test_a_ballast_that_finds_no_room_leaves_nothing(tmp_path: Path) -> None:
+    total = shutil.disk_usage(tmp_path).total
+    with pytest.raises((StorageFull, StorageFailed)):
+        FolderDisk(tmp_path, ballast_bytes=4 * total).keep_ballast()
+    assert not list(tmp_path.iterdir())

@@ -12,6 +12,7 @@ import msgspec
 from tocsin.app.accepting.backpressure import Backpressure
 from tocsin.app.accepting.inline_fields import InlineFields
 from tocsin.app.accepting.keying import Keying
+from tocsin.app.accepting.room import DiskRoom
 from tocsin.app.callers import Limits, Principal, Scope
 from tocsin.app.metrics.meters import EventMeter
 from tocsin.app.routing.inputs import dedup_key
@@ -79,6 +80,7 @@ class Accept:
         keying: Keying,
         inline: InlineFields,
         rate: ProducerRate,
+        room: DiskRoom,
         gate: Backpressure,
         meter: EventMeter,
     ) -> None:
@@ -92,6 +94,7 @@ class Accept:
         self._keying = keying
         self._inline = inline
         self._rate = rate
+        self._room = room
         self._gate = gate
         self._meter = meter
 
@@ -110,10 +113,11 @@ class Accept:
         *id_of* gives ids to events that carry none (from an ``Idempotency-Key``); *only* pins one
         workflow (a trigger), whose document is *content* when it was sent by hand. Raises
         `RateLimited` for all of them when the producer sends too fast, and `Overloaded` when a
-        lane has no room soon: nothing is kept then.
+        lane has no room soon, or `StorageLow` when the disk has none: nothing is kept then.
         """
         self._check_rate(caller, len(events))
         lanes = self._lanes(events, only)
+        self._room.check(lanes)
         await self._enter(lanes)
         try:
             return await self._take(caller, events, id_of, only, content)

@@ -185,6 +185,11 @@ FAMILIES: Final = (
         "counter",
         "Status webhooks that were disabled since nobody took what they were told.",
     ),
+    Family(
+        "tocsin_disk_level",
+        "gauge",
+        "How low the room is: 1 below store.free_low_percent, 2 bulk is not accepted, 3 nothing is.",
+    ),
     Family("tocsin_sockets_open", "gauge", "Open sockets of recipients' clients."),
     Family("tocsin_socket_messages", "counter", "Messages sent over sockets."),
     Family(
