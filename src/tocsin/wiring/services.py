@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from prometheus_client import CollectorRegistry, Gauge
 
 from tocsin.app.accepting.accept import Accept, ProducerRate
-from tocsin.app.accepting.backpressure import Backpressure, Pressure
+from tocsin.app.accepting.backpressure import Backpressure
 from tocsin.app.accepting.inline_fields import InlineFields
 from tocsin.app.accepting.keying import Keying
-from tocsin.app.accepting.room import DiskRoom, Watermarks
+from tocsin.app.accepting.room import DiskRoom
 from tocsin.app.access import Access
 from tocsin.app.addresses import AddressBook
 from tocsin.app.broadcasts import BroadcastTexts
@@ -59,6 +59,7 @@ from tocsin.domain.topics import stream_of
 from tocsin.ports.log import Follow
 from tocsin.ports.system import Chance, Clock
 from tocsin.ports.vendors import Vendors
+from tocsin.wiring.accepting import backpressure, disk_room
 from tocsin.wiring.channels import Delivery, OpenChannels, build_delivery, without_providers
 from tocsin.wiring.history import History, build_history
 from tocsin.wiring.keeping import build_keeper
@@ -203,8 +204,8 @@ async def build(
         ),
         projections=projections,
         follow=Follow(derive=_nothing, projections=projections) if joint else None,
-        backpressure=_backpressure(config, storage, clock),
-        room=_room(config, stores, clock),
+        backpressure=backpressure(config, storage, clock),
+        room=disk_room(config, stores, clock),
         pauses=pauses,
     )
     return await _services(ground, opened, event_meter, message_meter, wall_ms or clock.now_ms)
@@ -303,27 +304,6 @@ def _accept(ground: _Ground, meter: EventMeter) -> Accept:
         ground.backpressure,
         meter,
     )
-
-
-def _room(config: Config, stores: Stores, clock: Clock) -> DiskRoom:
-    store = config.store
-    marks = Watermarks(store.free_low_percent, store.free_bulk_percent, store.free_stop_percent)
-    return DiskRoom(stores.disk, marks, clock)
-
-
-def _backpressure(config: Config, storage: Storage, clock: Clock) -> Backpressure:
-    log, accept = storage.log, config.accept
-    backlog: dict[Lane, int] = {
-        "critical": accept.backlog_critical_max,
-        "transactional": accept.backlog_transactional_max,
-        "bulk": accept.backlog_bulk_max,
-    }
-    pressure = Pressure(backlog, accept.waiting_requests_max, accept.wait_max_ms)
-
-    def end(lane: Lane) -> int:
-        return sum(log.end(f"events.{lane}", partition) for partition in range(log.partitions))
-
-    return Backpressure(end, clock.monotonic, pressure)
 
 
 def _router(ground: _Ground) -> Router:
