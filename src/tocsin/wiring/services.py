@@ -8,10 +8,8 @@ from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Gauge
 
-from tocsin.app.accepting.accept import Accept, ProducerRate
+from tocsin.app.accepting.accept import Accept
 from tocsin.app.accepting.backpressure import Backpressure
-from tocsin.app.accepting.inline_fields import InlineFields
-from tocsin.app.accepting.keying import Keying
 from tocsin.app.accepting.room import DiskRoom
 from tocsin.app.access import Access
 from tocsin.app.addresses import AddressBook
@@ -59,7 +57,7 @@ from tocsin.domain.topics import stream_of
 from tocsin.ports.log import Follow
 from tocsin.ports.system import Chance, Clock
 from tocsin.ports.vendors import Vendors
-from tocsin.wiring.accepting import backpressure, disk_room
+from tocsin.wiring.accepting import Producing, backpressure, build_accept, disk_room
 from tocsin.wiring.channels import Delivery, OpenChannels, build_delivery, without_providers
 from tocsin.wiring.history import History, build_history
 from tocsin.wiring.keeping import build_keeper
@@ -256,16 +254,7 @@ async def _services(
         delivery=_delivery(ground, opened, wall_ms),
         status_webhooks=_tellers(ground, opened, wall_ms),
         vendors=opened.vendors,
-        history=build_history(
-            storage,
-            stores,
-            ground.registry,
-            ground.workflows,
-            ground.channels,
-            ground.pauses,
-            clock,
-            violations.set,
-        ),
+        history=_history(ground, violations.set),
         keeper=build_keeper(ground.config, storage, stores, clock, asyncio.sleep),
         metrics=metrics,
         event_meter=event_meter,
@@ -288,21 +277,21 @@ def _nothing(_: object) -> tuple[()]:
 
 
 def _accept(ground: _Ground, meter: EventMeter) -> Accept:
-    config, stores = ground.config, ground.stores
-    return Accept(
-        ground.storage.log,
-        stores.deduplication,
+    producing = Producing(ground.registry, ground.book, ground.clock, ground.chance, meter)
+    bounds = ground.room, ground.backpressure
+    return build_accept(ground.config, ground.storage, ground.stores, producing, *bounds)
+
+
+def _history(ground: _Ground, tell: Callable[[float], object]) -> History:
+    return build_history(
+        ground.storage,
+        ground.stores,
         ground.registry,
-        stores.blobs,
-        stores.limiter,
+        ground.workflows,
+        ground.channels,
+        ground.pauses,
         ground.clock,
-        ground.chance,
-        Keying(stores.hash_seed),
-        InlineFields(stores.recipients, ground.book),
-        ProducerRate(config.accept.events_per_second, config.accept.events_burst),
-        ground.room,
-        ground.backpressure,
-        meter,
+        tell,
     )
 
 
