@@ -282,7 +282,7 @@ def _accept(ground: _Ground, meter: EventMeter) -> Accept:
     return build_accept(ground.config, ground.storage, ground.stores, producing, *bounds)
 
 
-def _history(ground: _Ground, tell: Callable[[float], object]) -> History:
+def _history(ground: _Ground, tell: Callable[[int], None]) -> History:
     return build_history(
         ground.storage,
         ground.stores,
