@@ -38,14 +38,17 @@ class Connection(asyncio.Protocol):
     A connection and the replies that come over it; used by one caller at a time.
 
     ``letters`` counts what was sent over it; ``usable`` turns False for good once it must not be
-    used again; ``idle_since`` is when the last caller gave it back, None while one has it.
+    used again; ``idle_since`` is when the last caller gave it back, None while one has it. It is in
+    *alive* for as long as its socket is open.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, alive: set[Connection]) -> None:
         self.letters = 0
         self.idle_since: float | None = None
         self.usable = True
         self.extensions: dict[str, str] = {}
+        self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._alive = alive
         self._open_transaction = False
         self._transport: asyncio.Transport | None = None
         self._replies = Replies()
@@ -57,6 +60,7 @@ class Connection(asyncio.Protocol):
         """Begin."""
         # uvloop's transports are ones without saying so.
         self._transport = cast(asyncio.Transport, transport)
+        self._alive.add(self)
 
     def data_received(self, data: bytes) -> None:
         """Take in what came; wake the caller when all that it waits for is there."""
@@ -73,6 +77,8 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Wake the caller, who finds that what he waits for will not come."""
         self.usable = False
+        self._alive.discard(self)
+        self.gone.set_result(None)
         self._wake()
 
     def abort(self) -> None:

@@ -69,6 +69,7 @@ BY_STATUS: Final = (
     Row("4.7.", _R.OVERLOADED, True, stages=_OPENING),
     Row("4.7.", _R.THROTTLED, True, 5 * _MINUTE_MS),
     Row("4.", _R.OVERLOADED, True),
+    Row("5.", *_MEND, stages=_OPENING),
     Row("5.1.", *_MEND, stages=frozenset({Stage.MAIL})),
     Row("5.1.1", _R.DEAD_ADDRESS, stages=_TO),
     Row("5.1.10", _R.DEAD_ADDRESS, stages=_TO),

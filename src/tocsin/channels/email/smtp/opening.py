@@ -6,7 +6,7 @@ import asyncio
 import base64
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from tocsin.channels.email.smtp.connection import Connection, Lost
@@ -15,7 +15,9 @@ from tocsin.channels.email.smtp.replies import Reply
 from tocsin.channels.email.smtp.settings import SmtpSettings
 from tocsin.ports.provider import ProviderOutcome, ProviderReason, TryLater
 
+_PARTING_S: Final = 1.0
 _READY: Final = 220
+_FULL: Final = 421
 _WELCOME: Final = 235
 _TELL_MORE: Final = 334
 
@@ -28,6 +30,10 @@ class NotOpened(Exception):
         self.outcome = outcome
 
 
+class Full(NotOpened):
+    """The server takes no more connections from us now."""
+
+
 @dataclass(frozen=True, slots=True)
 class Opener:
     """Opens connections as the settings say."""
@@ -35,6 +41,8 @@ class Opener:
     settings: SmtpSettings
     client_name: str
     tls: ssl.SSLContext | None
+    alive: set[Connection] = field(default_factory=set)
+    """Every connection whose socket is open."""
 
     async def open(self) -> Connection:
         """Return a connection that takes letters; raises `NotOpened`."""
@@ -42,7 +50,7 @@ class Opener:
         made: list[Connection] = []
 
         def protocol() -> Connection:
-            made.append(Connection())
+            made.append(Connection(self.alive))
             return made[-1]
 
         try:
@@ -57,6 +65,14 @@ class Opener:
                 raise NotOpened(_unreachable(type(error).__name__)) from error
             raise
         return connection
+
+    async def close(self) -> None:
+        """Return when every connection is gone; those that do not go soon are broken off."""
+        for wait_s in (_PARTING_S, _PARTING_S):
+            if self.alive:
+                await asyncio.wait([each.gone for each in self.alive], timeout=wait_s)
+            for connection in tuple(self.alive):
+                connection.abort()
 
     async def _connect(self, protocol: Callable[[], Connection]) -> Connection:
         settings = self.settings
@@ -127,7 +143,7 @@ def _expect(reply: Reply, code: int, stage: Stage) -> None:
         return
     if reply.code < 400:
         raise Lost
-    raise NotOpened(meaning(reply, stage))
+    raise (Full if reply.code == _FULL else NotOpened)(meaning(reply, stage))
 
 
 def _unreachable(detail: str) -> ProviderOutcome:

@@ -6,8 +6,12 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Final
 
 from tocsin.channels.email.smtp.connection import Connection
+from tocsin.channels.email.smtp.opening import Full
+
+_FEWER_S: Final = 60.0
 
 Open = Callable[[], Awaitable[Connection]]
 
@@ -28,6 +32,8 @@ class Pool:
         self._idle: deque[Connection] = deque()
         self._sweeper: asyncio.TimerHandle | None = None
         self._closed = False
+        self._held = 0
+        """How many are in use, or being opened."""
 
     @asynccontextmanager
     async def connection(self, *, fresh: bool = False) -> AsyncIterator[Connection]:
@@ -36,22 +42,48 @@ class Pool:
 
         Raises what opening one raises. It is kept if the block ends well.
         """
-        async with self._room:
-            found = (None if fresh else self._take()) or await self._open()
-            try:
-                yield found
-            except BaseException:
-                found.abort()
-                raise
+        found = await self._lend(fresh=fresh)
+        try:
+            yield found
+        except BaseException:
+            found.abort()
+            raise
+        else:
             self._give_back(found)
+        finally:
+            self._release()
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """Let go of those that are idle, and keep none from now on."""
         self._closed = True
         if self._sweeper is not None:
             self._sweeper.cancel()
         while self._idle:
             self._idle.pop().quit()
+
+    async def _lend(self, *, fresh: bool) -> Connection:
+        while True:
+            await self._room.acquire()
+            self._held += 1
+            try:
+                found = (None if fresh else self._take()) or await self._open()
+            except Full:
+                self._held -= 1
+                if not self._held:
+                    self._room.release()
+                    raise
+                # It wants fewer from us: for a while there is room for one less, and this caller
+                # waits for one of those that there are.
+                asyncio.get_running_loop().call_later(_FEWER_S, self._room.release)
+            except BaseException:
+                self._release()
+                raise
+            else:
+                return found
+
+    def _release(self) -> None:
+        self._held -= 1
+        self._room.release()
 
     def _take(self) -> Connection | None:
         while self._idle:

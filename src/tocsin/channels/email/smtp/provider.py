@@ -36,6 +36,7 @@ class Smtp:
         self, settings: SmtpSettings, name: str, wall_ms: Callable[[], int], opener: Opener
     ) -> None:
         self.name = name
+        self._opener = opener
         self._wall_ms = wall_ms
         self._writer = Writer(
             Sender(settings.from_address, settings.from_name, settings.reply_to or "")
@@ -62,7 +63,8 @@ class Smtp:
 
     async def close(self) -> None:
         """Say goodbye to the server."""
-        await self._pool.close()
+        self._pool.close()
+        await self._opener.close()
 
     async def _send(self, message: Message) -> ProviderOutcome:
         try:
@@ -139,11 +141,12 @@ def build(settings: SmtpSettings, tools: ProviderTools) -> Smtp:
     if problems:
         raise Misconfigured(problems)
     name = settings.client_name or settings.from_address.rpartition("@")[2]
-    opener = Opener(settings, name, _tls(settings, place))
+    opener = Opener(settings, name, tls_of(settings, place))
     return Smtp(settings, tools.name, tools.wall_ms, opener)
 
 
-def _tls(settings: SmtpSettings, place: str) -> ssl.SSLContext | None:
+def tls_of(settings: SmtpSettings, place: str) -> ssl.SSLContext | None:
+    """Return what connections are secured with; raises `Misconfigured`."""
     if settings.security == "none":
         return None
     try:
