@@ -11,7 +11,7 @@ from urllib.parse import quote, urlencode, urlsplit
 import msgspec
 
 from tocsin.domain.instants import parse_instant, show_instant
-from tocsin.errors import Conflict, NotFound, RequestRefused, Unavailable
+from tocsin.errors import Conflict, FieldProblem, NotFound, RequestRefused, Unavailable
 from tocsin.ports.simulator import Action, Faults, Received
 from tocsin.ports.vendors import Wanted
 
@@ -92,11 +92,12 @@ class RemoteVendors:
 
 
 def _refusal(status: int, problem: Any) -> Exception:
-    detail = problem.get("detail", "") if isinstance(problem, dict) else ""
-    kind = _REFUSALS.get(status)
+    said = problem if isinstance(problem, dict) else {}
+    detail, kind = said.get("detail", ""), _REFUSALS.get(status)
     if kind is None:
         return Unavailable(f"the process that plays the vendors answered {status}: {detail}")
-    return kind(detail, code=problem.get("code"))
+    errors = msgspec.convert(said.get("errors", ()), tuple[FieldProblem, ...])
+    return kind(detail, code=said.get("code"), errors=errors)
 
 
 def _received(shown: dict[str, Any]) -> Received:

@@ -25,6 +25,7 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
         "trigger": "tocsin.cli.trigger:trigger",
         "watch": "tocsin.cli.watch:watch",
         "advance": "tocsin.cli.advance:advance",
+        "sandbox": "tocsin.cli.sandbox:sandbox",
         "explain": "tocsin.cli.explain:explain",
         "audit": "tocsin.cli.audit:audit",
         "pause": "tocsin.cli.pause:pause",

@@ -36,8 +36,8 @@ class Network:
         self._listening = _listen(http)
         self._local_path = local_path
         local_path.unlink(missing_ok=True)
-        self._remote = _Server(_network_config(http, driving))
-        self._local = _Server(_local_config(driving, local_path))
+        self._remote = PlainServer(_network_config(http, driving))
+        self._local = PlainServer(_local_config(driving, local_path))
 
     @property
     def port(self) -> int:
@@ -72,7 +72,7 @@ class Network:
         self._local_path.unlink(missing_ok=True)
 
 
-class _Server(uvicorn.Server):
+class PlainServer(uvicorn.Server):
     """uvicorn without its own handling of signals: one stop for all servers of the process."""
 
     def __init__(self, config: uvicorn.Config) -> None:

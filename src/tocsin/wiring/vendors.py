@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from tocsin.adapters.sandbox_remote import RemoteVendors
+from tocsin.api.sandbox_alone import ServerTold
 from tocsin.channels.playing import PlayedVendors
 from tocsin.channels.registry import Registry, folders, loaded
 from tocsin.config import Config, Misconfigured
@@ -42,6 +43,8 @@ class Places(msgspec.Struct, frozen=True, kw_only=True):
 
     providers: dict[str, PlayedAt] = {}
     control: Control | None = None
+    server: ServerTold = ServerTold()
+    """What the last server said about itself, where vendors are played alone."""
 
 
 @dataclass(frozen=True, slots=True)

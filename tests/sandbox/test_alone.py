@@ -1,0 +1,173 @@
+"""`tocsin sandbox` and `tocsin up` as two processes, either of which is killed."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tests.faults.server import TOP, Caller, Server
+from tests.sandbox.site import BEGIN_MS, HOUR_MS
+from tocsin.domain.instants import parse_instant
+from tocsin.wiring.vendors import Places
+
+HELLO = {
+    "key": "hello",
+    "expires_in": "30d",
+    "steps": [{"channel": "email", "subject": "Hello {{ data.n }}", "text": "It is {{ data.n }}"}],
+}
+
+
+class Outside:
+    """The process that plays the vendors."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.process: subprocess.Popen[str] | None = None
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "tocsin", "sandbox", "--data", str(self.folder)]
+        environment = {"PYTHONPATH": f"{TOP / 'src'}:{TOP}"}
+        self.process = subprocess.Popen(
+            command, env=environment, stdout=subprocess.PIPE, text=True, stderr=subprocess.DEVNULL
+        )
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            if line.startswith("Start a server"):
+                return
+        raise AssertionError(f"it did not start: {self.process.wait()}")
+
+    def end(self, number: int = signal.SIGKILL) -> int:
+        assert self.process is not None
+        self.process.send_signal(number)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        return self.process.wait(30)
+
+    def places(self) -> Places:
+        return msgspec.json.decode((self.folder / "sandbox.json").read_bytes(), type=Places)
+
+
+@contextmanager
+def both(tmp_path: Path) -> Iterator[tuple[Outside, Server]]:
+    outside = Outside(tmp_path / "outside")
+    outside.start()
+    settings = {
+        "TOCSIN_SANDBOX__FOLDER": str(outside.folder),
+        "TOCSIN_SANDBOX__CLOCK": "2016-09-01",
+    }
+    try:
+        with Server(tmp_path / "data", **settings) as server:
+            server.start()
+            yield outside, server
+    finally:
+        if outside.process is not None and outside.process.poll() is None:
+            outside.end()
+
+
+def ask(call: Caller, method: str, path: str, body: object = None, status: int = 200) -> Any:
+    reply = call(method, path, body)
+    assert reply.status == status, reply
+    return reply.body
+
+
+def prepare(call: Caller) -> None:
+    ask(call, "PUT", "/v1/workflows/hello", HELLO)
+    ask(call, "POST", "/v1/workflows/hello/publish")
+    ask(call, "PUT", "/v1/recipients/ana", {"email": "ana@example.com"}, 201)
+
+
+def trigger(call: Caller, n: int) -> None:
+    body = {"recipients": ["ana"], "data": {"n": n}}
+    ask(call, "POST", "/v1/workflows/hello/trigger", body, 202)
+
+
+def advance(call: Caller, by: str) -> int:
+    return parse_instant(ask(call, "POST", "/v1/sandbox/clock", {"advance": by})["now"])
+
+
+def subjects(call: Caller) -> list[str]:
+    found = ask(call, "GET", "/v1/sandbox/messages?recipient=ana")["messages"]
+    return [each["content"]["subject"] for each in found if each["taken"]]
+
+
+def test_killing_the_outside_loses_neither_what_it_took_nor_what_it_is_to_take(
+    tmp_path: Path,
+) -> None:
+    with both(tmp_path) as (outside, server), server.caller() as call:
+        prepare(call)
+        trigger(call, 1)
+        advance(call, "1s")
+        assert subjects(call) == ["Hello 1"]
+        before = outside.places()
+
+        outside.end()
+        assert ask(call, "GET", "/v1/sandbox/messages", status=503)["code"] == "unavailable"
+        trigger(call, 2)
+        advance(call, "2s")
+
+        outside.start()
+        assert outside.places() == before
+        assert subjects(call) == ["Hello 1"]
+        now_ms = advance(call, "1d")
+        assert subjects(call) == ["Hello 2", "Hello 1"]
+        newest = ask(call, "GET", "/v1/sandbox/messages?limit=1")["messages"][0]
+        assert BEGIN_MS < parse_instant(newest["received_at"]) <= now_ms
+        assert outside.end(signal.SIGTERM) == 0
+
+
+def test_killing_the_server_repeats_nothing_and_does_not_turn_time_back(tmp_path: Path) -> None:
+    with both(tmp_path) as (outside, server):
+        with server.caller() as call:
+            prepare(call)
+            trigger(call, 1)
+            last_ms = advance(call, "3d")
+        server.end()
+        server.start()
+        with server.caller() as call:
+            now_ms = parse_instant(ask(call, "GET", "/v1/sandbox/clock")["now"])
+            assert last_ms <= now_ms < last_ms + HOUR_MS
+            trigger(call, 2)
+            advance(call, "1s")
+            assert subjects(call) == ["Hello 2", "Hello 1"]
+        assert outside.process is not None
+        assert outside.process.poll() is None
+
+
+def test_faults_are_turned_through_the_server(tmp_path: Path) -> None:
+    with both(tmp_path) as (_, server), server.caller() as call:
+        path = "/v1/sandbox/faults/smtp"
+        assert ask(call, "GET", path)["down"] is False
+        assert ask(call, "PUT", path, {"down": True})["down"] is True
+        assert ask(call, "GET", path)["down"] is True
+        problem = ask(call, "PUT", path, {"errors": {"nonsense": 0.5}}, 422)
+        assert problem["errors"][0]["pointer"] == "/errors/nonsense"
+        ask(call, "GET", "/v1/sandbox/faults/pigeon", status=404)
+        ask(call, "POST", "/v1/sandbox/messages/smtp-9/deliver", status=404)
+
+
+def test_a_server_without_its_outside_says_how_to_start_one(tmp_path: Path) -> None:
+    server = Server(tmp_path / "data", TOCSIN_SANDBOX__FOLDER=str(tmp_path / "nothing"))
+    with server:
+        server.start(wait=False)
+        assert server.process.wait(30) != 0
+    assert "tocsin sandbox --data" in server.log.read_text()
+
+
+def test_the_alone_process_answers_nobody_without_its_key(tmp_path: Path) -> None:
+    with both(tmp_path) as (outside, _):
+        control = outside.places().control
+        assert control is not None
+        port = int(control.url.rpartition(":")[2])
+        with Caller(port, "guess") as call:
+            ask(call, "GET", "/v1/sandbox/messages", status=401)
+        with Caller(port, control.key) as call:
+            assert ask(call, "GET", "/v1/sandbox/messages")["messages"] == []
+            ask(call, "GET", "/v1/sandbox/messages?recipient=ana", status=422)
+        assert (outside.folder / "sandbox.json").stat().st_mode & 0o777 == 0o600
