@@ -24,13 +24,7 @@ from tocsin.app.metrics.families import AUDIT_FAMILY
 from tocsin.app.metrics.meters import EventMeter, MessageMeter
 from tocsin.app.pausing.gate import PauseGate
 from tocsin.app.pausing.releasing import ReleaseStep
-from tocsin.app.project import (
-    Expander,
-    InboxProjection,
-    LedgerProjection,
-    Projector,
-    following,
-)
+from tocsin.app.project import InboxProjection, LedgerProjection, following
 from tocsin.app.routing.again import AgainStep
 from tocsin.app.routing.audiences import AudienceStep
 from tocsin.app.routing.facts import FactsStep
@@ -58,6 +52,7 @@ from tocsin.ports.log import Follow
 from tocsin.ports.system import Chance, Clock
 from tocsin.ports.vendors import Vendors
 from tocsin.wiring.accepting import Producing, backpressure, build_accept, disk_room
+from tocsin.wiring.apart import Apart, build_apart
 from tocsin.wiring.channels import Delivery, OpenChannels, build_delivery, without_providers
 from tocsin.wiring.history import History, build_history
 from tocsin.wiring.keeping import build_keeper
@@ -65,15 +60,6 @@ from tocsin.wiring.public import public_url
 from tocsin.wiring.status_webhooks import build_teller_parts
 from tocsin.wiring.storage import Storage
 from tocsin.wiring.stores import Stores
-
-
-@dataclass(frozen=True, slots=True)
-class Apart:
-    """Readers of a layout whose log and views share no transaction."""
-
-    expander: Expander
-    inbox: Projector
-    ledger: Projector
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,7 +233,7 @@ async def _services(
         tracker=tracker,
         inbox_projection=ground.projections[0],
         ledger_projection=ground.projections[1],
-        apart=None if storage.log.atomic_with_views else _apart(storage, ground.projections),
+        apart=build_apart(storage, ground.projections),
         book=ground.book,
         links=ground.links,
         channels=ground.channels,
@@ -261,14 +247,6 @@ async def _services(
         message_meter=message_meter,
         wall_ms=wall_ms,
         stream_of=stream_of,
-    )
-
-
-def _apart(storage: Storage, projections: tuple[InboxProjection, LedgerProjection]) -> Apart:
-    return Apart(
-        Expander(storage.log),
-        Projector(storage.log, storage.inbox, projections[0]),
-        Projector(storage.log, storage.ledger, projections[1]),
     )
 
 
