@@ -1,8 +1,9 @@
 """What the cases share: options, and servers on data folders of their own."""
 
+import base64
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,6 +56,25 @@ class Lab:
                 yield server
         finally:
             shutil.rmtree(target)
+
+    @contextmanager
+    def real(
+        self, case: str, settings: Mapping[str, Mapping[str, Any]], server_type: type[Server]
+    ) -> Iterator[Server]:
+        """A server on a new, empty folder in real mode, with *settings* by table."""
+        folder = self._work / case
+        folder.mkdir(parents=True)
+        (folder / "encryption.key").write_text(base64.b64encode(bytes(32)).decode())
+        tables = {**settings, "keys": {"encryption_key_file": str(folder / "encryption.key")}}
+        lines = ['mode = "real"']
+        for table, values in tables.items():
+            # TOML takes JSON's numbers, strings and arrays as they are.
+            lines += [f"[{table}]", *(f"{k} = {json.dumps(v)}" for k, v in values.items())]
+        (folder / "tocsin.toml").write_text("\n".join(lines) + "\n")
+        with server_type(
+            folder / "data", config=folder / "tocsin.toml", command=self.options.command
+        ) as server:
+            yield server
 
     def seed_report(self) -> dict[str, Any]:
         """How seeding went; seeds now unless a kept folder of that size exists."""

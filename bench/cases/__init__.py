@@ -10,12 +10,13 @@ from bench.cases.live import capacity, live, peak, single, social
 from bench.cases.pressure import lanes, overload
 from bench.cases.sockets import sockets
 from bench.cases.spread import spread
+from bench.cases.webhook import webhook
 from bench.lab import Lab
 from bench.report import Result
 
 _CASES = (
     *(idle, live, capacity, social, peak, single, spread, everyone),
-    *(lanes, overload, sockets, deep),
+    *(lanes, overload, sockets, deep, webhook),
 )
 
 CASES: Mapping[str, Callable[[Lab], Result]] = MappingProxyType(

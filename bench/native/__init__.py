@@ -11,6 +11,7 @@ SOURCES = {
     "load": ("main.c", "http.c", "socket.c", "reconnect.c", "event.c", "histogram.c", "report.c"),
     "calibrate": ("calibrate.c",),
     "mail_sink": ("mail_sink.c",),
+    "hook_sink": ("hook_sink.c",),
 }
 FLAGS = ("-O2", "-std=gnu11", "-Wall", "-Wextra")
 
