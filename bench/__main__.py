@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import calibrate, native
-from bench.cases import CASES
+from bench.cases import CASES, UNSEEDED
 from bench.lab import Lab, Options
 from bench.profile import ProfilerMissing, profile
 from bench.report import Result, as_markdown, as_text, write_json
@@ -46,7 +46,7 @@ def _run(lab: Lab, given: argparse.Namespace, work: Path, arguments: list[str]) 
     machine = calibrate.machine(arguments)
     for name, value in machine.items():
         print(f"{name}: {value}")
-    if set(given.cases or CASES) != {"idle"}:
+    if set(given.cases or CASES) - UNSEEDED:
         print(f"seeded: {lab.seed_report()}", flush=True)
     results: list[Result] = []
     failed: list[str] = []
@@ -67,7 +67,7 @@ def _run(lab: Lab, given: argparse.Namespace, work: Path, arguments: list[str]) 
 
 
 def _summary(lab: Lab, machine: dict[str, Any], results: list[Result]) -> dict[str, Any]:
-    if any(result.case != "idle" for result in results):
+    if any(result.case not in UNSEEDED for result in results):
         machine = {**machine, "seeded": lab.seed_report()}
     calibrations = {result.case: result.raw["calibration"] for result in results}
     return {**machine, "calibration before each case": calibrations}

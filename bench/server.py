@@ -116,6 +116,21 @@ class Server:
         return self.log.read_text(errors="replace")[-2000:]
 
 
+class RealServer(Server):
+    """A server that simulates nothing; its key is made over the admin socket."""
+
+    @property
+    def key_file(self) -> Path:
+        """Holds a key with every right."""
+        path = self.data.with_name(f"{self.data.name}.key")
+        if not path.exists():
+            command = [sys.executable, "-m", "tocsin", "keys", "create", "bench"]
+            command += ["--role", "admin", "--data", str(self.data)]
+            made = subprocess.run(command, check=True, capture_output=True, text=True)
+            path.write_text(made.stdout.strip())
+        return path
+
+
 def free_port() -> int:
     """A loopback port that nobody listens on at this moment."""
     with socket.socket() as probe:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from bench.cases.deep import deep
+from bench.cases.email import email
 from bench.cases.everyone import everyone
 from bench.cases.idle import idle
 from bench.cases.live import capacity, live, peak, single, social
@@ -16,9 +17,12 @@ from bench.report import Result
 
 _CASES = (
     *(idle, live, capacity, social, peak, single, spread, everyone),
-    *(lanes, overload, sockets, deep, webhook),
+    *(lanes, overload, sockets, deep, email, webhook),
 )
 
 CASES: Mapping[str, Callable[[Lab], Result]] = MappingProxyType(
     {case.__name__: case for case in _CASES}
 )
+
+UNSEEDED = frozenset({"idle", "email", "webhook"})
+"""Cases that need nobody who was stored before."""

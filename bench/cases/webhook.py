@@ -2,11 +2,9 @@
 
 import base64
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from bench import native, seed
@@ -14,7 +12,7 @@ from bench.cases.live import generator_cost, problems, raw
 from bench.lab import Lab
 from bench.load import Load, run
 from bench.report import Figure, Result
-from bench.server import Server
+from bench.server import RealServer, Server
 from bench.settle import wait_settled
 
 RECEIVERS = 1_000
@@ -42,21 +40,6 @@ class Sink:
     bytes: int = 0
     signed: int = 0
     connections: int = 0
-
-
-class RealServer(Server):
-    """A server that simulates nothing; its key is made over the admin socket."""
-
-    @property
-    def key_file(self) -> Path:
-        """Holds a key with every right."""
-        path = self.data.with_name(f"{self.data.name}.key")
-        if not path.exists():
-            command = [sys.executable, "-m", "tocsin", "keys", "create", "bench"]
-            command += ["--role", "admin", "--data", str(self.data)]
-            made = subprocess.run(command, check=True, capture_output=True, text=True)
-            path.write_text(made.stdout.strip())
-        return path
 
 
 def webhook(lab: Lab) -> Result:
