@@ -15,11 +15,15 @@ from websockets.typing import Subprotocol
 
 from tests.faults.history import History, Sent
 from tests.faults.server import Caller, NoAnswer, Server
+from tocsin.adapters.system import SystemClock
+from tocsin.domain.instants import show_instant
 
 LANES = ("critical", "transactional", "bulk")
 PEOPLE = tuple(f"p{number}" for number in range(20))
 FOLLOWED = PEOPLE[0]
 READER = PEOPLE[1]
+HELD = PEOPLE[17]
+"""Is never to be disturbed for the next moment, so that mail for her waits for a timer."""
 CHOOSER = PEOPLE[18]
 SILENT = PEOPLE[19]
 """Switched the category off before anything was sent."""
@@ -34,17 +38,23 @@ def prepare(server: Server) -> None:
 def _prepare(call: Caller) -> None:
     for person in PEOPLE:
         assert call("PUT", f"/v1/recipients/{person}", {"name": f"Name of {person}"}).status < 300
+    assert call("PATCH", f"/v1/recipients/{HELD}", {"email": "held@example.com"}).status == 200
+    alerts = {"name": "Alerts", "hold_email_in_quiet_hours": True}
+    assert call("PUT", "/v1/categories/alerts", alerts).status < 300
     off = {"categories": {"orders": {"channels": {"inbox": False}}}}
     assert call("PUT", f"/v1/recipients/{SILENT}/preferences", off).status == 200
+    shown: dict[str, str] = {"channel": "inbox", "title": "{{ data.n }}", "body": "For you"}
+    mailed = {"channel": "email", "subject": "{{ data.n }}", "text": "For you"}
     for lane in LANES:
-        document = {
-            "key": f"order.{lane}",
-            "category": "orders" if lane != "bulk" else "news",
-            "lane": lane,
-            "steps": [{"channel": "inbox", "title": "{{ data.n }}", "body": "For you"}],
-        }
-        assert call("PUT", f"/v1/workflows/order.{lane}", document).status < 300
-        assert call("POST", f"/v1/workflows/order.{lane}/publish").status < 300
+        category = "orders" if lane != "bulk" else "news"
+        _publish(call, {"key": f"order.{lane}", "category": category, "lane": lane}, shown)
+    _publish(call, {"key": "order.held", "category": "alerts"}, shown, mailed)
+
+
+def _publish(call: Caller, document: dict[str, object], *steps: dict[str, str]) -> None:
+    path = f"/v1/workflows/{document['key']}"
+    assert call("PUT", path, {**document, "steps": steps}).status < 300
+    assert call("POST", f"{path}/publish").status < 300
 
 
 class Load:
@@ -70,6 +80,7 @@ class Load:
             self._reads,
             self._chooses,
             self._cancels,
+            self._holds,
         ]
         self._threads = [threading.Thread(target=self._client, args=(each,)) for each in work]
         self._threads.append(threading.Thread(target=self.follower.follow, args=(self._stop,)))
@@ -149,6 +160,13 @@ class Load:
                     self._history.note("read", item=item["id"])
                     self._history.states[READER, item["id"]] = "read"
         self._stop.wait(0.02)
+
+    def _holds(self, call: Caller) -> None:
+        until_ms = SystemClock().now_ms() + self._dice.randrange(200, 1_500)
+        quiet = {"do_not_disturb_until": show_instant(until_ms)}
+        if call("PUT", f"/v1/recipients/{HELD}/preferences", quiet).status == 200:
+            self._send(call, [Sent(f"h{next(self._numbers)}", "order.held", (HELD,))])
+        self._stop.wait(0.05)
 
     def _chooses(self, call: Caller) -> None:
         history = self._history

@@ -24,6 +24,7 @@ EVERYWHERE = (
     ("fanouts.claim_advance:after:1", "blobs.put:after:2", "before-commit:150", "random"),
     ("merging:before-commit:4", "claims.put_tombstone:after:2", "random"),
     ("merging:after-commit:7", "dedup.claim:before:4", "merging:before-commit:19", "random"),
+    ("timers.claim_arm:before:3", "timers.claim_arm:after:4", "timers.fired:before:2", "random"),
 )
 SPLIT_ONLY = (
     ("inbox.write:before:10", "ledger.write:after:12", "log.commit:before:31", "random"),
@@ -64,6 +65,8 @@ def test_nothing_acknowledged_is_lost_or_shown_twice(
     history.close()
     acknowledged = sum(each.known == "ok" for each in history.events.values())
     assert acknowledged > 50, "there was hardly any load"
+    timed = [point for point in points if point.startswith("timers.")]
+    assert not timed or set(timed) & set(reached), "nothing waited for a timer"
     print(  # noqa: T201  # the figures are the point
         f"{layout}: ready after {max(ready):.1f} s at most, {acknowledged} acknowledged events,"
         f" at their point {reached}, at some time {sorted(set(points) - set(reached))}"
