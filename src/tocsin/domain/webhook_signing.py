@@ -10,6 +10,7 @@ from __future__ import annotations
 import hmac
 from base64 import b64decode, b64encode
 from binascii import Error
+from functools import lru_cache
 from typing import Final
 
 from tocsin.errors import RequestRefused
@@ -42,10 +43,12 @@ def check_secrets(text: str) -> str:
 def signatures(secrets: str, id: str, timestamp_s: int, body: bytes) -> str:
     """Return the header ``webhook-signature`` for secrets that `check_secrets` took."""
     signed = b"%b.%d.%b" % (id.encode(), timestamp_s, body)
-    return " ".join(
-        "v1," + b64encode(hmac.digest(_key(secret), signed, "sha256")).decode()
-        for secret in secrets.split(" ")
-    )
+    found = []
+    for secret in secrets.split(" "):
+        keyed = _keyed(secret).copy()
+        keyed.update(signed)
+        found.append("v1," + b64encode(keyed.digest()).decode())
+    return " ".join(found)
 
 
 def _is_secret(text: str) -> bool:
@@ -58,8 +61,11 @@ def _is_secret(text: str) -> bool:
     return SECRET_BYTES_MIN <= len(key) <= SECRET_BYTES_MAX
 
 
-def _key(secret: str) -> bytes:
+# Kept with its key worked in, which is half of the work, and copied: unlike `hmac.digest` that does
+# not give the interpreter away for a text of a page, and getting it back takes longer than this.
+@lru_cache(maxsize=4_096)
+def _keyed(secret: str) -> hmac.HMAC:
     if _is_secret(secret):
-        return b64decode(secret[len(SECRET_PREFIX) :])
+        return hmac.new(b64decode(secret[len(SECRET_PREFIX) :]), digestmod="sha256")
     # Secrets of any form were taken once; such a text is its own key.
-    return secret.encode()
+    return hmac.new(secret.encode(), digestmod="sha256")

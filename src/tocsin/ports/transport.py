@@ -69,7 +69,7 @@ class Call:
     """
     One POST. ``headers`` are whole lines, ``name: value``, without an end of line.
 
-    A line with a control character is a mistake of the caller's and raises ``ValueError``.
+    A line that is not all printable ASCII is a mistake of the caller's and raises ``ValueError``.
     ``timeout_ms`` is None for the client's own.
     """
 

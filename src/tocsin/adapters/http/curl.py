@@ -17,8 +17,6 @@ from tocsin.config import Outbound
 from tocsin.domain.hosts import Reach
 from tocsin.ports.transport import Answer, Call, NoAnswer, NoAnswerReason
 
-_CONTROLS: Final = frozenset(map(chr, (*range(0x20), 0x7F))) - {"\t"}
-
 _BEFORE: Final = {
     pycurl.E_URL_MALFORMAT: NoAnswerReason.BAD_URL,
     pycurl.E_UNSUPPORTED_PROTOCOL: NoAnswerReason.BAD_URL,
@@ -73,8 +71,10 @@ class _Slot:
         lines = self.lines
         if not isinstance(status, int) or status < 200 or not lines or lines[-1].strip():
             return None
-        first = max(at for at, line in enumerate(lines) if line.startswith(b"HTTP/"))
-        return Answer(status, tuple(lines[first:]), b"".join(self.parts))
+        while (end := lines.index(lines[-1]) + 1) < len(lines):
+            # The head of an answer before the answer, such as 103 Early Hints.
+            del lines[:end]
+        return Answer(status, tuple(lines), b"".join(self.parts))
 
     def failure(self, code: int) -> Answer | NoAnswer:
         if code == pycurl.E_FILESIZE_EXCEEDED and (answer := self.answer()) is not None:
@@ -134,8 +134,8 @@ class CurlTransport:
     async def post(self, call: Call) -> Answer | NoAnswer:
         """Make one call with a handle that is free."""
         for line in call.headers:
-            if not _CONTROLS.isdisjoint(line):
-                raise ValueError("a header holds a control character")
+            if not (line.isascii() and line.isprintable()):
+                raise ValueError("a header holds what is no printable ASCII")
         if not call.url.isascii():
             return NoAnswer(NoAnswerReason.BAD_URL, sent=False)
         slot = self._free.pop() if self._free else _Slot(self._outbound, self._reach)

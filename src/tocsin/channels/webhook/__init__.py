@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final
 
 from tocsin.domain.channels import CHANNEL_FIELDS
@@ -23,7 +24,7 @@ class WebhookChannel:
 
     def check_address(self, address: str) -> str:
         """Look at the URL; where its name leads is looked at when the connection is made."""
-        return public_url(address)
+        return _checked(address)
 
     def content_fields(self) -> frozenset[str]:
         """Return title, body and links."""
@@ -36,6 +37,11 @@ class WebhookChannel:
             rendered.get("body", "")[:BODY_CHARACTERS_MAX],
             {name: rendered[name] for name in ("url", "image") if rendered.get(name)},
         )
+
+
+@lru_cache(maxsize=4_096)
+def _checked(address: str) -> str:
+    return public_url(address)
 
 
 CHANNEL: Final[Channel] = WebhookChannel()
