@@ -10,6 +10,7 @@ from tocsin.adapters.sqlite.addresses import AddressIndex
 from tocsin.adapters.sqlite.audiences import SqliteAudiences
 from tocsin.adapters.sqlite.claims import SqliteClaims
 from tocsin.adapters.sqlite.connection import Readers, open_writer
+from tocsin.adapters.sqlite.dead_letters import SqliteDeadLetters
 from tocsin.adapters.sqlite.dedup import SqliteDeduplication
 from tocsin.adapters.sqlite.engine import StateEngine
 from tocsin.adapters.sqlite.fanouts import SqliteFanouts
@@ -56,6 +57,7 @@ class StateStores(Protocol):
     async def orphans(self) -> ports.Orphans: ...
     async def pauses(self) -> ports.PauseRows: ...
     async def status_webhooks(self) -> ports.StatusWebhooks: ...
+    async def dead_letters(self) -> ports.DeadLetters: ...
 
 
 class SqliteStores:
@@ -141,6 +143,9 @@ class SqliteStores:
 
     async def status_webhooks(self) -> ports.StatusWebhooks:
         return SqliteStatusWebhooks(self.engine)
+
+    async def dead_letters(self) -> ports.DeadLetters:
+        return SqliteDeadLetters(self.engine)
 
 
 def _fatal(error: BaseException) -> None:

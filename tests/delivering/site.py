@@ -91,6 +91,16 @@ class Site:
         (stored,) = await store.put([one])
         return stored
 
+    async def readdress(self, one: Recipient, pager: str) -> Recipient:
+        """Give a recipient another pager in the place of those there are."""
+        number = one.addresses_made + 1
+        address = self.services.book.make(one.id, number, "chat", pager)
+        changed = msgspec.structs.replace(
+            one, addresses=(address,), addresses_made=number, version=one.version + 1
+        )
+        (stored,) = await self.services.stores.recipients.put([changed])
+        return stored
+
     async def publish(self, document: Mapping[str, object] = WORKFLOW) -> None:
         """Publish a workflow."""
         body = msgspec.json.encode(document)

@@ -81,6 +81,7 @@ _EVENTS = (
 _RELEASES = (
     Release(_TIMER, _MS, "bulk", 1, 2, 3, 4, 5, 6),
     Release(_TIMER, _MS, "bulk", 1, 2, 3, 4, 5, 6, trace=_TRACE, profile_version=7),
+    Release(_TIMER, _MS, "bulk", 1, 2, 3, 4, 5, 6, replay_of=_DELIVERY, generation=1),
 )
 _CONTINUES = (
     Continue(_TIMER, _MS, "bulk", 1, 2, 3, 4, 0),
@@ -92,6 +93,7 @@ _INDIVIDUALS = (
 )
 _PLANS = (
     Plan(1, 5, 4, _EVENT, _EVENT, _MS, Outcome.NO_WORKFLOW, facts_away=("preferences",)),
+    Plan(1, 5, 4, _TIMER, _EVENT, _MS, Outcome.ROUTED, replay_of=_DELIVERY, generation=1),
     Plan(
         2,
         5,
@@ -189,6 +191,7 @@ _ATTEMPTS = (
 )
 _OUTCOMES = (
     Settled(_DELIVERY, "bulk", "email", "sent", "send", _MS),
+    Settled(_DELIVERY, "bulk", "email", "failed", "blocked", _MS, workflow="news"),
     Settled(
         _DELIVERY,
         "bulk",

@@ -6,7 +6,14 @@ import msgspec
 
 from tocsin.api.shared import shown_time
 from tocsin.app.history.ledger import EventView, NoteView, ShownDelivery, ShownNote
-from tocsin.domain.ids import accepted_ms, show_delivery, show_event, show_fanout, show_notification
+from tocsin.domain.ids import (
+    accepted_ms,
+    generation_before,
+    show_delivery,
+    show_event,
+    show_fanout,
+    show_notification,
+)
 from tocsin.domain.inbox import ItemState
 from tocsin.domain.pauses import until_unless_resumed
 from tocsin.domain.records import Attempt, PlannedRun, Settled
@@ -70,6 +77,7 @@ class DeliveryAnswer(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     decided_at: str | None
     at: str | None
     until: str | None
+    replay_of: str | None
 
 
 class NotificationAnswer(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -217,7 +225,13 @@ def _delivery(shown: ShownDelivery) -> DeliveryAnswer:
         until=shown_time(until_unless_resumed(decision.until_ms))
         if shown.standing.state == "deferred"
         else None,
+        replay_of=_replay_of(shown.planned.delivery),
     )
+
+
+def _replay_of(delivery: bytes) -> str | None:
+    before = generation_before(delivery)
+    return None if before is None else show_delivery(before)
 
 
 def show_attempt(record: Attempt | Settled) -> AttemptAnswer:

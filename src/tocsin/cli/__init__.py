@@ -28,6 +28,7 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
         "sandbox": "tocsin.cli.sandbox:sandbox",
         "explain": "tocsin.cli.explain:explain",
         "audit": "tocsin.cli.audit:audit",
+        "dead": "tocsin.cli.dead:dead",
         "pause": "tocsin.cli.pause:pause",
         "resume": "tocsin.cli.pause:resume",
         "pauses": "tocsin.cli.pause:pauses",

@@ -160,17 +160,19 @@ class Planned:
         Count a plan's deliveries.
 
         The first decision of a release is about a delivery that was planned before; what follows
-        it came in its place and is new.
+        it came in its place and is new. All of a replay is new.
         """
         at_ms = plan.stamp_ms
         for run in plan.runs:
             for note in run.notifications:
                 for place, decision in enumerate(note.decisions):
-                    if place or plan.released is None:
+                    if place or plan.released is None or plan.replay_of is not None:
                         self.add(lane, decision.channel, at_ms, 1)
                     if decision.verdict is Verdict.DEFER and decision.until_ms is not None:
                         key = notification_key(EventKey(plan.event), run.index, note.recipient)
-                        delivery = delivery_key(key, decision.step, decision.address)
+                        delivery = delivery_key(
+                            key, decision.step, decision.address, plan.generation
+                        )
                         until = Deferred(decision.channel, decision.until_ms, plan.released or b"")
                         self.deferred[delivery] = (lane, until)
 
@@ -307,7 +309,7 @@ def planned_deliveries(plan: Plan, of: str) -> Iterator[bytes]:
             for decision in note.decisions:
                 if decision.channel == of:
                     key = notification_key(EventKey(plan.event), run.index, note.recipient)
-                    yield delivery_key(key, decision.step, decision.address)
+                    yield delivery_key(key, decision.step, decision.address, plan.generation)
 
 
 def summary(audit: Audit) -> str:

@@ -67,7 +67,7 @@ def _handoff(
 ) -> Handoff:
     key = notification_key(EventKey(plan.event), run.index, note.recipient)
     return Handoff(
-        delivery=delivery_key(key, decision.step, decision.address),
+        delivery=delivery_key(key, decision.step, decision.address, plan.generation),
         event_lane=lane,
         event_partition=source[0],
         event_position=plan.event_position,

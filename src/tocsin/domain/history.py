@@ -81,7 +81,7 @@ def notes(
                 continue
             key = notification_key(EventKey(plan.event), run.index, each.recipient)
             fresh = {
-                delivery_key(key, decision.step, decision.address): decision
+                delivery_key(key, decision.step, decision.address, plan.generation): decision
                 for decision in each.decisions
             }
             before = found.get(key)

@@ -21,7 +21,7 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple, NewType
 
-from tocsin.errors import RequestRefused
+from tocsin.errors import Conflict, RequestRefused
 
 EventKey = NewType("EventKey", bytes)
 """16 bytes."""
@@ -29,6 +29,8 @@ NotificationKey = NewType("NotificationKey", bytes)
 """16 bytes."""
 DeliveryKey = NewType("DeliveryKey", bytes)
 """20 bytes."""
+
+GENERATIONS_MAX: Final = 255
 
 RECIPIENT_NUMBER_MAX: Final = 2**32 - 1
 """Dense numbers live in Roaring bitmaps, which hold 32 bits."""
@@ -83,6 +85,25 @@ def delivery_key(
 ) -> DeliveryKey:
     """Return the id of *notification*'s delivery by *step* to *address* (0: has no address)."""
     return DeliveryKey(notification + bytes((step, address >> 8, address & 255, generation)))
+
+
+def generation_of(delivery: bytes) -> int:
+    """Return how often a delivery was made anew before it: 0 for the first."""
+    return delivery[19]
+
+
+def generation_before(delivery: bytes) -> DeliveryKey | None:
+    """Return the id of the delivery that *delivery* was made in the place of, None for a first."""
+    generation = generation_of(delivery)
+    return DeliveryKey(delivery[:19] + bytes((generation - 1,))) if generation else None
+
+
+def next_generation(delivery: bytes) -> DeliveryKey:
+    """Return the id of the delivery that makes *delivery* anew; raises `Conflict` at the last."""
+    generation = generation_of(delivery) + 1
+    if generation > GENERATIONS_MAX:
+        raise Conflict(f"a delivery is made anew {GENERATIONS_MAX} times at most")
+    return DeliveryKey(delivery[:19] + bytes((generation,)))
 
 
 def fanout_key(event: bytes, workflow_index: int) -> bytes:

@@ -30,6 +30,7 @@ def background(services: Services) -> Sequence[Work]:
     work += [services.fanouts.run(lane) for lane in LANES]
     work += [services.timers.run(), services.tracker.run()]
     work.append(services.releases.run())
+    work.append(services.history.replays.run())
     work += services.delivery.loops()
     if services.status_webhooks is not None:
         work.append(StatusWebhookRunner(services.status_webhooks).run())
@@ -37,6 +38,7 @@ def background(services: Services) -> Sequence[Work]:
     if apart is not None:
         work += [persistent("expander", partial(apart.expander.run, lane)) for lane in LANES]
         work += [persistent("inbox", apart.inbox.run), persistent("ledger", apart.ledger.run)]
+        work.append(persistent("dead letters", apart.letters.run))
     work += [services.registry.follow(), services.workflows.follow(), services.access.follow()]
     work.append(services.history.watch.run())
     work.append(services.room.run())

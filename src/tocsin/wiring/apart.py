@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tocsin.app.dead_letters.projecting import DeadLetterProjection
 from tocsin.app.project import Expander, InboxProjection, LedgerProjection, Projector
 from tocsin.wiring.storage import Storage
+from tocsin.wiring.stores import Stores
+
+Projections = tuple[InboxProjection, LedgerProjection, DeadLetterProjection]
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,16 +19,17 @@ class Apart:
     expander: Expander
     inbox: Projector
     ledger: Projector
+    letters: Projector
 
 
-def build_apart(
-    storage: Storage, projections: tuple[InboxProjection, LedgerProjection]
-) -> Apart | None:
+def build_apart(storage: Storage, stores: Stores, projections: Projections) -> Apart | None:
     """Return the readers; None where each step writes the views itself."""
-    if storage.log.atomic_with_views:
+    log, (inbox, ledger, letters) = storage.log, projections
+    if log.atomic_with_views:
         return None
     return Apart(
-        Expander(storage.log),
-        Projector(storage.log, storage.inbox, projections[0]),
-        Projector(storage.log, storage.ledger, projections[1]),
+        Expander(log),
+        Projector(log, storage.inbox, inbox),
+        Projector(log, storage.ledger, ledger),
+        Projector(log, stores.dead_letters, letters),
     )

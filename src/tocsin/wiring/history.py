@@ -9,6 +9,7 @@ from tocsin.adapters.sqlite.kept import SqliteKept
 from tocsin.app.accepting.keying import Keying
 from tocsin.app.auditing.audit import Auditor
 from tocsin.app.auditing.watch import AuditWatch
+from tocsin.app.dead_letters.replaying import ReplayStep
 from tocsin.app.history.deliveries import DeliveriesStep
 from tocsin.app.history.explain import Explainer
 from tocsin.app.history.finding import Finder
@@ -34,6 +35,8 @@ class History:
     explainer: Explainer
     auditor: Auditor
     watch: AuditWatch
+    finder: Finder
+    replays: ReplayStep
 
 
 def build_history(
@@ -68,4 +71,6 @@ def build_history(
         WaitingStep(stores.timers),
     )
     auditor = Auditor(storage.log, storage.ledger, stores.timers, clock, SqliteKept(storage.state))
-    return History(ledger, explainer, auditor, AuditWatch(auditor, clock, tell))
+    replays = ReplayStep(storage.log, stores.dead_letters, finder, clock)
+    watch = AuditWatch(auditor, clock, tell)
+    return History(ledger, explainer, auditor, watch, finder, replays)

@@ -52,7 +52,7 @@ from tocsin.gateway.sessions import Sessions
 from tocsin.wiring.checks import build_checks
 from tocsin.wiring.keeping import kept_numbers
 from tocsin.wiring.metrics import build_backlog, delivering_numbers, show_metrics
-from tocsin.wiring.operating import operating_endpoints, operating_numbers
+from tocsin.wiring.operating import looking, operating_endpoints, operating_numbers
 from tocsin.wiring.sandbox import build_clock_desk
 from tocsin.wiring.services import Services
 from tocsin.wiring.status_webhooks import build_status_desk, told_numbers
@@ -89,7 +89,7 @@ def build_driving(
     others = [name for name in services.channels if name != INBOX]
     backlog, lag = build_backlog(services.storage, services.clock, others), LoopLag()
     checks = _checks(services, failure)
-    parts = _parts(services, notes, optouts, keys, checks, backlog.look, stopping)
+    parts = _parts(services, notes, optouts, keys, checks, looking(services, backlog), stopping)
     sessions = Sessions(
         services.access,
         services.inbox,

@@ -30,7 +30,8 @@ def build_keeper(
     """Return what removes; *rest* waits between slices, for seconds."""
     log, kept = storage.log, SqliteKept(storage.state)
     joint = log.atomic_with_views
-    marks = () if joint else (storage.inbox.marks, storage.ledger.marks)
+    views = (storage.inbox.marks, storage.ledger.marks, stores.dead_letters.marks)
+    marks = () if joint else views
     inbox_index, ledger_index = storage.indexes
     times = config.keep
 

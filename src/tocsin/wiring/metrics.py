@@ -21,7 +21,6 @@ from tocsin.app.metrics.meters import EventMeter, MessageMeter
 from tocsin.app.project import EXPANDERS, followed_topics
 from tocsin.app.routing.router import GROUP
 from tocsin.domain.lanes import LANES
-from tocsin.domain.reasons import Outcome
 from tocsin.domain.topics import BROADCASTS, STATES
 from tocsin.gateway.people import Session
 from tocsin.gateway.server import SocketServer
@@ -56,9 +55,6 @@ def show_metrics(
         "tocsin_events_duplicate": lambda: [((), events.duplicates)],
         "tocsin_plans": lambda: tuple(messages.plans.items()),
         "tocsin_deliveries_settled": lambda: tuple(messages.settled.items()),
-        "tocsin_dead_letters": lambda: [
-            ((lane,), messages.plans[lane, Outcome.POISON.value]) for lane in LANES
-        ],
         "tocsin_backlog_records": lambda: [(k, w.records) for k, w in backlog.waiting.items()],
         "tocsin_backlog_age_seconds": lambda: [
             (k, w.oldest_ms / 1000) for k, w in backlog.waiting.items()

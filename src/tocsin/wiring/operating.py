@@ -1,13 +1,19 @@
-"""What operators steer: pauses, put together."""
+"""What operators steer: pauses and dead letters, put together."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
 
+from tocsin.api.dead_letters import DeadLetterRoutes
 from tocsin.api.endpoint import Endpoint
 from tocsin.api.pauses import PauseRoutes
+from tocsin.app.dead_letters.desk import DeadLetterDesk
+from tocsin.app.dead_letters.showing import ShowParts, ShowStep
+from tocsin.app.metrics.backlog import Backlog
 from tocsin.app.metrics.collector import Labels, Numbers
 from tocsin.app.pausing.desk import Known, PauseDesk
+from tocsin.app.routing.audiences import AudienceStep
 from tocsin.app.trail import Notes
 from tocsin.wiring.services import Services
 
@@ -22,7 +28,35 @@ def operating_endpoints(services: Services, notes: Notes) -> tuple[Endpoint, ...
     pauses = PauseDesk(
         services.stores.pauses, services.pauses, known, notes, services.clock, services.chance
     )
-    return (*PauseRoutes(pauses).endpoints(),)
+    return (*PauseRoutes(pauses).endpoints(), *_dead_letters(services, notes))
+
+
+def _dead_letters(services: Services, notes: Notes) -> Sequence[Endpoint]:
+    stores, history, log = services.stores, services.history, services.storage.log
+    desk = DeadLetterDesk(
+        stores.dead_letters, log, stores.recipients, notes, services.clock, history.replays.stir
+    )
+    parts = ShowParts(
+        log,
+        history.finder,
+        services.storage.ledger,
+        stores.recipients,
+        services.workflows,
+        AudienceStep(stores.audiences),
+        services.delivery.fleet.channels,
+        services.book,
+    )
+    return DeadLetterRoutes(desk, ShowStep(parts), services.clock).endpoints()
+
+
+def looking(services: Services, backlog: Backlog) -> Callable[[], Awaitable[None]]:
+    """Return what is awaited before metrics are shown."""
+
+    async def look() -> None:
+        await backlog.look()
+        await services.letter_projection.look()
+
+    return look
 
 
 def operating_numbers(services: Services) -> dict[str, Numbers]:
@@ -38,4 +72,10 @@ def operating_numbers(services: Services) -> dict[str, Numbers]:
     def disk() -> list[tuple[Labels, float]]:
         return [((), services.room.level)]
 
-    return {"tocsin_pauses": pauses, "tocsin_disk_level": disk}
+    letters = services.letter_projection
+    return {
+        "tocsin_pauses": pauses,
+        "tocsin_disk_level": disk,
+        "tocsin_dead_letters": lambda: tuple(letters.noted.items()),
+        "tocsin_dead_letters_waiting": lambda: tuple(letters.waiting.items()),
+    }

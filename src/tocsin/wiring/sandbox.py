@@ -27,13 +27,14 @@ def build_clock_desk(services: Services) -> ClockDesk | None:
 def workers(services: Services) -> Sequence[Worker]:
     """Return every loop that can have work."""
     apart = services.apart
-    readers = () if apart is None else (apart.expander, apart.inbox, apart.ledger)
+    readers = () if apart is None else (apart.expander, apart.inbox, apart.ledger, apart.letters)
     return (
         services.timers,
         services.tracker,
         services.router,
         services.fanouts,
         services.releases,
+        services.history.replays,
         *services.delivery.lanes,
         *readers,
     )

@@ -14,6 +14,7 @@ from tocsin.app.accepting.room import DiskRoom
 from tocsin.app.access import Access
 from tocsin.app.addresses import AddressBook
 from tocsin.app.broadcasts import BroadcastTexts
+from tocsin.app.dead_letters.projecting import DeadLetterProjection
 from tocsin.app.fanout_chunks import ChunkStep
 from tocsin.app.fanouts import FanoutRunner
 from tocsin.app.inbox import InboxDesk
@@ -91,6 +92,7 @@ class Services:
     ledger_projection: LedgerProjection
     apart: Apart | None
     """What brings the views up to the log, where they are apart from it."""
+    letter_projection: DeadLetterProjection
     book: AddressBook
     links: LeaveLinks
     channels: Mapping[str, ChannelFacts]
@@ -124,7 +126,7 @@ class _Ground:
     book: AddressBook
     links: LeaveLinks
     known: LastKnown
-    projections: tuple[InboxProjection, LedgerProjection]
+    projections: tuple[InboxProjection, LedgerProjection, DeadLetterProjection]
     follow: Follow | None
     backpressure: Backpressure
     room: DiskRoom
@@ -166,6 +168,7 @@ async def build(
     projections = (
         InboxProjection(storage.inbox, stores.feed),
         LedgerProjection(storage.ledger, message_meter.ledger),
+        DeadLetterProjection(stores.dead_letters),
     )
     joint = storage.log.atomic_with_views
     pauses = PauseGate(stores.pauses)
@@ -233,7 +236,8 @@ async def _services(
         tracker=tracker,
         inbox_projection=ground.projections[0],
         ledger_projection=ground.projections[1],
-        apart=build_apart(storage, ground.projections),
+        apart=build_apart(storage, stores, ground.projections),
+        letter_projection=ground.projections[2],
         book=ground.book,
         links=ground.links,
         channels=ground.channels,

@@ -19,6 +19,7 @@ from tocsin.adapters.sealing import AesSealer
 from tocsin.adapters.sqlite.addresses import AddressIndex
 from tocsin.adapters.sqlite.audiences import SqliteAudiences
 from tocsin.adapters.sqlite.claims import SqliteClaims
+from tocsin.adapters.sqlite.dead_letters import SqliteDeadLetters
 from tocsin.adapters.sqlite.dedup import SqliteDeduplication
 from tocsin.adapters.sqlite.fanouts import SqliteFanouts
 from tocsin.adapters.sqlite.idempotency import SqliteIdempotency
@@ -60,6 +61,7 @@ class Stores:
     orphans: SqliteOrphans
     status_webhooks: SqliteStatusWebhooks
     pauses: SqlitePauses
+    dead_letters: SqliteDeadLetters
     blobs: FolderBlobs
     journal: FileOptOutJournal
     sealer: AesSealer
@@ -108,6 +110,7 @@ async def open_stores(
         trail=SqliteTrail(state),
         pauses=SqlitePauses(state),
         status_webhooks=SqliteStatusWebhooks(state),
+        dead_letters=SqliteDeadLetters(state),
         orphans=await SqliteOrphans.open(state, rows_max=config.deliver.orphans_max),
         blobs=blobs,
         journal=journal,

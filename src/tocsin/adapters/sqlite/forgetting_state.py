@@ -35,6 +35,7 @@ def forgets_state(engine: StateEngine, delete_blobs: DeleteBlobs) -> Sequence[Fo
         Aged("tombstones", engine, sql["tombstones"], lambda cut: cut.now_ms),
         Aged("idempotency", engine, sql["idempotency"], day_ago),
         Aged("receipts", engine, sql["orphans"], day_ago),
+        Aged("dead letters", engine, sql["dead_letters"], lambda cut: cut.history_ms),
         EndedFanouts(engine, delete_blobs),
         Walked(
             # A version counts until the next one was written.

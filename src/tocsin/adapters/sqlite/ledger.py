@@ -140,7 +140,7 @@ class _Gathered:
                     if state is None:
                         continue
                     key = notification_key(EventKey(plan.event), run.index, note.recipient)
-                    delivery = delivery_key(key, decision.step, decision.address)
+                    delivery = delivery_key(key, decision.step, decision.address, plan.generation)
                     kind = (lane, decision.channel, state, decision.reason)
                     settled = Settlement(delivery, plan.decided_ms, kind)
                     # Whoever meets a cancel at a delivery's row tells of it, also after a hold.

@@ -212,6 +212,7 @@ class Conclude:
             known=not isinstance(outcome, TryLater) or outcome.known,
             detail=ended.detail,
             until_ms=ended.until_ms,
+            workflow=_workflow(work, ended),
         )
 
     def _settled(self, work: Work, ended: Ended, now_ms: int) -> Settled:
@@ -224,6 +225,7 @@ class Conclude:
             now_ms,
             detail=ended.detail,
             until_ms=ended.until_ms,
+            workflow=_workflow(work, ended),
         )
 
     def _timer(self, work: Work, ended: Ended, attempts: int) -> Timer:
@@ -248,3 +250,7 @@ def _outcomes(called: Called) -> Sequence[tuple[Work, ProviderOutcome | None]]:
     if called.pause is not None:
         return [(work, None) for work in called.works]
     return list(zip(called.works, called.outcomes, strict=True))
+
+
+def _workflow(work: Work, ended: Ended) -> str:
+    return work.handoff.workflow if ended.state == State.FAILED else ""

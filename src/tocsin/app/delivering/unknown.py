@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
+
 from tocsin.app.delivering.providers import Fleet, Wired
 from tocsin.app.delivering.receipts import receipts_of
 from tocsin.app.delivering.work import Work
@@ -50,7 +52,9 @@ class Unknown:
             elif self._again(attempt, self._providers.get(attempt.provider)):
                 records.append(self._record(attempt, State.PENDING, now_ms))
             else:
-                records.append(self._record(attempt, State.FAILED, now_ms))
+                failed = self._record(attempt, State.FAILED, now_ms)
+                workflow = work.handoff.workflow
+                records.append(msgspec.structs.replace(failed, workflow=workflow))
                 work.settled_before = True
         return records
 

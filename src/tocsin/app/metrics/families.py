@@ -111,8 +111,14 @@ FAMILIES: Final = (
     Family(
         "tocsin_dead_letters",
         "counter",
-        "Records that could not be read or decided (poison); the audit names them.",
-        ("lane",),
+        "Deliveries that failed for good, and records that could not be decided (reason poison).",
+        ("lane", "channel", "reason"),
+    ),
+    Family(
+        "tocsin_dead_letters_waiting",
+        "gauge",
+        "Dead letters that nobody has replayed or discarded.",
+        ("lane", "channel", "reason"),
     ),
     Family(
         "tocsin_pauses",

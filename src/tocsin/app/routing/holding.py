@@ -72,7 +72,8 @@ class Held:
         profile_version: int,
     ) -> Timer:
         notification = notification_key(EventKey(event.key), run.index, note.recipient)
-        delivery = delivery_key(notification, decision.step, decision.address)
+        generation = _generation(entry)
+        delivery = delivery_key(notification, decision.step, decision.address, generation)
         due_ms = decision.until_ms
         assert due_ms is not None
         key = timer_key(delivery, due_ms, _released(entry))
@@ -88,6 +89,7 @@ class Held:
             address=decision.address,
             trace=event.trace,
             profile_version=profile_version,
+            generation=generation,
         )
         topic = f"events.{self.lane}"
         kind = "hold"
@@ -143,7 +145,7 @@ class HoldStep:
                 continue
             for run in entry.runs:
                 assert run.planned is not None
-                rows = dict(_rows(event, run.planned, held))
+                rows = dict(_rows(event, run.planned, held, _generation(entry)))
                 wanted += rows.values()
                 runs.append((run, list(rows)))
         if not wanted:
@@ -167,18 +169,23 @@ def _released(entry: Input) -> bytes:
     return entry.record.key if isinstance(entry.record, Release) else b""
 
 
+def _generation(entry: Input) -> int:
+    return entry.record.generation if isinstance(entry.record, Release) else 0
+
+
 def _planned(entry: Input) -> Iterator[bytes]:
     """Yield every delivery that is decided of *entry*."""
     assert entry.event is not None
     for run in entry.runs:
         for note in run.planned.notifications if run.planned is not None else ():
             for decision in note.decisions:
-                yield _delivery(entry.event, run, note, decision)
+                yield _delivery(entry, run, note, decision)
 
 
-def _delivery(event: Event, run: Run, note: PlannedNotification, decision: Decision) -> bytes:
-    notification = notification_key(EventKey(event.key), run.index, note.recipient)
-    return delivery_key(notification, decision.step, decision.address)
+def _delivery(entry: Input, run: Run, note: PlannedNotification, decision: Decision) -> bytes:
+    assert entry.event is not None
+    notification = notification_key(EventKey(entry.event.key), run.index, note.recipient)
+    return delivery_key(notification, decision.step, decision.address, _generation(entry))
 
 
 def _wait_again(entry: Input, run: Run, armed: Mapping[bytes, Sequence[Timer]]) -> None:
@@ -190,7 +197,7 @@ def _wait_again(entry: Input, run: Run, armed: Mapping[bytes, Sequence[Timer]]) 
     for note in run.planned.notifications:
         decisions = list(note.decisions)
         for place, decision in enumerate(decisions):
-            delivery = _delivery(entry.event, run, note, decision)
+            delivery = _delivery(entry, run, note, decision)
             for timer in armed.get(delivery, ()):
                 if timer.key == timer_key(delivery, timer.due_ms, _released(entry)):
                     decisions[place] = _deferred(decision, timer)
@@ -211,7 +218,9 @@ def _deferred(decision: Decision, timer: Timer) -> Decision:
     )
 
 
-def _rows(event: Event, run: PlannedRun, held: Held) -> Iterator[tuple[tuple[int, int], Claim]]:
+def _rows(
+    event: Event, run: PlannedRun, held: Held, generation: int
+) -> Iterator[tuple[tuple[int, int], Claim]]:
     """
     Yield (place in the run, row) for what is to be sent or waits, or was caught by a cancel.
 
@@ -227,7 +236,7 @@ def _rows(event: Event, run: PlannedRun, held: Held) -> Iterator[tuple[tuple[int
         notification = notification_key(EventKey(event.key), run.index, note.recipient)
         for d, decision in enumerate(note.decisions):
             if decision.verdict in (Verdict.SEND, Verdict.DEFER, Verdict.CANCEL):
-                delivery = delivery_key(notification, decision.step, decision.address)
+                delivery = delivery_key(notification, decision.step, decision.address, generation)
                 yield (n, d), row(delivery, _state(decision), decision.channel)
     if run.fanout is not None:
         yield (-1, -1), row(fanout_delivery(run.fanout), FANOUT, "")

@@ -170,6 +170,8 @@ def _plan_of_other(entry: Input, held: Held, incarnation: int, now_ms: int) -> P
         _plan(entry, event, held, incarnation, now_ms),
         input_key=record.key,
         released=record.key if isinstance(record, Release) else None,
+        replay_of=record.replay_of if isinstance(record, Release) else None,
+        generation=record.generation if isinstance(record, Release) else 0,
         event_position=entry.event_position,
     )
 

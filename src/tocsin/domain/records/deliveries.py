@@ -101,6 +101,8 @@ class Settled(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", ta
     receipt: bool = False
     until_ms: int | None = None
     format: int = FORMAT
+    workflow: str = ""
+    """Of what has failed: dead letters are looked for by it. A receipt does not know it."""
 
     @property
     def stamp_ms(self) -> int:

@@ -77,6 +77,10 @@ class Release(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", ta
     format: int = FORMAT
     profile_version: int = 0
     """The version of the recipient by whose addresses the held delivery was planned."""
+    replay_of: bytes | None = None
+    """The delivery that failed and is made anew: no timer held it, somebody asked for it."""
+    generation: int = 0
+    """Of the delivery that is decided: above 0 for a replay."""
 
     @property
     def stamp_ms(self) -> int:

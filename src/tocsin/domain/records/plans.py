@@ -65,6 +65,10 @@ class Plan(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag="
     """What could not be read when it was decided, so that the last known of it counted."""
     producer: str = ""
     """Who sent the event, for the hand-offs that follow."""
+    replay_of: bytes | None = None
+    """The failed delivery in whose place this plan has another: it counts as planned here."""
+    generation: int = 0
+    """Of the deliveries that this plan decides: above 0 for a replay."""
 
     @property
     def stamp_ms(self) -> int:

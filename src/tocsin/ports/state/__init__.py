@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from tocsin.ports.state.audiences import Audiences
 from tocsin.ports.state.claims import Claim, Claims, Tombstone
+from tocsin.ports.state.dead_letters import DeadLetters
 from tocsin.ports.state.deduplication import Deduplication
 from tocsin.ports.state.fanouts import Fanout, Fanouts
 from tocsin.ports.state.idempotency import Idempotency, StoredAnswer
@@ -35,6 +36,7 @@ __all__ = [
     "Change",
     "Claim",
     "Claims",
+    "DeadLetters",
     "Deduplication",
     "Fanout",
     "Fanouts",

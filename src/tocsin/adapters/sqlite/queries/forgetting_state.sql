@@ -23,6 +23,11 @@ DELETE FROM orphan WHERE number IN (
     SELECT number FROM orphan WHERE at_ms < ?1 ORDER BY at_ms LIMIT ?2
 )
 
+-- dead_letters --
+DELETE FROM dead_letter WHERE number IN (
+    SELECT number FROM dead_letter WHERE at_ms < ?1 ORDER BY at_ms LIMIT ?2
+)
+
 -- ended_fanouts --
 SELECT key, doc FROM fanout
 WHERE key < ?1 AND state NOT IN ('running', 'paused') ORDER BY key LIMIT ?2

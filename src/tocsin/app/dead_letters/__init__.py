@@ -1,0 +1,1 @@
+"""Dead letters: what failed for good is listed, shown, made anew or put aside."""

@@ -1,0 +1,47 @@
+"""Which event, workflow and profile a dead letter is about: all of it is in its id and the log."""
+
+from __future__ import annotations
+
+from tocsin.app.history.finding import PREFIX_BYTES, Finder, LaneEvent
+from tocsin.domain.dead_letters import DeadLetter
+from tocsin.domain.history import Note, Planned, notes
+from tocsin.domain.ids import NotificationKey, notification_parts
+
+
+class Origins:
+    """
+    Finds where letters come from, each event once.
+
+    Made for one slice of them, since it keeps what it has found.
+    """
+
+    def __init__(self, finder: Finder) -> None:
+        self._finder = finder
+        self._events: dict[tuple[bytes, str], LaneEvent | None] = {}
+        self._notes: dict[tuple[bytes, str], dict[bytes, Note]] = {}
+
+    async def event(self, letter: DeadLetter) -> LaneEvent | None:
+        """Return the event of a delivery in its lane, with the plans about it, while it is kept."""
+        place = (letter.key[:PREFIX_BYTES], letter.lane)
+        if place not in self._events:
+            lanes = await self._finder.event(place[0])
+            self._events[place] = next((e for e in lanes if e.lane == letter.lane), None)
+        return self._events[place]
+
+    async def planned(self, letter: DeadLetter) -> Planned | None:
+        """Return the decision about a delivery; None where a fan-out's chunk holds it."""
+        found = await self.event(letter)
+        if found is None:
+            return None
+        place = (letter.key[:PREFIX_BYTES], letter.lane)
+        if place not in self._notes:
+            self._notes[place] = notes(found.lane, found.runs())
+        note = self._notes[place].get(letter.key[:16])
+        decided = note.deliveries if note is not None else ()
+        return next((each for each in decided if each.delivery == letter.key), None)
+
+
+def run_of(letter: DeadLetter, found: LaneEvent) -> tuple[str, int, int] | None:
+    """Return (workflow, version, index) of the run that a delivery belongs to."""
+    index = notification_parts(NotificationKey(letter.key[:16])).workflow_index
+    return next((each for each in found.event.workflows if each[2] == index), None)
