@@ -45,6 +45,10 @@ class Lab:
         with self._server(self._work / case) as server:
             yield server
 
+    def folder(self, case: str) -> Path:
+        """Where a case that needs no server keeps its data."""
+        return self._work / case
+
     @contextmanager
     def seeded(self, case: str) -> Iterator[Server]:
         """A server on a copy of the seeded folder, which is deleted afterwards."""

@@ -11,18 +11,19 @@ from bench.cases.live import capacity, live, peak, single, social
 from bench.cases.pressure import lanes, overload
 from bench.cases.sockets import sockets
 from bench.cases.spread import spread
+from bench.cases.timers import timers
 from bench.cases.webhook import webhook
 from bench.lab import Lab
 from bench.report import Result
 
 _CASES = (
     *(idle, live, capacity, social, peak, single, spread, everyone),
-    *(lanes, overload, sockets, deep, email, webhook),
+    *(lanes, overload, sockets, deep, email, webhook, timers),
 )
 
 CASES: Mapping[str, Callable[[Lab], Result]] = MappingProxyType(
     {case.__name__: case for case in _CASES}
 )
 
-UNSEEDED = frozenset({"idle", "email", "webhook"})
+UNSEEDED = frozenset({"idle", "email", "webhook", "timers"})
 """Cases that need nobody who was stored before."""

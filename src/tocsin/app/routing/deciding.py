@@ -178,7 +178,9 @@ def _planned(
         contents,
         run.workflow.category,
         expires_ms,
-        tuple([(each.recipient, each.interval.number) for each in run.resting or ()]),
+        ()
+        if run.resting is None
+        else tuple([(r.recipient, r.interval.number) for r in run.resting]),
     )
 
 
