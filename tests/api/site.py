@@ -126,7 +126,9 @@ class Site:
         self.access = Access(keys, self.tokens, limiter, wall_ms=now_ms)
         self.keys = KeyRing(keys, self.access, self.trail, self.chance, wall_ms=now_ms)
         self.optouts = OptOuts(self.journal, self.sealer)
-        self.people = People(self.recipients, self.optouts, notes, book, clock)
+        self.people = People(
+            self.recipients, await self.stores.erasures(), self.optouts, notes, book, clock
+        )
         audiences = await self.stores.audiences()
         workflows = await self.stores.workflows()
         self.registry = WorkflowRegistry(workflows)

@@ -45,6 +45,8 @@ ROUTES_SERVED_ELSEWHERE = {
     ("GET", "/v1/status-webhooks/{key}"),
     ("PUT", "/v1/status-webhooks/{key}"),
     ("DELETE", "/v1/status-webhooks/{key}"),
+    ("DELETE", "/v1/recipients/{id}"),
+    ("GET", "/v1/erasures/{id}"),
     ("POST", "/v1/callbacks/{provider}"),
     ("GET", "/u/{token}"),
     ("POST", "/u/{token}"),

@@ -96,12 +96,6 @@ async def test_an_unknown_recipient_is_not_found(admin: httpx2.AsyncClient) -> N
         assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
 
 
-async def test_erasing_is_refused_until_it_is_built(admin: httpx2.AsyncClient) -> None:
-    answer = await admin.delete("/v1/recipients/ana")
-
-    assert (answer.status_code, answer.json()["code"]) == (422, "not_built")
-
-
 async def test_a_version_that_the_caller_has_is_not_sent_again(admin: httpx2.AsyncClient) -> None:
     await admin.put("/v1/recipients/ana", json=ANA)
     first = await admin.get("/v1/recipients/ana")

@@ -13,6 +13,7 @@ from tocsin.adapters.sqlite.connection import Readers, open_writer
 from tocsin.adapters.sqlite.dead_letters import SqliteDeadLetters
 from tocsin.adapters.sqlite.dedup import SqliteDeduplication
 from tocsin.adapters.sqlite.engine import StateEngine
+from tocsin.adapters.sqlite.erasures import SqliteErasures
 from tocsin.adapters.sqlite.fanouts import SqliteFanouts
 from tocsin.adapters.sqlite.idempotency import SqliteIdempotency
 from tocsin.adapters.sqlite.keys import SqliteKeys
@@ -55,6 +56,7 @@ class StateStores(Protocol):
     async def keys(self) -> ports.Keys: ...
     async def trail(self) -> ports.Trail: ...
     async def orphans(self) -> ports.Orphans: ...
+    async def erasures(self) -> ports.Erasures: ...
     async def pauses(self) -> ports.PauseRows: ...
     async def status_webhooks(self) -> ports.StatusWebhooks: ...
     async def dead_letters(self) -> ports.DeadLetters: ...
@@ -122,6 +124,9 @@ class SqliteStores:
 
     async def waits(self) -> ports.Waits:
         return await SqliteWaits.open(self.engine)
+
+    async def erasures(self) -> ports.Erasures:
+        return SqliteErasures(self.engine)
 
     async def timers(self) -> ports.Timers:
         return SqliteTimers(self.engine, keep_retired_ms=KEEP_RETIRED_MS)

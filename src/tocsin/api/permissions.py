@@ -77,6 +77,7 @@ PERMISSIONS: Final[Mapping[Route, Permission]] = {
     ("PUT", "/v1/recipients/{id}"): _PEOPLE_WRITE,
     ("PATCH", "/v1/recipients/{id}"): _PEOPLE_WRITE,
     ("DELETE", "/v1/recipients/{id}"): _PEOPLE_WRITE,
+    ("GET", "/v1/erasures/{id}"): _PEOPLE_READ,
     ("GET", "/v1/recipients/{id}/addresses"): _PEOPLE_READ,
     ("POST", "/v1/recipients/{id}/addresses"): _PEOPLE_WRITE,
     ("DELETE", "/v1/recipients/{id}/addresses/{number}"): _PEOPLE_WRITE,

@@ -16,7 +16,6 @@ from tocsin.app.importing import Importing, ImportResult
 from tocsin.app.people import People
 from tocsin.app.profile import ProfileInput
 from tocsin.domain.recipient import Recipient
-from tocsin.errors import NotBuilt
 
 NDJSON = "application/x-ndjson"
 CSV = "text/csv"
@@ -92,7 +91,6 @@ class RecipientRoutes:
                 body=ProfileInput,
                 body_types=(JSON, MERGE_PATCH),
             ),
-            Endpoint("DELETE", one, "Erase a recipient (not built yet)", self.delete, {}),
         )
 
     async def page(self, call: Call) -> Answer:
@@ -120,10 +118,6 @@ class RecipientRoutes:
         """Change what the body holds."""
         one = await self._people.amend(call.by, call.recipient(), call.body(ProfileInput))
         return Answer(self._show(call.by, one))
-
-    async def delete(self, call: Call) -> Answer:
-        """Refuse: half an erasure would be worse than none."""
-        raise NotBuilt("erasing a recipient comes with a later version")
 
     async def load(self, call: Call) -> Answer:
         """Import what streams in."""

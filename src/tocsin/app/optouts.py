@@ -15,6 +15,7 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
+from tocsin.domain.erasure import ERASED
 from tocsin.domain.preferences import Choice, Consent, Preferences
 from tocsin.domain.recipient import Recipient
 from tocsin.ports.cache import OptOutJournal, Sealer
@@ -48,7 +49,17 @@ class Blocked(msgspec.Struct, frozen=True, array_like=True, tag="blocked"):
     removed: bool = False
 
 
-Entry = Left | Withdrawn | Blocked
+class Erased(msgspec.Struct, frozen=True, array_like=True, tag="erased"):
+    """A recipient who was erased, by the keyed hash of her id: a restored backup has her still."""
+
+    id: bytes
+    """The erasure's."""
+    digest: bytes
+    number: int
+    at_ms: int
+
+
+Entry = Left | Withdrawn | Blocked | Erased
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[Entry] = msgspec.msgpack.Decoder(Entry)
@@ -75,17 +86,44 @@ class OptOuts:
         id = None if recipient_id is None else self._seal(recipient_id)
         await self._add([Blocked(id, at_ms, entry, removed)])
 
+    async def note_erasure(self, entry: Erased) -> None:
+        """Write that somebody was erased."""
+        await self._add([entry])
+
+    async def erased(self) -> Sequence[Erased]:
+        """Return everybody who was erased."""
+        found: list[Erased] = []
+
+        async def take(raw: Sequence[bytes]) -> None:
+            entries = [_decoder.decode(entry) for entry in raw]
+            found.extend(entry for entry in entries if isinstance(entry, Erased))
+
+        await self._journal.replay(take)
+        return found
+
+    async def forget(self, id: str) -> int:
+        """Leave out what is about *id*, but for her erasure; returns how many entries went."""
+
+        def keep(raw: bytes) -> bool:
+            entry = _decoder.decode(raw)
+            if isinstance(entry, Erased) or entry.id is None:
+                return True
+            return self._sealer.open(entry.id, place=_PLACE) != id
+
+        return await self._journal.rewrite(keep)
+
     async def restore(self, recipients: Recipients, suppressions: Suppressions) -> int:
         """Lay the journal over the store; returns how many entries the store did not hold."""
         changed = 0
         last: dict[str, Blocked] = {}
+        gone = {entry.digest: entry.at_ms for entry in await self.erased()}
 
         async def apply(raw: Sequence[bytes]) -> None:
             nonlocal changed
             entries = [_decoder.decode(entry) for entry in raw]
             last.update((e.entry.id, e) for e in entries if isinstance(e, Blocked))
-            people = [e for e in entries if not isinstance(e, Blocked)]
-            changed += await self._restore_people(recipients, people)
+            people = [e for e in entries if isinstance(e, Left | Withdrawn)]
+            changed += await self._restore_people(recipients, people, gone)
 
         await self._journal.replay(apply)
         return changed + await self._restore_blocks(recipients, suppressions, last)
@@ -111,9 +149,17 @@ class OptOuts:
         return self._sealer.seal(id, place=_PLACE)
 
     async def _restore_people(
-        self, recipients: Recipients, entries: Sequence[Left | Withdrawn]
+        self,
+        recipients: Recipients,
+        entries: Sequence[Left | Withdrawn],
+        gone: Mapping[bytes, int],
     ) -> int:
-        named = [(self._sealer.open(entry.id, place=_PLACE), entry) for entry in entries]
+        opened = [(self._sealer.open(entry.id, place=_PLACE), entry) for entry in entries]
+        named = [
+            (id, entry)
+            for id, entry in opened
+            if gone.get(self._sealer.digest(id, place=ERASED), -1) < entry.at_ms
+        ]
         known = await recipients.by_id(list({id for id, _ in named}))
         changed: dict[str, Recipient] = {}
         count = 0

@@ -25,7 +25,7 @@ from tocsin.domain.preferences import Consent, Preferences
 from tocsin.domain.preferences_read import merge_preferences, read_preferences
 from tocsin.domain.recipient import Address, Recipient
 from tocsin.errors import Conflict, NotFound
-from tocsin.ports.state import Recipients
+from tocsin.ports.state import Erasures, Recipients
 from tocsin.ports.system import Clock
 
 CONSENTS_MAX: Final = 1_000
@@ -45,12 +45,14 @@ class People:
     def __init__(
         self,
         recipients: Recipients,
+        erasures: Erasures,
         optouts: OptOuts,
         notes: Notes,
         book: AddressBook,
         clock: Clock,
     ) -> None:
         self._recipients = recipients
+        self._erasures = erasures
         self._optouts = optouts
         self._notes = notes
         self.book = book
@@ -179,6 +181,9 @@ class People:
     ) -> tuple[Recipient | None, Recipient]:
         for _ in range(_TRIES_MAX):
             before = (await self._recipients.by_id([id])).get(id)
+            if new and before is not None and before.erased:
+                await self._check_forgotten(before)
+                before = None
             _check_may_change(before, new=new)
             after = self._next(edit(before or new_recipient(id)))
             await self._optouts.note([(before, after)])
@@ -189,6 +194,11 @@ class People:
             await self._recipients.durable()
             return before, stored
         raise _contended()
+
+    async def _check_forgotten(self, before: Recipient) -> None:
+        """Who was erased may come back, as somebody new, when nothing is left of before."""
+        if any(one.recipient == before.number for one in await self._erasures.running()):
+            raise Conflict("this recipient is being erased; try again later", code="erased")
 
     def _next(self, after: Recipient) -> Recipient:
         return replace(after, version=after.version + 1, changed_ms=self._clock.now_ms())
@@ -203,8 +213,6 @@ def _made(after: Recipient, given: AddressInput, book: AddressBook) -> Address:
 
 
 def _check_may_change(before: Recipient | None, *, new: bool) -> None:
-    if new and before is not None and before.erased:
-        raise Conflict("this recipient was erased and is not created again", code="erased")
     if not new and (before is None or before.erased):
         raise NotFound("there is no such recipient")
 

@@ -32,6 +32,7 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
         "pause": "tocsin.cli.pause:pause",
         "resume": "tocsin.cli.pause:resume",
         "pauses": "tocsin.cli.pause:pauses",
+        "erasures": "tocsin.cli.erasures:erasures",
         "recipients": "tocsin.cli.recipients:recipients",
         "workflows": "tocsin.cli.workflows:workflows",
         "keys": "tocsin.cli.keys:keys",

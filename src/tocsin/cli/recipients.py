@@ -86,6 +86,19 @@ def put(client: Client, id: str, as_json: bool, **fields: Any) -> None:
         click.echo(f"{made['id']}: version {made['version']}")
 
 
+@recipients.command()
+@client_option
+@click.argument("id")
+@json_option
+def delete(client: Client, id: str, as_json: bool) -> None:
+    """Erase recipient ID: nothing is sent any more, and within a day nothing is left."""
+    done = client.call("DELETE", f"/v1/recipients/{quote(id, safe='')}").json()
+    if as_json:
+        print_json(done)
+    else:
+        click.echo(f"{done['erasure']}: see tocsin erasures show {done['erasure']}")
+
+
 @recipients.command(name="import")
 @client_option
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -183,6 +183,13 @@ class Sessions:
         """Close the sockets whose tokens are about to end; called every second."""
         for socket in self._expiring.due(self._wall_ms()):
             socket.close(1008, "token_expired")
+
+    def end(self, numbers: Iterable[int]) -> None:
+        """Close every socket of people who were erased."""
+        for number in numbers:
+            person = self.people.get(number)
+            for socket in tuple(person.sockets) if person is not None else ():
+                socket.close(1008, "erased")
 
     def heal(self) -> None:
         """

@@ -72,6 +72,13 @@ class OptOutJournal(Protocol):
     async def replay(self, apply: Callable[[Sequence[bytes]], Awaitable[None]]) -> int:
         """Call *apply* with every entry, in slices; returns how many."""
 
+    async def rewrite(self, keep: Callable[[bytes], bool]) -> int:
+        """
+        Leave out the entries that *keep* says no to; returns how many those were.
+
+        Killed meanwhile, it is what it was before. What is added meanwhile waits.
+        """
+
 
 class Sealer(Protocol):
     """Encryption at rest (AES-256-GCM) with a key from outside the store, by key id."""
@@ -84,3 +91,13 @@ class Sealer(Protocol):
 
     def digest(self, value: str, *, place: str) -> bytes:
         """Return 16 bytes, a keyed hash for finding equal values."""
+
+
+class Prover(Protocol):
+    """Signs what this installation says, so that others can check it."""
+
+    public_key: bytes
+    """32 bytes of Ed25519 (RFC 8032)."""
+
+    def sign(self, text: bytes) -> bytes:
+        """Return 64 bytes."""

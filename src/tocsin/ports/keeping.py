@@ -90,6 +90,27 @@ class Kept(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class Leaver:
+    """Somebody who is erased: who she was, and what stands in her place."""
+
+    number: int
+    id: str
+    name: str
+
+    def __repr__(self) -> str:
+        return f"Leaver({self.number})"
+
+
+class Erases(Protocol):
+    """One store that holds something about people."""
+
+    name: str
+
+    async def erase(self, leaver: Leaver) -> int:
+        """Remove or overwrite all of it, durably; returns how many. Twice changes nothing."""
+
+
 class Forgets(Protocol):
     """One store of rows that end."""
 

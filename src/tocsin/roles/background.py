@@ -43,7 +43,8 @@ def background(services: Services) -> Sequence[Work]:
     work.append(services.history.watch.run())
     work.append(services.room.run())
     work.append(persistent("upkeep", partial(_upkeep, services)))
-    work.append(persistent("keeper", services.keeper.run))
+    work.append(persistent("keeper", services.upkeep.keeper.run))
+    work.append(persistent("erasing", services.upkeep.erasing.step.run))
     return work
 
 

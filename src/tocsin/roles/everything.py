@@ -63,6 +63,7 @@ async def serve(
         await driving.optouts.restore(
             running.services.stores.recipients, running.services.stores.suppressions
         )
+        await running.services.upkeep.erasing.desk.restore()
         await _sandbox_key(running, driving)
         _watch_signals(running)
         _calm_collector()

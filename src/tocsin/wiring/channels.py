@@ -256,6 +256,7 @@ def build_delivery(
             read_ahead_max=config.deliver.read_ahead_max,
             parked_max=config.deliver.parked_max,
             calls_max=config.deliver.calls_max,
+            gone=stores.gone,
         )
         return LaneDelivery(channel.name, lane, parts)
 

@@ -12,6 +12,7 @@ from tocsin.api.app import Api
 from tocsin.api.audit import AuditRoutes
 from tocsin.api.callbacks import CallbackRoutes
 from tocsin.api.endpoint import Endpoint
+from tocsin.api.erasures import ErasureRoutes
 from tocsin.api.events import EventsApp
 from tocsin.api.explain import ExplainRoutes
 from tocsin.api.fanouts import FanoutRoutes
@@ -101,6 +102,7 @@ def build_driving(
         stream_of=services.stream_of,
     )
     stores.feed.subscribe(sessions.receive)
+    stores.gone.on_gone(sessions.end)
     sockets = SocketServer(sessions, _socket_settings(services), scheduler)
     show_metrics(
         services.metrics,
@@ -115,7 +117,7 @@ def build_driving(
         lag,
         {
             **operating_numbers(services),
-            **kept_numbers(services.keeper, backlog),
+            **kept_numbers(services.upkeep.keeper, backlog),
             **delivering_numbers(services.delivery, services.clock),
             **told_numbers(services.status_webhooks),
         },
@@ -133,7 +135,7 @@ def _parts(
     stopping: Callable[[], bool],
 ) -> ApiParts:
     stores, clock, book = services.stores, services.clock, services.book
-    people = People(stores.recipients, optouts, notes, book, clock)
+    people = People(stores.recipients, stores.erasures, optouts, notes, book, clock)
     repeats = Repeats(stores.idempotency, stores.sealer, clock)
     limits = _limits(services)
     token_ms = services.config.inbox.token_life_ms
@@ -204,6 +206,7 @@ def _endpoints(
         events.endpoint(),
         *_inbox(services, limits).endpoints(),
         *_sending(services, notes),
+        *ErasureRoutes(services.upkeep.erasing.desk, services.stores.prover).endpoints(),
         *_history(services, notes),
         *operating_endpoints(services, notes),
         *_status_webhooks(services, notes),

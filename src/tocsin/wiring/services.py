@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -18,7 +17,6 @@ from tocsin.app.dead_letters.projecting import DeadLetterProjection
 from tocsin.app.fanout_chunks import ChunkStep
 from tocsin.app.fanouts import FanoutRunner
 from tocsin.app.inbox import InboxDesk
-from tocsin.app.keeping.keeper import Keeper
 from tocsin.app.leaving import LeaveLinks
 from tocsin.app.lookup import EventLookup
 from tocsin.app.metrics.families import AUDIT_FAMILY
@@ -56,11 +54,11 @@ from tocsin.wiring.accepting import Producing, backpressure, build_accept, disk_
 from tocsin.wiring.apart import Apart, build_apart
 from tocsin.wiring.channels import Delivery, OpenChannels, build_delivery, without_providers
 from tocsin.wiring.history import History, build_history
-from tocsin.wiring.keeping import build_keeper
 from tocsin.wiring.public import public_url
 from tocsin.wiring.status_webhooks import build_teller_parts
 from tocsin.wiring.storage import Storage
 from tocsin.wiring.stores import Stores
+from tocsin.wiring.upkeep import Upkeep, build_upkeep
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +100,7 @@ class Services:
     vendors: Vendors | None
     """Who plays the vendors of a sandbox; None on a real server."""
     history: History
-    keeper: Keeper
+    upkeep: Upkeep
     metrics: CollectorRegistry
     event_meter: EventMeter
     message_meter: MessageMeter
@@ -209,6 +207,7 @@ async def _services(
     tokens = Tokens({1: stores.token_key}, 1, wall_ms=wall_ms)
     access = Access(stores.keys, tokens, stores.limiter, wall_ms=wall_ms)
     await access.refresh()
+    stores.gone.on_gone(tokens.end)
     texts = BroadcastTexts(storage.log, ground.workflows, stores.recipients, stores.blobs)
     metrics = CollectorRegistry()
     tracker = _tracker(ground)
@@ -245,7 +244,7 @@ async def _services(
         status_webhooks=_tellers(ground, opened, wall_ms),
         vendors=opened.vendors,
         history=_history(ground, violations.set),
-        keeper=build_keeper(ground.config, storage, stores, clock, asyncio.sleep),
+        upkeep=build_upkeep(ground.config, storage, stores, clock, ground.chance),
         metrics=metrics,
         event_meter=event_meter,
         message_meter=message_meter,

@@ -15,12 +15,14 @@ from tocsin.adapters.files.journal import FileOptOutJournal
 from tocsin.adapters.memory.feed import MemoryFeed
 from tocsin.adapters.memory.limiter import MemoryLimiter
 from tocsin.adapters.memory.presence import MemoryPresence
+from tocsin.adapters.proofs import Ed25519Prover
 from tocsin.adapters.sealing import AesSealer
 from tocsin.adapters.sqlite.addresses import AddressIndex
 from tocsin.adapters.sqlite.audiences import SqliteAudiences
 from tocsin.adapters.sqlite.claims import SqliteClaims
 from tocsin.adapters.sqlite.dead_letters import SqliteDeadLetters
 from tocsin.adapters.sqlite.dedup import SqliteDeduplication
+from tocsin.adapters.sqlite.erasures import SqliteErasures
 from tocsin.adapters.sqlite.fanouts import SqliteFanouts
 from tocsin.adapters.sqlite.idempotency import SqliteIdempotency
 from tocsin.adapters.sqlite.keys import SqliteKeys
@@ -33,7 +35,9 @@ from tocsin.adapters.sqlite.timers import SqliteTimers
 from tocsin.adapters.sqlite.trail import SqliteTrail
 from tocsin.adapters.sqlite.waits import SqliteWaits
 from tocsin.adapters.sqlite.workflows import SqliteWorkflows
+from tocsin.app.erasing.gone import Gone
 from tocsin.config import Config
+from tocsin.domain.erasure import ERASED, alias
 from tocsin.ports.system import Chance, Clock
 from tocsin.wiring.folder import encryption_key
 from tocsin.wiring.storage import Storage
@@ -47,6 +51,7 @@ class Stores:
 
     addresses: AddressIndex
     recipients: SqliteRecipients
+    erasures: SqliteErasures
     audiences: SqliteAudiences
     suppressions: SqliteSuppressions
     workflows: SqliteWorkflows
@@ -68,6 +73,8 @@ class Stores:
     feed: MemoryFeed
     presence: MemoryPresence
     limiter: MemoryLimiter
+    gone: Gone
+    prover: Ed25519Prover
     token_key: bytes
     link_key: bytes
     hash_seed: int
@@ -90,12 +97,17 @@ async def open_stores(
     journal = FileOptOutJournal(folder / "optouts.journal")
     stack.callback(journal.close)
     addresses = await AddressIndex.open(state)
+    sealer = AesSealer([secret], chance)
     return Stores(
         addresses=addresses,
         recipients=await SqliteRecipients.open(
-            state, addresses, cache_size=config.store.recipients_held_max
+            state,
+            addresses,
+            cache_size=config.store.recipients_held_max,
+            alias=lambda id: alias(sealer.digest(id, place=ERASED)),
         ),
         audiences=SqliteAudiences(state),
+        erasures=SqliteErasures(state),
         suppressions=await SqliteSuppressions.open(state, addresses),
         workflows=SqliteWorkflows(state),
         deduplication=await SqliteDeduplication.open(
@@ -114,13 +126,15 @@ async def open_stores(
         orphans=await SqliteOrphans.open(state, rows_max=config.deliver.orphans_max),
         blobs=blobs,
         journal=journal,
-        sealer=AesSealer([secret], chance),
+        sealer=sealer,
         feed=MemoryFeed(),
         presence=MemoryPresence(),
         limiter=MemoryLimiter(clock, buckets_max=config.http.callers_max),
         token_key=_derived(secret, b"tocsin recipients' tokens", 32),
         link_key=_derived(secret, b"tocsin links to unsubscribe", 32),
         disk=FolderDisk(folder, ballast_bytes=config.store.ballast_bytes),
+        gone=Gone(),
+        prover=Ed25519Prover(_derived(secret, b"tocsin erasure proofs", 32)),
         hash_seed=int.from_bytes(_derived(secret, b"tocsin event hash", 8), "big"),
     )
 

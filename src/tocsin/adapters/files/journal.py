@@ -53,6 +53,35 @@ class FileOptOutJournal:
                 count += len(entries)
         return count
 
+    async def rewrite(self, keep: Callable[[bytes], bool]) -> int:
+        """Write a new file beside the old one, and put it in its place."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, self._rewrite, keep)
+
+    def _rewrite(self, keep: Callable[[bytes], bool]) -> int:
+        if not self._path.exists():
+            return 0
+        entries = list(_entries(self._path))
+        kept = [entry for entry in entries if keep(entry)]
+        if len(kept) == len(entries):
+            return 0
+        part = self._path.with_suffix(".new")
+        try:
+            part.unlink(missing_ok=True)
+            file = _open(part)
+            try:
+                _write(file, b"".join(map(_frame, kept)))
+            finally:
+                os.close(file)
+            if self._file is not None:
+                os.close(self._file)
+                self._file = None
+            part.replace(self._path)
+            sync_folder(self._path.parent)
+        except OSError as error:
+            raise failure(error, "the journal of opt-outs") from error
+        return len(entries) - len(kept)
+
     def close(self) -> None:
         """Finish what was asked for. Blocks; idempotent."""
         self._thread.shutdown()
@@ -64,10 +93,7 @@ class FileOptOutJournal:
         try:
             if self._file is None:
                 self._file = _open(self._path)
-            rest = memoryview(frames)
-            while rest:
-                rest = rest[os.write(self._file, rest) :]
-            os.fsync(self._file)
+            _write(self._file, frames)
         except OSError as error:
             raise failure(error, "the journal of opt-outs") from error
 
@@ -76,6 +102,13 @@ def _open(path: Path) -> int:
     file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     sync_folder(path.parent)
     return file
+
+
+def _write(file: int, frames: bytes) -> None:
+    rest = memoryview(frames)
+    while rest:
+        rest = rest[os.write(file, rest) :]
+    os.fsync(file)
 
 
 def _frame(body: bytes) -> bytes:

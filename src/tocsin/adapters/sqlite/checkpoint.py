@@ -67,6 +67,8 @@ class Checkpointer:
         self._copied_bytes = 0
         self._closing = False
         self.restart_wanted = False
+        self.cut_wanted = False
+        """Whether the WAL is to be cut off at the next turn of the writer."""
         self._grew = threading.Event()
         self._thread = threading.Thread(target=self._work, name="tocsin-checkpoint", daemon=True)
         self._thread.start()
@@ -83,13 +85,21 @@ class Checkpointer:
     def restart(self, writer: apsw.Connection) -> None:
         """Copy the rest and start the WAL again. Called on the writer's thread, between groups."""
         self.restart_wanted = False
-        wait_ms = 250 if self._wal_bytes >= self._policy.cap_bytes else 0
-        copied = _checkpoint(writer, apsw.SQLITE_CHECKPOINT_RESTART, wait_ms=wait_ms)
+        wait_ms = 250 if self._wal_bytes >= self._policy.cap_bytes or self.cut_wanted else 0
+        mode = (
+            apsw.SQLITE_CHECKPOINT_TRUNCATE if self.cut_wanted else apsw.SQLITE_CHECKPOINT_RESTART
+        )
+        copied = _checkpoint(writer, mode, wait_ms=wait_ms)
         writer.set_busy_timeout(BUSY_MS)
         if copied is None:
             self.stats.refused += 1
         else:
             self.stats.restarts += 1
+            self.cut_wanted = False
+
+    def cut(self) -> None:
+        """Ask the writer to leave nothing in the WAL of what it holds now."""
+        self.cut_wanted = self.restart_wanted = True
 
     def close(self) -> None:
         """End the thread. What is still in the WAL stays there, as durable as it was."""

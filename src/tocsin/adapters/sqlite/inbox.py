@@ -90,10 +90,10 @@ class SqliteInbox:
         self._runs = runs
         self._readers = readers
         self._marks = marks
-        self._bodies = bodies
+        self.bodies = bodies
         self._applied = dict(ends)
         self._waiting: dict[asyncio.Future[None], Mapping[tuple[str, int], int]] = {}
-        self._partition_of = partition_of
+        self.partition_of = partition_of
         self._keep_ms = keep_ms
         self.floors = Floors(partition_of)
         """Where changes begin that clients can still be told of."""
@@ -215,7 +215,11 @@ class SqliteInbox:
 
     def ends(self, recipient: int) -> tuple[int, ...]:
         """Return the end of each of the recipient's streams in this view."""
-        return tuple(self._end(t, self._partition_of(t, recipient)) for t in STREAMS)
+        return tuple(self._end(t, self.partition_of(t, recipient)) for t in STREAMS)
+
+    async def entries(self, recipient: int) -> Sequence[Entry]:
+        """Return the entries of all items that the recipient has or had, as far as they are held."""
+        return await self._entries(recipient)
 
     def _ends_ms(self, item: Entry | Broadcast) -> int:
         kept_ms = item.visible_ms + self._keep_ms
@@ -250,7 +254,7 @@ class SqliteInbox:
         return items
 
     def _item(self, connection: apsw.Connection, entry: Entry) -> Item | None:
-        found = self._bodies(connection, STREAMS[entry.stream], entry.partition, entry.position)
+        found = self.bodies(connection, STREAMS[entry.stream], entry.partition, entry.position)
         if found is None or not 0 <= entry.position - found[0] < count_of(found[1]):
             return None
         each = decode(record(found[1], entry.position - found[0]))

@@ -12,6 +12,7 @@ import msgspec
 
 from tocsin.adapters.sqlite.addresses import AddressIndex
 from tocsin.adapters.sqlite.engine import StateEngine, until_kept
+from tocsin.adapters.sqlite.log_removal import overwriting
 from tocsin.adapters.sqlite.newest import K, Newest
 from tocsin.adapters.sqlite.run_tail import PendingAddition
 from tocsin.adapters.sqlite.sets import EVERYONE, SetChanges
@@ -39,24 +40,56 @@ class SqliteRecipients:
         *,
         newest_number: int,
         cache_size: int,
+        alias: Callable[[str], str] | None,
     ) -> None:
         self._engine = engine
         self._addresses = addresses
         self._newest_number = newest_number
         self._newest = Newest(cache_size)
         self._turn = asyncio.Lock()
+        self._alias = alias
+        self._leaving: dict[str, Recipient] = {}
 
     @classmethod
-    async def open(cls, engine: StateEngine, addresses: AddressIndex, *, cache_size: int) -> Self:
-        """Read the counter; *cache_size* bounds the recipients that are kept decoded."""
+    async def open(
+        cls,
+        engine: StateEngine,
+        addresses: AddressIndex,
+        *,
+        cache_size: int,
+        alias: Callable[[str], str] | None = None,
+    ) -> Self:
+        """
+        Read the counter; *cache_size* bounds the recipients that are kept decoded.
+
+        *alias* returns what the name of whoever was erased under an id begins with.
+        """
         newest = await engine.read(lambda c: c.execute(queries("recipients")["counter"]).get)
-        return cls(engine, addresses, newest_number=newest, cache_size=cache_size)
+        return cls(engine, addresses, newest_number=newest, cache_size=cache_size, alias=alias)
 
     async def by_id(self, ids: Sequence[str]) -> Mapping[str, Recipient]:
-        """Return those that exist."""
+        """Return those that exist, and for an id of somebody erased what is left of her."""
+        found = await self._by_id(ids)
+        if self._alias is None or len(found) == len(ids):
+            return found
+        return found | await self._erased([id for id in ids if id not in found])
+
+    async def _by_id(self, ids: Sequence[str]) -> dict[str, Recipient]:
         return await self._find(
             ids, lambda missing: ("by_id", bind_texts(missing)), lambda recipient: recipient.id
         )
+
+    async def _erased(self, ids: Sequence[str]) -> dict[str, Recipient]:
+        assert self._alias is not None
+        leaving = {id: self._leaving[id] for id in ids if id in self._leaving}
+        aliases = {self._alias(id): id for id in ids if id not in leaving}
+        table = bind_texts(aliases)
+        rows = await self._engine.read(lambda c: _read(c, "erased", (table,)))
+        # Of several who had the id one after the other, the last.
+        for row in sorted(rows, key=lambda recipient: recipient.number):
+            if row.erased:
+                leaving[aliases[row.id[: row.id.rindex("-") + 1]]] = row
+        return leaving
 
     async def by_number(self, numbers: Sequence[int]) -> Mapping[int, Recipient]:
         """Return those that exist."""
@@ -80,7 +113,12 @@ class SqliteRecipients:
             addition = self._addresses.add(stored, before)
             queued = self._newest.queue(stored, before) if ahead else None
 
+            leaving = {before[r.number].id: r for r in stored if r.erased and r.number in before}
+            self._leaving.update(leaving)
+
             def settled(kept: bool) -> None:
+                for id in leaving:
+                    self._leaving.pop(id, None)
                 if queued is not None:
                     self._newest.settle(queued, kept=kept)
                 elif kept:
@@ -146,7 +184,7 @@ class SqliteRecipients:
             if old is None or old.id != recipient.id:
                 new_ids.append(_checked(recipient.id))
         distinct = {r.number or r.id for r in recipients}
-        if len(distinct) < len(recipients) or await self.by_id(new_ids):
+        if len(distinct) < len(recipients) or await self._by_id(new_ids):
             raise Conflict("a recipient with this id is there already")
         return before
 
@@ -172,18 +210,26 @@ class _Change:
 
     def write(self, connection: apsw.Connection) -> None:
         sql = queries("recipients")
-        connection.execute(sql["keep_versions"], (bind_numbers(self.before),))
-        unchanged = connection.total_changes()
-        connection.executemany(sql["put"], [_row(recipient) for recipient in self.stored])
-        if connection.total_changes() - unchanged != len(self.stored):
-            raise Conflict("a recipient was changed by someone else meanwhile")
         erased = [recipient.number for recipient in self.stored if recipient.erased]
-        connection.execute(sql["forget_versions"], (bind_numbers(erased),))
+        if erased:
+            with overwriting(connection):
+                connection.execute(sql["forget_versions"], (bind_numbers(erased),))
+                self._put(connection, [n for n in self.before if n not in set(erased)])
+        else:
+            self._put(connection, self.before)
         newest = max((recipient.number for recipient in self.stored), default=0)
         connection.execute(sql["count"], (newest,))
         if self.addition is not None:
             self.addition(connection)
         self._set_changes().write(connection)
+
+    def _put(self, connection: apsw.Connection, replaced: Iterable[int]) -> None:
+        sql = queries("recipients")
+        connection.execute(sql["keep_versions"], (bind_numbers(replaced),))
+        unchanged = connection.total_changes()
+        connection.executemany(sql["put"], [_row(recipient) for recipient in self.stored])
+        if connection.total_changes() - unchanged != len(self.stored):
+            raise Conflict("a recipient was changed by someone else meanwhile")
 
     def _set_changes(self) -> SetChanges:
         changes = SetChanges()

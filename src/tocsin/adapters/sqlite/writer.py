@@ -184,6 +184,20 @@ class Writer:
         """Return when everything submitted before is durable or has failed."""
         await self.submit(_nothing)
 
+    async def cut_wal(self, tries: int) -> bool:
+        """Copy all of the WAL into the file and leave nothing in it; False when others read it."""
+        for _ in range(tries):
+            checkpointer = self._checkpointer
+            if checkpointer is None:
+                return False
+            checkpointer.cut()
+            # The checkpoint comes after the group of the first.
+            await self.flush()
+            await self.flush()
+            if not checkpointer.cut_wanted:
+                return True
+        return False
+
     def close(self) -> None:
         """Commit what is queued, then end the thread and close the file. Blocks; idempotent."""
         self._closing = True

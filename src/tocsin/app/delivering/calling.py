@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from typing import NamedTuple
 
 import structlog
@@ -27,6 +27,13 @@ class Called(NamedTuple):
     outcomes: Sequence[ProviderOutcome]
     pause: Pause | None = None
     """It began after the attempts were written and before the call."""
+    gone: bool = False
+    """Whoever it was for was erased meanwhile."""
+
+    @property
+    def made(self) -> bool:
+        """Whether anything was called."""
+        return self.pause is None and not self.gone
 
 
 class Calls:
@@ -36,8 +43,11 @@ class Calls:
     A call costs no task of its own while others follow it: who has made one takes the next.
     """
 
-    def __init__(self, calls_max: int, paused: Callable[[], Pause | None]) -> None:
-        """*paused* is asked right before each call."""
+    def __init__(
+        self, calls_max: int, paused: Callable[[], Pause | None], gone: Container[int]
+    ) -> None:
+        """*paused* is asked right before each call, and so is *gone* about each recipient."""
+        self._gone = gone
         self._calls_max = calls_max
         self._paused = paused
         self._waiting: deque[tuple[Wired, list[Work]]] = deque()
@@ -65,12 +75,23 @@ class Calls:
                 wired, works = self._waiting.popleft()
                 passed = works[0].passed
                 assert passed is not None
+                works = self._without_gone(wired, passed, works)
+                if not works:
+                    continue
                 pause = self._paused()
                 outcomes = await call(wired, works) if pause is None else ()
                 self._ended.append(Called(wired, passed, works, outcomes, pause))
                 self._news.set()
         finally:
             self._callers -= 1
+
+    def _without_gone(self, wired: Wired, passed: Pass, works: list[Work]) -> list[Work]:
+        gone = [work for work in works if work.handoff.recipient in self._gone]
+        if gone:
+            self._ended.append(Called(wired, passed, gone, (), gone=True))
+            self._news.set()
+            works = [work for work in works if work.handoff.recipient not in self._gone]
+        return works
 
 
 def _calls_of(works: Sequence[Work]) -> Iterator[tuple[Wired, list[Work]]]:

@@ -19,7 +19,7 @@ from tocsin.app.delivering.work import Ended, Work
 from tocsin.domain.delivery import OPEN, DeliveryReason, State
 from tocsin.domain.handoff_order import FOR_PROVIDER
 from tocsin.domain.lanes import Lane
-from tocsin.domain.pauses import KIND, Pause, pause_of, queue_of
+from tocsin.domain.pauses import KIND, pause_of, queue_of
 from tocsin.domain.reasons import Reason
 from tocsin.domain.records import Attempt, Retry, Settled, encode
 from tocsin.domain.retry import next_attempt_ms
@@ -114,7 +114,7 @@ class Conclude:
             told = deaths[called.wired.name]
             told.outcomes += len(called.works)
             for work, outcome in _outcomes(called):
-                ended = self._judge(work, outcome, called.pause, now_ms)
+                ended = self._judge(work, outcome, called, now_ms)
                 if ended.until_ms is not None:
                     timers.append(self._timer(work, ended, work.number))
                 if ended.state in OPEN:
@@ -153,12 +153,14 @@ class Conclude:
         ]
 
     def _judge(
-        self, work: Work, outcome: ProviderOutcome | None, pause: Pause | None, now_ms: int
+        self, work: Work, outcome: ProviderOutcome | None, called: Called, now_ms: int
     ) -> Ended:
+        if called.gone:
+            return Ended(State.SUPPRESSED, Reason.ERASED, "recipient.erased")
         if outcome is None:
             # Its attempt is on the log already, so it counts as one that was not accepted.
-            assert pause is not None
-            return waits(work, pause)
+            assert called.pause is not None
+            return waits(work, called.pause)
         match outcome:
             case Accepted():
                 detail = "overtook an earlier one" if work.overtakes else ""
@@ -247,7 +249,7 @@ class Conclude:
 
 def _outcomes(called: Called) -> Sequence[tuple[Work, ProviderOutcome | None]]:
     """Return each message of a call with what was said of it; None: the call was not made."""
-    if called.pause is not None:
+    if not called.made:
         return [(work, None) for work in called.works]
     return list(zip(called.works, called.outcomes, strict=True))
 

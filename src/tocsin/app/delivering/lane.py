@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Container, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, TypeVar
@@ -55,6 +55,8 @@ class LaneParts:
     read_ahead_max: int
     parked_max: int
     calls_max: int
+    gone: Container[int] = frozenset()
+    """Whom nothing may be sent to any more: asked right before each call."""
 
 
 class LaneDelivery:
@@ -71,7 +73,8 @@ class LaneDelivery:
         self._topic = f"deliver.{channel}.{lane}"
         self._parts = parts
         self._in_hand = InHand()
-        self._calls = Calls(parts.calls_max, partial(parts.pauses.stopped, channel, lane))
+        paused = partial(parts.pauses.stopped, channel, lane)
+        self._calls = Calls(parts.calls_max, paused, parts.gone)
         self._holding = Holding(
             parts.turnstiles,
             parts.clock,
@@ -267,7 +270,7 @@ class LaneDelivery:
         )
         now_ms = clock.now_ms()
         for called in calls:
-            if called.pause is None:
+            if called.made:
                 turnstiles.tell(called.passed, called.outcomes, now_ms)
             else:
                 turnstiles.give_back([called.passed] * len(called.works))

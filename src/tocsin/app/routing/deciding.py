@@ -76,7 +76,7 @@ def plan_run(entry: Input, run: Run, facts: BatchFacts, created_at: str) -> Plan
         if following is not None:
             _interval(run, recipient, following, decisions)
         notes.append(
-            PlannedNotification(recipient.number, recipient_id, recipient.version, decisions)
+            PlannedNotification(recipient.number, recipient.id, recipient.version, decisions)
         )
     return _planned(run, tuple(notes), Outcome.ROUTED, tuple(text.contents), expires_ms)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tocsin.domain.records.codec import Poison, Record
 from tocsin.domain.records.deliveries import Attempt, Handoff, Retry, Settled
 from tocsin.domain.records.inbox import Broadcast, Item, StateChange
-from tocsin.domain.records.inputs import Event, Release
+from tocsin.domain.records.inputs import Continue, Event, Release
 from tocsin.domain.records.plans import Plan
 
 
@@ -20,7 +20,7 @@ def written_ms(record: Record | Poison) -> int | None:
     match record:
         case Event():
             return record.accepted_ms
-        case Release() | Retry():
+        case Release() | Continue() | Retry():
             return record.due_ms
         case Plan():
             return record.decided_ms

@@ -17,6 +17,7 @@ from tocsin.ports.state.audiences import Audiences
 from tocsin.ports.state.claims import Claim, Claims, Tombstone
 from tocsin.ports.state.dead_letters import DeadLetters
 from tocsin.ports.state.deduplication import Deduplication
+from tocsin.ports.state.erasures import Erasure, Erasures
 from tocsin.ports.state.fanouts import Fanout, Fanouts
 from tocsin.ports.state.idempotency import Idempotency, StoredAnswer
 from tocsin.ports.state.keys import ApiKey, Keys
@@ -38,6 +39,8 @@ __all__ = [
     "Claims",
     "DeadLetters",
     "Deduplication",
+    "Erasure",
+    "Erasures",
     "Fanout",
     "Fanouts",
     "Idempotency",

@@ -2,6 +2,11 @@
 SELECT recipient.doc
 FROM carray(?) AS wanted CROSS JOIN recipient ON recipient.id = wanted.value
 
+-- erased --
+SELECT recipient.doc
+FROM carray(?) AS wanted CROSS JOIN recipient
+    ON recipient.id > wanted.value AND recipient.id < wanted.value || ':'
+
 -- by_number --
 SELECT recipient.doc
 FROM carray(?) AS wanted CROSS JOIN recipient ON recipient.number = wanted.value

@@ -1,0 +1,1 @@
+"""Forgetting a recipient, and proving it."""
