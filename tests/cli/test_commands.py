@@ -348,3 +348,17 @@ def test_an_audit_ends_some_time_back(server: Server) -> None:
 
     assert done.code == 0
     assert done.out.startswith("Balanced: nothing was accepted")
+
+
+def test_dead_letters_are_listed_and_moved(server: Server) -> None:
+    listed = tocsin(server, "dead", "list", "--lane", "bulk", "--json")
+    nobody = tocsin(server, "dead", "replay", "--all")
+    unknown = tocsin(server, "dead", "show", f"dlv_{'0' * 40}")
+    discarded = tocsin(server, "dead", "discard", "--channel", "email", "--reason", "old", "--json")
+
+    assert listed.document == {"items": [], "next": None}
+    assert (nobody.code, nobody.out) == (1, "0 are made anew.\n")
+    assert unknown.code != 0
+    assert discarded.document == {"count": 0}
+    assert tocsin(server, "dead", "replay").code == 2
+    assert tocsin(server, "dead", "discard", "--all").code == 2
