@@ -17,6 +17,7 @@ import click
 from tocsin import errors
 from tocsin.cli import COMMANDS, LazyGroup
 from tocsin.config import doc_markdown
+from tocsin.wiring.channels import provider_sections
 from tools.pages import metrics_page, reasons_page, records_page, routes_page, templates_page
 
 FOLDER: Final = Path("docs/reference")
@@ -83,7 +84,7 @@ PAGES: Final[Mapping[str, Callable[[], str]]] = MappingProxyType(
         "reasons.md": reasons_page,
         "records.md": records_page,
         "routes.md": routes_page,
-        "settings.md": doc_markdown,
+        "settings.md": lambda: doc_markdown(provider_sections()),
         "templates.md": templates_page,
     }
 )

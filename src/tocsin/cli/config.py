@@ -28,7 +28,10 @@ def config() -> None:
 )
 def doc(form: str) -> None:
     """Print every setting with its default, its bounds and what it does."""
-    click.echo(doc_toml() if form == "toml" else doc_markdown(), nl=False)
+    from tocsin.wiring.channels import provider_sections
+
+    write = doc_toml if form == "toml" else doc_markdown
+    click.echo(write(provider_sections()), nl=False)
 
 
 @config.command()

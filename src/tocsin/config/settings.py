@@ -16,6 +16,11 @@ from tocsin.domain.durations import format_duration, parse_duration
 
 ENV_PREFIX: Final = "TOCSIN_"
 _DURATION_ENDING: Final = "_ms"
+_WORDS: Final[dict[type[inspect.Type], str]] = {
+    inspect.BoolType: "true or false",
+    inspect.FloatType: "a number",
+    inspect.VarTupleType: "a list of texts",
+}
 
 RAW_TABLES: Final = frozenset({"providers"})
 """Tables of tables whose settings are declared elsewhere, by whoever reads them (`decode_table`)."""
@@ -191,15 +196,11 @@ def _words(kind: inspect.Type, *, is_duration: bool) -> str:
             return f"a duration from {format_duration(low or 0)} to {format_duration(high or 0)}"
         case inspect.IntType(ge=low, le=high):
             return f"a whole number from {low} to {high}"
-        case inspect.BoolType():
-            return "true or false"
         case inspect.LiteralType(values=values):
             return "one of " + ", ".join(f'"{value}"' for value in values)
-        case inspect.VarTupleType():
-            return "a list of texts"
         case inspect.StrType(pattern=None):
             return "a text that is not empty"
         case inspect.StrType(pattern=pattern):
             return f"a text of the form {pattern}"
         case _:
-            return "a secret text"
+            return _WORDS.get(type(kind), "a secret text")

@@ -32,6 +32,7 @@ from tocsin.app.routing.last_known import LastKnown
 from tocsin.app.routing.workflows import RunWorkflows
 from tocsin.channels.registry import Registry, folders, loaded
 from tocsin.config import Config, Misconfigured, Outbound, RawTable, decode_table
+from tocsin.config.settings import Section, section_of
 from tocsin.domain.case import ChannelFacts
 from tocsin.domain.hosts import Reach, networks
 from tocsin.domain.lanes import LANES, Lane
@@ -72,6 +73,12 @@ class OpenChannels:
 def without_providers() -> OpenChannels:
     """Return the channels alone."""
     return OpenChannels(Fleet(Registry(folders()).channels, {}))
+
+
+def provider_sections(registry: Registry | None = None) -> list[Section]:
+    """Return what the tables of all providers may say, for the documentation."""
+    found = registry or Registry(folders())
+    return [section_of(f"providers.{s.name}", s.settings) for s in found.specs.values()]
 
 
 def check_providers(config: Config, registry: Registry | None = None) -> None:
