@@ -111,7 +111,10 @@ def _prepare(server: Server) -> None:
 
 def _settings(port: int) -> dict[str, dict[str, Any]]:
     return {
-        "outbound": {"allowed_networks": ["127.0.0.0/8"]},
+        "outbound": {
+            "allowed_networks": ["127.0.0.0/8"],
+            "connections_per_host_max": IN_FLIGHT,
+        },
         "deliver": {"calls_max": IN_FLIGHT},
         "providers.webhook": {"relay_url": f"http://127.0.0.1:{port}/"},
     }

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
+from tests.support.certificate import certificate
 from tests.support.receiver import CUT, HANG, Receiver, answer, receiver
 from tocsin.adapters.http.curl import CurlTransport
 from tocsin.config import Outbound
@@ -288,32 +284,8 @@ async def test_a_header_cannot_hold_another(transport: Transport, line: str) -> 
         await transport.post(Call("http://127.0.0.1/", b"{}", [line]))
 
 
-def _certificate(folder: Path, host: str) -> tuple[Path, ssl.SSLContext]:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")])
-    now = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now)
-        .not_valid_after(now + dt.timedelta(days=36_500))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address(host))]), False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
-        .sign(key, hashes.SHA256())
-    )
-    path = folder / "certificate.pem"
-    path.write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    secret = folder / "key.pem"
-    secret.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
+def _context(folder: Path, host: str) -> tuple[Path, ssl.SSLContext]:
+    path, secret = certificate(folder, host)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(path, secret)
     return path, context
@@ -325,7 +297,7 @@ def _certificate(folder: Path, host: str) -> tuple[Path, ssl.SSLContext]:
 async def test_who_does_not_prove_its_name_gets_nothing(
     make: Make, tmp_path: Path, trusted: int, host: str
 ) -> None:
-    path, context = _certificate(tmp_path, host)
+    path, context = _context(tmp_path, host)
     async with receiver(context) as there:
         outbound = Outbound(ca_file=str(path)) if trusted else Outbound()
         said = await make(outbound, LOOPBACK).post(Call(there.url, b"{}"))
@@ -337,7 +309,7 @@ async def test_who_does_not_prove_its_name_gets_nothing(
 
 
 async def test_an_old_tls_is_not_spoken(make: Make, tmp_path: Path) -> None:
-    path, context = _certificate(tmp_path, "127.0.0.1")
+    path, context = _context(tmp_path, "127.0.0.1")
     async with receiver(context) as there:
         await make(Outbound(ca_file=str(path)), LOOPBACK).post(Call(there.url, b"{}"))
         (spoken,) = {writer.get_extra_info("ssl_object").version() for writer in there.open}
