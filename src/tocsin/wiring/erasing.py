@@ -24,6 +24,8 @@ from tocsin.app.trail import Notes
 from tocsin.config import Config
 from tocsin.domain.keeping import Keep
 from tocsin.domain.lanes import LANES
+from tocsin.ports.keeping import Leaver
+from tocsin.ports.state import DeadLetters
 from tocsin.ports.system import Chance, Clock
 from tocsin.wiring.storage import Storage
 from tocsin.wiring.stores import Stores
@@ -67,6 +69,7 @@ def build_erasing(
             EraseAudiences(state),
             EraseTombstones(state),
             EraseAnswers(state),
+            EraseDeadLetters(stores.dead_letters),
         ),
         Following(storage, rest),
         lambda: _cut_off(storage),
@@ -87,6 +90,19 @@ def build_erasing(
         step.wake,
     )
     return Erasing(desk, step)
+
+
+class EraseDeadLetters:
+    """What failed for good, and would be sent again."""
+
+    name = "dead letters"
+
+    def __init__(self, letters: DeadLetters) -> None:
+        self._letters = letters
+
+    async def erase(self, leaver: Leaver) -> int:
+        """Delete hers."""
+        return await self._letters.erase([leaver.number])
 
 
 class Following:

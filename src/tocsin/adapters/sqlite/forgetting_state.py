@@ -31,6 +31,8 @@ def forgets_state(engine: StateEngine, delete_blobs: DeleteBlobs) -> Sequence[Fo
 
     return (
         Aged("claims", engine, sql["claims"], lambda cut: of_events_before(cut.history_ms)),
+        Aged("facts", engine, sql["facts"], lambda cut: of_events_before(cut.history_ms)),
+        Aged("dead letters", engine, sql["dead_letters"], lambda cut: cut.history_ms),
         Aged("timers", engine, sql["timers"], day_ago),
         Aged("tombstones", engine, sql["tombstones"], lambda cut: cut.now_ms),
         Aged("idempotency", engine, sql["idempotency"], day_ago),

@@ -60,3 +60,13 @@ SELECT entry, until_ms FROM audience_subscription WHERE entry > ?1 ORDER BY entr
 
 -- delete_subscription --
 DELETE FROM audience_subscription WHERE entry = ?
+
+-- facts --
+DELETE FROM wait_fact WHERE delivery IN (
+    SELECT delivery FROM wait_fact WHERE delivery < ?1 ORDER BY delivery LIMIT ?2
+)
+
+-- dead_letters --
+DELETE FROM dead_letter WHERE number IN (
+    SELECT number FROM dead_letter WHERE at_ms < ?1 ORDER BY at_ms LIMIT ?2
+)
