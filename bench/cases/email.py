@@ -14,7 +14,7 @@ from bench.report import Figure, Result
 from bench.server import RealServer, Server
 from bench.settle import wait_settled
 
-PEOPLE = 1_000
+PEOPLE = 20_000
 CONNECTIONS = 20
 SETTLE_LIMIT_S = 300
 WORKFLOW = {
