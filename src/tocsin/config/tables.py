@@ -164,13 +164,28 @@ class Accept(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Meta(ge=1, le=100_000_000, description="Events each producer may send at one moment."),
     ] = 200_000
     backlog_critical_max: Annotated[
-        int, Meta(ge=100, description="Undecided critical events above which producers wait.")
+        int,
+        Meta(
+            ge=100,
+            le=100_000_000,
+            description="Undecided critical events above which producers wait.",
+        ),
     ] = 50_000
     backlog_transactional_max: Annotated[
-        int, Meta(ge=100, description="Undecided transactional events above which producers wait.")
+        int,
+        Meta(
+            ge=100,
+            le=100_000_000,
+            description="Undecided transactional events above which producers wait.",
+        ),
     ] = 5_000
     backlog_bulk_max: Annotated[
-        int, Meta(ge=100, description="Undecided bulk events above which producers wait.")
+        int,
+        Meta(
+            ge=100,
+            le=100_000_000,
+            description="Undecided bulk events above which producers wait.",
+        ),
     ] = 2_000_000
     waiting_requests_max: Annotated[
         int,
