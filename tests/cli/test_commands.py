@@ -179,6 +179,38 @@ def test_what_is_watched_is_printed_and_explained(server: Server) -> None:
     assert by_source.document["event"] == sent[0]
 
 
+def test_letters_are_watched_beside_the_inbox(server: Server) -> None:
+    tocsin(server, "recipients", "put", "dora", "--email", "dora@example.com")
+    with running(server, "watch", "dora", "--count", "1") as watching:
+        assert watching.stderr is not None
+        # Whatever is sent after the greeting is printed.
+        watching.stderr.readline()
+        sent = tocsin(
+            server, "send", "dora", "--title", "Hello", "--body", "By letter", "--channel", "email"
+        )
+        assert sent.code == 0, sent.err
+        out, _ = watching.communicate(timeout=WITHIN_S)
+
+    (line,) = out.splitlines()
+    assert "email" in line
+    assert line.endswith("dora@example.com  Hello — By letter")
+
+
+def test_the_clock_is_shown_and_moved(server: Server) -> None:
+    before = tocsin(server, "advance", "--json").document
+    moved = tocsin(server, "advance", "1d")
+    after = tocsin(server, "advance", "--json").document
+    back = tocsin(server, "advance", "--to", "2001-01-01")
+    both = tocsin(server, "advance", "1d", "--to", "2001-01-01")
+
+    assert moved.code == 0
+    assert moved.out.startswith("It is 20")
+    assert after["offset_ms"] >= before["offset_ms"] + 86_000_000
+    assert back.code == 2
+    assert "never goes back" in back.err
+    assert both.code == 2
+
+
 def test_ctrl_c_ends_a_watch_with_success(server: Server) -> None:
     with running(server, "watch", "cem") as watching:
         assert watching.stderr is not None

@@ -1,4 +1,4 @@
-"""``tocsin watch``: a recipient's inbox, live in the terminal."""
+"""``tocsin watch``: a recipient's messages, live in the terminal."""
 
 from __future__ import annotations
 
@@ -17,7 +17,11 @@ from tocsin.cli.output import json_option
 @click.argument("recipient")
 @json_option
 def watch(client: Client, count: int | None, recipient: str, as_json: bool) -> int:
-    """Print what arrives in the inbox of RECIPIENT until Ctrl-C; reconnects by itself."""
+    """
+    Print what arrives for RECIPIENT until Ctrl-C; reconnects by itself.
+
+    That is the inbox, and in a sandbox what every other channel has handed over, too.
+    """
     from tocsin.cli.watching import Watcher
 
     watcher = Watcher(client, recipient, count=count, as_json=as_json)

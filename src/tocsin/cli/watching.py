@@ -1,4 +1,4 @@
-"""Following an inbox over its socket: printed as it comes, resumed after a break."""
+"""Following an inbox over its socket, and in a sandbox the other channels, printed as it comes."""
 
 from __future__ import annotations
 
@@ -14,11 +14,14 @@ from websockets.typing import Subprotocol
 
 from tocsin.cli.client import Client
 from tocsin.cli.exits import CannotReach, ServerRefused
+from tocsin.cli.sandbox_mail import Message, SandboxMail
 
 SOCKET_PATH: Final = "/v1/inbox/socket"
 _FIRST_WAIT_S: Final = 0.2
 _LONGEST_WAIT_S: Final = 5.0
 _PASSING_FROM: Final = 500
+_TEXT_MAX: Final = 200
+_COLOURS: Final = {"inbox": "cyan", "email": "yellow", "webhook": "magenta", "push": "green"}
 
 
 class Watcher:
@@ -31,6 +34,8 @@ class Watcher:
         self._as_json = as_json
         self._cursor: str | None = None
         self._wait_s = _FIRST_WAIT_S
+        self._ended = asyncio.Event()
+        self._failure: CannotReach | ServerRefused | None = None
 
     async def run(self) -> None:
         """
@@ -39,6 +44,28 @@ class Watcher:
         Raises `CannotReach` or `ServerRefused` when there is no first connection; later ones are
         tried again.
         """
+        mail = SandboxMail(self._client, self._recipient, self._take_mail)
+        if not await mail.begin():
+            await self._follow_inbox()
+            return
+        async with asyncio.TaskGroup() as tasks:
+            following = tasks.create_task(mail.follow())
+            inbox = tasks.create_task(self._failing())
+            ended = tasks.create_task(self._ended.wait())
+            await asyncio.wait({inbox, ended}, return_when=asyncio.FIRST_COMPLETED)
+            for task in (following, inbox, ended):
+                task.cancel()
+        if self._failure is not None:
+            raise self._failure
+
+    async def _failing(self) -> None:
+        """Keep what ends it, so that it is raised alone and not in a group."""
+        try:
+            await self._follow_inbox()
+        except (CannotReach, ServerRefused) as failed:
+            self._failure = failed
+
+    async def _follow_inbox(self) -> None:
         while not self._done():
             try:
                 await self._follow()
@@ -81,9 +108,27 @@ class Watcher:
             if self._done():
                 return
             self._cursor = each.get("cursor", self._cursor)
-            if each["type"] == "item" and self._left is not None:
-                self._left -= 1
+            if each["type"] == "item":
+                self._count()
             self._print(each)
+
+    def _take_mail(self, message: Message) -> None:
+        if self._done():
+            return
+        self._count()
+        if self._as_json:
+            shown = {"type": "message", "message": message}
+            click.echo(msgspec.json.encode(shown).decode())
+            return
+        refused = "" if message["taken"] else f"  (refused: {message['answer']})"
+        text = said(message["content"]) + refused
+        click.echo(line(message["received_at"], message["channel"], message["to"], text))
+
+    def _count(self) -> None:
+        if self._left is not None:
+            self._left -= 1
+            if self._left <= 0:
+                self._ended.set()
 
     def _print(self, message: dict[str, Any]) -> None:
         if self._as_json:
@@ -93,7 +138,7 @@ class Watcher:
             case "item":
                 item = message["item"]
                 text = f"{item['title']} — {item['body']}"
-                click.echo(f"{item['created_at']}  {item['workflow']}  {printable(text)}")
+                click.echo(line(item["created_at"], "inbox", item["workflow"], text))
             case "state":
                 ids = len(message["ids"]) or "all"
                 click.echo(f"{ids} {message['state']}; {_counts(message)}")
@@ -114,6 +159,22 @@ class Watcher:
 
     def _done(self) -> bool:
         return self._left is not None and self._left <= 0
+
+
+def line(at: str, channel: str, about: str, text: str) -> str:
+    """Return one message in one line: when, by which channel, about what or to whom, and what."""
+    colour = _COLOURS.get(channel, "white")
+    day, _, time = at.rstrip("Z").partition("T")
+    when = click.style(f"{day} {time[:8]}", dim=True)
+    badge = click.style(f"{channel:<8}", fg=colour, bold=True)
+    return f"{when}  {badge}  {printable(about)}  {printable(text)}"
+
+
+def said(content: dict[str, str]) -> str:
+    """Return what a message says, its heading first."""
+    heading = content.get("subject") or content.get("title") or ""
+    body = content.get("text") or content.get("body") or ""
+    return " — ".join(part for part in (heading, " ".join(body.split())[:_TEXT_MAX]) if part)
 
 
 def printable(text: str) -> str:
