@@ -196,12 +196,13 @@ def test_letters_are_watched_beside_the_inbox(server: Server) -> None:
     assert line.endswith("dora@example.com  Hello — By letter")
 
 
-def test_the_clock_is_shown_and_moved(server: Server) -> None:
-    before = tocsin(server, "advance", "--json").document
-    moved = tocsin(server, "advance", "1d")
-    after = tocsin(server, "advance", "--json").document
-    back = tocsin(server, "advance", "--to", "2001-01-01")
-    both = tocsin(server, "advance", "1d", "--to", "2001-01-01")
+def test_the_clock_is_shown_and_moved(tmp_path: Path) -> None:
+    with serving(tmp_path / "data") as own:
+        before = tocsin(own, "advance", "--json").document
+        moved = tocsin(own, "advance", "1d")
+        after = tocsin(own, "advance", "--json").document
+        back = tocsin(own, "advance", "--to", "2001-01-01")
+        both = tocsin(own, "advance", "1d", "--to", "2001-01-01")
 
     assert moved.code == 0
     assert moved.out.startswith("It is 20")
