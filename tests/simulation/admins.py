@@ -80,6 +80,7 @@ class Admin:
             steps += [-1_000, -60_000, -3_600_000]
         by_ms = self.dice.choice(steps)
         self.machine.skew.ms += by_ms
+        self.history.set_back |= by_ms < 0
         self.history.note(f"clock {by_ms:+}")
 
     async def _call(

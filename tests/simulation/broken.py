@@ -195,6 +195,13 @@ class UnlistedRefusals(Broken):
         return ()
 
 
+class Unpaused(Broken):
+    """Pauses that whoever routes does not hear of."""
+
+    async def in_force(self) -> Sequence[Any]:
+        return ()
+
+
 class CancelTold(Broken):
     """Claims whose swap believes what it read: a cancel wins whoever was first."""
 

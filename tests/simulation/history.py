@@ -36,6 +36,8 @@ class History:
     operations: list[Operation] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+    set_back: bool = False
+    """Whether the wall clock was ever set back."""
     keep_lines: bool = False
     _ticks: int = 0
     _hash: Any = field(default_factory=hashlib.sha256)

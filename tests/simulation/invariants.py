@@ -10,6 +10,7 @@ from tests.simulation.agreement import counts_are_items, devices_agree
 from tests.simulation.asked import attempts, decisions_of, first_calls, meant, standing
 from tests.simulation.final import Final
 from tests.simulation.history import History, Operation
+from tests.simulation.paused import nothing_while_paused
 from tests.simulation.shop import CATEGORY, LANE
 from tests.simulation.tracing import planned, tokens
 from tocsin.domain.delivery import State, allowed
@@ -373,6 +374,7 @@ INVARIANTS: dict[str, Invariant] = {
     "I1 no excuses": no_excuses,
     "I1 ledger agrees": ledger_agrees,
     "I2 refused leave nothing": refused_leave_nothing,
+    "I15 nothing while paused": nothing_while_paused,
     "I3 nothing unexpected": nothing_unexpected,
     "I4 nothing twice": nothing_twice,
     "I4 shown as decided": shown_as_decided,

@@ -27,6 +27,7 @@ from tests.simulation.broken import (
     UnguardedKeys,
     UnguardedTimers,
     UnlistedRefusals,
+    Unpaused,
     WithoutIds,
 )
 from tocsin.config import Config
@@ -134,6 +135,9 @@ PLANTS: dict[str, Plant] = {
     ),
     "suppressions not looked at": Plant(
         violates=_of("I7 refusals hold"), ports=(("suppressions", UnlistedRefusals),)
+    ),
+    "pauses not looked at": Plant(
+        violates=_of("I15 nothing while paused"), ports=(("pauses", Unpaused),)
     ),
     "cancel read, then acted": Plant(
         violates=_of("I7 cancelled is not shown"), ports=(("claims", CancelTold),)

@@ -23,6 +23,9 @@ async def quieten(life: Life, machine: Machine, devices: Sequence[Device]) -> No
         await life.loop.pause(0.25)
         if await _behind(life) or not all(each.idle for each in machine.writers):
             continue
+        if await life.services.stores.pauses.queues():
+            # Nothing is paused any more: what was parked is on its way.
+            continue
         armed = await life.services.stores.timers.due(_FAR_MS, 1_000)
         if armed:
             machine.skew.ms += max(0, armed[-1].due_ms - life.clock.now_ms()) + 1_000

@@ -21,6 +21,7 @@ from tests.simulation.final import Final, flags_of, read_final
 from tests.simulation.history import History
 from tests.simulation.invariants import check
 from tests.simulation.loop import SimLoop, Stuck
+from tests.simulation.operators import Operator
 from tests.simulation.plants import Plant
 from tests.simulation.producers import Producer
 from tests.simulation.quiet import quieten
@@ -112,9 +113,10 @@ class _Crowd:
     producers: list[Producer]
     devices: list[Device]
     admin: Admin
+    operator: Operator
 
     def everyone(self) -> list[Client]:
-        return [*self.producers, *self.devices, self.admin]
+        return [*self.producers, *self.devices, self.admin, self.operator]
 
     def finished(self) -> bool:
         return all(each.finished() for each in self.everyone())
@@ -260,7 +262,8 @@ def _crowd(dice: Random, history: History, machine: Machine) -> _Crowd:
     ]
     back = dice.random() < 0.5
     admin = Admin(dice, history, machine, dice.randint(0, 8), back)
-    return _Crowd(producers, devices, admin)
+    operator = Operator(dice, history, dice.choice((0, 0, 1, 2, 4)))
+    return _Crowd(producers, devices, admin, operator)
 
 
 def _furnish(config: Config, folder: Path) -> None:

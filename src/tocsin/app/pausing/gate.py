@@ -25,6 +25,9 @@ class PauseGate:
         self._changed = asyncio.Event()
         self._stirred = asyncio.Event()
         self._tells: list[Callable[[], None]] = []
+        # One reading after the other: an older one must not undo what a newer one has found.
+        self._turn = asyncio.Lock()
+        self._closing: tuple[str, ...] = ()
         self.now: Pauses = NO_PAUSES
         rows.on_change(self.stir)
 
@@ -49,30 +52,36 @@ class PauseGate:
         except TimeoutError:
             return
 
-    async def refresh(self, closing: Collection[str] = ()) -> Pauses:
+    async def refresh(self, closing: Collection[str] | None = None) -> Pauses:
         """
         Read the pauses anew, those too that have ended and still hold something.
 
-        What is new goes behind *closing* queues as behind those that are not empty.
+        What is new goes behind *closing* queues as behind those that are not empty; None: behind
+        those that were given last.
         """
+        async with self._turn:
+            self._closing = self._closing if closing is None else tuple(closing)
+            found = await self._read(self._closing)
+            if found != self.now:
+                # One value for "none", by which a hot path tells it at a glance.
+                self.now = NO_PAUSES if found == NO_PAUSES else found
+                self._changed.set()
+                self._changed = asyncio.Event()
+                for tell in self._tells:
+                    tell()
+        return found
+
+    async def _read(self, closing: Collection[str]) -> Pauses:
         self._stirred.clear()
         in_force = await self._rows.in_force()
         queues = [queue_parts(queue) for queue in {*await self._rows.queues(), *closing}]
         ended = {id for id, _ in queues} - {each.id for each in in_force}
         draining = await self._rows.get(ended) if ended else ()
-        found = Pauses(
+        return Pauses(
             in_force=tuple(in_force),
             draining=tuple(each for each in draining if (each.id, False) in queues),
             draining_handed=tuple(each for each in draining if (each.id, True) in queues),
         )
-        if found != self.now:
-            # One value for "none", by which a hot path tells it at a glance.
-            self.now = NO_PAUSES if found == NO_PAUSES else found
-            self._changed.set()
-            self._changed = asyncio.Event()
-            for tell in self._tells:
-                tell()
-        return found
 
     def stopped(self, channel: str, lane: str) -> Pause | None:
         """Return the pause by which hand-offs wait in the log."""
