@@ -217,6 +217,14 @@ class CancelTold(Broken):
         return new
 
 
+class EverybodyFirst(Broken):
+    """Claims in which everybody who comes is told to be the first."""
+
+    async def claim(self, claims: Sequence[Claim]) -> Sequence[Claim]:
+        await self._real.claim(claims)
+        return claims
+
+
 class TamperedTrail(Broken):
     """A trail in which somebody changes what was done."""
 

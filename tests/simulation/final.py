@@ -13,7 +13,7 @@ from tests.simulation.engine import Life
 from tests.simulation.tracing import Placed, planned
 from tocsin.app.inbox import Filter, Reader
 from tocsin.domain.lanes import LANES
-from tocsin.domain.records import Event, Item, Plan, Record, Release
+from tocsin.domain.records import Continue, Event, Handoff, Item, Plan, Record, Release
 from tocsin.ports.log import Batch
 from tocsin.ports.state import Timer
 from tocsin.ports.views import SettledDelivery
@@ -40,6 +40,8 @@ class Final:
     inputs: list[Placed] = field(default_factory=list)
     plans: list[Placed] = field(default_factory=list)
     items: list[Placed] = field(default_factory=list)
+    handed: list[Placed] = field(default_factory=list)
+    """What was handed over to the channel that nobody calls."""
     inboxes: dict[str, list[ShownItem]] = field(default_factory=dict)
     counts: dict[str, tuple[int, int]] = field(default_factory=dict)
     devices: dict[str, tuple[str, dict[str, frozenset[str]], dict[str, Any] | None]] = field(
@@ -73,9 +75,10 @@ async def read_final(life: Life, layout: str) -> Final:
     services = life.services
     final = Final(layout=layout, now_ms=life.clock.now_ms())
     for lane in LANES:
-        final.inputs += await _records(life, f"events.{lane}", lane, (Event, Release))
+        final.inputs += await _records(life, f"events.{lane}", lane, (Event, Release, Continue))
         final.plans += await _records(life, f"plans.{lane}", lane, (Plan,))
         final.items += await _records(life, f"inbox.{lane}", lane, (Item,))
+        final.handed += await _records(life, f"deliver.push.{lane}", lane, (Handoff,))
     for one in await services.stores.recipients.page(None, 1_000):
         final.ids[one.number] = one.id
         await _inbox(life, final, Reader(one.number, one.id))

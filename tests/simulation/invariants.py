@@ -13,6 +13,12 @@ from tests.simulation.history import History, Operation
 from tests.simulation.paused import nothing_while_paused
 from tests.simulation.shop import CATEGORY, LANE
 from tests.simulation.tracing import planned, tokens
+from tests.simulation.waits import (
+    goes_on_or_not,
+    intervals_end_once,
+    what_was_met_is_over,
+)
+from tocsin.domain.channels import INBOX
 from tocsin.domain.delivery import State, allowed
 from tocsin.domain.preferences_read import read_preferences
 from tocsin.domain.quiet_hours import held_until
@@ -103,7 +109,7 @@ def ledger_agrees(history: History, final: Final) -> list[str]:
             found.append(f"{delivery.hex()} is {state} in the ledger, {wanted} on the log")
         if state is not None:
             total[each.lane, each.decision.channel, state] += 1
-    counted = {key: n for key, n in final.totals.items() if n}
+    counted = {key: n for key, n in final.totals.items() if n and key[1] == INBOX}
     if not final.broadcasts and counted != dict(total):
         found.append(f"the ledger counts {counted}, its deliveries are {dict(total)}")
     return found
@@ -383,7 +389,10 @@ INVARIANTS: dict[str, Invariant] = {
     "I7 refusals hold": refusals_hold,
     "I7 cancelled is not shown": cancelled_is_not_shown,
     "I8 quiet is kept": quiet_is_kept,
+    "I9 goes on or not": goes_on_or_not,
+    "I9 what was met is over": what_was_met_is_over,
     "I10 timers fire once": timers_fire_once,
+    "I10 intervals end once": intervals_end_once,
     "I12 moves are allowed": moves_are_allowed,
     "I12 trail is whole": trail_is_whole,
     "I13 devices agree": devices_agree,

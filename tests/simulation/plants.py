@@ -15,6 +15,7 @@ from tests.simulation.broken import (
     CancelTold,
     ClaimedAnew,
     EventKept,
+    EverybodyFirst,
     FiredFirst,
     ForgetfulDeduplication,
     HalfAway,
@@ -149,6 +150,17 @@ PLANTS: dict[str, Plant] = {
     ),
     "settled ones move again": Plant(
         violates=_of("I12 moves are allowed"),
+        ports=(("timers", UnguardedTimers), ("deduplication", ForgetfulDeduplication)),
+    ),
+    "a wait goes on and is over": Plant(
+        violates=_of("I9 what was met is over"), ports=(("claims", EverybodyFirst),)
+    ),
+    "a wait goes on twice": Plant(
+        violates=_of("I9 goes on or not"),
+        ports=(("timers", UnguardedTimers), ("deduplication", ForgetfulDeduplication)),
+    ),
+    "an interval ended twice": Plant(
+        violates=_of("I10 intervals end once"),
         ports=(("timers", UnguardedTimers), ("deduplication", ForgetfulDeduplication)),
     ),
     "trail tampered with": Plant(

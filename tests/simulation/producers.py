@@ -12,7 +12,19 @@ from tests.simulation.engine import Life
 from tests.simulation.history import History, Operation
 from tests.simulation.shop import PEOPLE, TEAM
 
-_KINDS = ("order", "order", "order", "alert", "calm", "calm", "path", "hello", "nobody")
+_KINDS = (
+    "order",
+    "order",
+    "order",
+    "alert",
+    "calm",
+    "calm",
+    "path",
+    "hello",
+    "nudge",
+    "nudge",
+    "nobody",
+)
 
 # What says that nothing of the request was kept.
 _REFUSED = frozenset({400, 403, 404, 409, 413, 422, 429, 507})

@@ -31,11 +31,21 @@ WORKFLOWS = (
             {"channel": "inbox", "title": "{{ data.token }}", "body": "Hello {{ recipient.name }}"}
         ],
     },
+    {
+        **_document("nudge", "bulk", on=["nudge"], category="orders"),
+        "steps": [
+            {"channel": "inbox", "title": "{{ data.token }}", "body": "{{ data.note }}"},
+            {"wait": {"for": "20m", "unless": "read"}},
+            {"channel": "push"},
+            {"delay": "10m"},
+            {"channel": "push", "name": "last"},
+        ],
+    },
 )
 
 TAKING = {
     event_type: tuple(sorted(str(w["key"]) for w in WORKFLOWS if event_type in w["on"]))
-    for event_type in ("order", "alert", "calm", "path", "hello", "nobody")
+    for event_type in ("order", "alert", "calm", "path", "hello", "nudge", "nobody")
 }
 """Type of event → workflows that take it."""
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tocsin.domain.channels import INBOX
 from tocsin.domain.decision import Decision
 from tocsin.domain.ids import EventKey, delivery_key, notification_key
 from tocsin.domain.records import Event, Plan
@@ -40,6 +41,11 @@ class Planned:
 
 
 def planned(final: Final) -> Iterator[Planned]:
+    """Yield every decision about the inbox of every plan, in the order of the log."""
+    return (each for each in decided(final) if each.decision.channel == INBOX)
+
+
+def decided(final: Final) -> Iterator[Planned]:
     """Yield every decision of every plan, in the order of the log."""
     for place in final.plans:
         plan: Plan = place.record
