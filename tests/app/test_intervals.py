@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from tests.app.runs import CHAT, INBOX, LAST, PUSH, Runs, wait
-from tests.app.sending_site import HOUR_MS
+from tests.app.sending_site import HOUR_MS, NOON_MS
 from tocsin.app.inbox import Reader
+from tocsin.domain.instants import show_instant
+from tocsin.domain.intervals import interval_key
 
 
 async def test_a_delay_holds_what_follows(runs: Runs) -> None:
@@ -138,3 +140,36 @@ async def test_a_run_ends_when_it_expires(runs: Runs) -> None:
     await runs.send(expires_in="1h")
     await runs.at(HOUR_MS)
     assert (await runs.settled())["push", "expired"] == 1
+
+
+async def test_the_audit_names_a_run_that_nothing_will_let_go_on(runs: Runs) -> None:
+    await runs.publish(INBOX, {"delay": "2h"}, PUSH)
+    event = await runs.send()
+    await runs.send(send_at="1h")
+    await runs.at(HOUR_MS)
+    await runs.settled()
+    auditor, timers = runs.site.services.history.auditor, runs.site.services.stores.timers
+    assert (await auditor(NOON_MS - 1_000)).balanced
+    key = interval_key(runs.delivery(event, 0)[:16], 0)
+    await timers.disarm([timer.key for timer in await timers.waiting([key])])
+    audit = await auditor(NOON_MS - 1_000)
+    assert [each.kind for each in audit.missing] == ["run"]
+    assert not audit.balanced
+
+
+async def test_explain_says_what_a_run_waits_for_and_why_there_was_no_second_one(
+    runs: Runs,
+) -> None:
+    await runs.publish(INBOX, wait("2h", "read"), PUSH)
+    event = await runs.send()
+    await runs.settled()
+    explainer = runs.site.services.history.explainer
+    said = await explainer(event, runs.ana.id)
+    until = show_instant(NOON_MS + 2 * HOUR_MS)
+    assert f"waits for the step push until {until}, unless it is read before" in said.sentence
+    await runs.change(event, "read")
+    await runs.settled()
+    said = await explainer(event, runs.ana.id)
+    assert f"did not get it by push because it was read at {show_instant(NOON_MS)}" in said.sentence
+    assert said.runs[0].waiting is None
+    assert not any(each.recomputed_differs for each in said.runs[0].deliveries)

@@ -15,6 +15,7 @@ import msgspec
 from pyroaring import BitMap, BitMap64
 
 from tocsin.domain.ids import EventKey, delivery_key, notification_key
+from tocsin.domain.intervals import interval_key
 from tocsin.domain.lanes import Lane
 from tocsin.domain.reasons import UNROUTED, Outcome, Verdict
 from tocsin.domain.records import Broadcast, Event, Plan, Poison, Record
@@ -102,7 +103,9 @@ class Missing(msgspec.Struct, frozen=True):
     """One thing that the other side does not have."""
 
     kind: str
-    """event | plan | delivery | fanout | settled (the id then is the second of acceptance)."""
+    """
+    event | plan | delivery | run | fanout | settled (the id then is the second of acceptance).
+    """
     id: str
     detail: str
 
@@ -148,6 +151,10 @@ class Planned:
         self.counts: dict[tuple[int, str, str], int] = {}
         """(bucket, lane, channel) → how many."""
         self.deferred: dict[bytes, tuple[str, Deferred]] = {}
+        self.resting: set[bytes] = set()
+        """Keys of the delays and waits that runs came to."""
+        self.answered: set[bytes] = set()
+        """Keys of the records that plans answer, but for events."""
         self._chunks: set[tuple[bytes, int, int, int]] = set()
 
     def add(self, lane: str, channel: str, at_ms: int, number: int) -> None:
@@ -163,7 +170,12 @@ class Planned:
         it came in its place and is new. All of a replay is new.
         """
         at_ms = plan.stamp_ms
+        if plan.input_key != plan.event:
+            self.answered.add(plan.input_key)
         for run in plan.runs:
+            for recipient, number in run.waits:
+                resting = notification_key(EventKey(plan.event), run.index, recipient)
+                self.resting.add(interval_key(resting, number))
             for note in run.notifications:
                 for place, decision in enumerate(note.decisions):
                     if place or plan.released is None or plan.replay_of is not None:
@@ -281,11 +293,14 @@ class PartitionTally:
         unrouted = sum(self._outcomes.get(outcome, 0) for outcome in UNROUTED)
         return EventLine(
             accepted=len(self._accepted) - repeated,
-            routed=self._outcomes.get(Outcome.ROUTED, 0),
+            routed=sum(self._outcomes.get(outcome, 0) for outcome in _ROUTED),
             unrouted=unrouted,
             aliases=self._outcomes.get(Outcome.ALIAS, 0),
             waiting=waiting,
         )
+
+
+_ROUTED: Final = (Outcome.ROUTED, Outcome.SCHEDULED)
 
 
 def add_lines(lines: Sequence[EventLine]) -> EventLine:

@@ -70,7 +70,9 @@ def build_history(
         pauses,
         WaitingStep(stores.timers),
     )
-    auditor = Auditor(storage.log, storage.ledger, stores.timers, clock, SqliteKept(storage.state))
+    auditor = Auditor(
+        storage.log, storage.ledger, stores.timers, stores.waits, clock, SqliteKept(storage.state)
+    )
     replays = ReplayStep(storage.log, stores.dead_letters, finder, clock)
     watch = AuditWatch(auditor, clock, tell)
     return History(ledger, explainer, auditor, watch, finder, replays)

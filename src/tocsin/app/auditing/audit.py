@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import msgspec
+
 from tocsin.app.auditing.differences import Differences, Found, Sides
 from tocsin.app.auditing.pending import PendingStep
 from tocsin.app.auditing.repair import repair
+from tocsin.app.auditing.resting import RestingStep
 from tocsin.app.auditing.slices import read_window
 from tocsin.app.keeping.keeper import HISTORY
 from tocsin.app.project import EXPANDERS, followed_topics, partitions_of
 from tocsin.app.routing.router import GROUP
 from tocsin.domain.audit import (
+    MISSING_MAX,
     SETTLING_MS,
     Audit,
     DeliveryLine,
@@ -28,7 +32,7 @@ from tocsin.domain.topics import BROADCASTS
 from tocsin.errors import RequestRefused
 from tocsin.ports.keeping import Kept
 from tocsin.ports.log import Log
-from tocsin.ports.state import Timers
+from tocsin.ports.state import Timers, Waits
 from tocsin.ports.system import Clock
 from tocsin.ports.views import LedgerView
 
@@ -42,7 +46,13 @@ class Auditor:
     """
 
     def __init__(
-        self, log: Log, ledger: LedgerView, timers: Timers, clock: Clock, kept: Kept
+        self,
+        log: Log,
+        ledger: LedgerView,
+        timers: Timers,
+        waits: Waits,
+        clock: Clock,
+        kept: Kept,
     ) -> None:
         """What lies before the time up to which *kept* is complete is not looked at."""
         self._kept = kept
@@ -50,6 +60,7 @@ class Auditor:
         self._ledger = ledger
         self._clock = clock
         self._pending = PendingStep(log, timers, ledger)
+        self._resting = RestingStep(timers, waits)
         self._differences = Differences(log, ledger)
 
     async def __call__(
@@ -86,7 +97,17 @@ class Auditor:
                     planned.take_chunk(each)
         pending = await self._pending(window, planned, routed)
         sides = Sides(window, planned, settled, young, pending)
-        return await self._balance(sides, tallies, routed, mend=mend)
+        audit = await self._balance(sides, tallies, routed, mend=mend)
+        if not planned.resting:
+            return audit
+        stuck = Found()
+        await self._resting(window, planned, await self._pending.unrouted(routed), stuck)
+        return msgspec.structs.replace(
+            audit,
+            violations=audit.violations + stuck.violations,
+            settling=audit.settling + stuck.settling,
+            missing=(*audit.missing, *stuck.missing)[:MISSING_MAX],
+        )
 
     async def _balance(
         self,

@@ -11,7 +11,7 @@ from tocsin.app.routing.holding import timer_key
 from tocsin.domain.audit import Channel, Planned, Window
 from tocsin.domain.channels import INBOX
 from tocsin.domain.lanes import LANES
-from tocsin.domain.records import Handoff, Release
+from tocsin.domain.records import Continue, Handoff, Individuals, Release
 from tocsin.ports.log import Log
 from tocsin.ports.state import Timers
 from tocsin.ports.views import LedgerView
@@ -49,7 +49,7 @@ class PendingStep:
         for some in _portions(planned.deferred):
             armed.update(timer.about for timer in await self._timers.waiting(some))
         rest = [each for each in planned.deferred if each not in armed]
-        released = await self._releases(routed) if rest else set()
+        released = await self.unrouted(routed) if rest else set()
         return {
             delivery: (lane, deferred.channel)
             for delivery, (lane, deferred) in planned.deferred.items()
@@ -57,7 +57,8 @@ class PendingStep:
             or timer_key(delivery, deferred.until_ms, deferred.released) in released
         }
 
-    async def _releases(self, routed: Mapping[tuple[str, int], int]) -> set[bytes]:
+    async def unrouted(self, routed: Mapping[tuple[str, int], int]) -> set[bytes]:
+        """Return the keys of what timers have put on the log and the router has not come to."""
         found: set[bytes] = set()
         for lane in LANES:
             topic = f"events.{lane}"
@@ -65,7 +66,11 @@ class PendingStep:
                 position = routed.get((topic, partition), 0)
                 while position < self._log.end(topic, partition):
                     batch = await self._log.read(topic, partition, position, records_max=_AT_ONCE)
-                    found.update(each.key for each in batch.records if isinstance(each, Release))
+                    found.update(
+                        each.key
+                        for each in batch.records
+                        if isinstance(each, Release | Continue | Individuals)
+                    )
                     if not batch.records:
                         break
                     position = batch.end
