@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable
 from typing import Any
 
+from tests.simulation import waits
 from tests.simulation.agreement import counts_are_items, devices_agree
 from tests.simulation.asked import attempts, decisions_of, first_calls, meant, standing
 from tests.simulation.final import Final
@@ -13,11 +14,6 @@ from tests.simulation.history import History, Operation
 from tests.simulation.paused import nothing_while_paused
 from tests.simulation.shop import CATEGORY, LANE
 from tests.simulation.tracing import planned, tokens
-from tests.simulation.waits import (
-    goes_on_or_not,
-    intervals_end_once,
-    what_was_met_is_over,
-)
 from tocsin.domain.channels import INBOX
 from tocsin.domain.delivery import State, allowed
 from tocsin.domain.preferences_read import read_preferences
@@ -389,10 +385,10 @@ INVARIANTS: dict[str, Invariant] = {
     "I7 refusals hold": refusals_hold,
     "I7 cancelled is not shown": cancelled_is_not_shown,
     "I8 quiet is kept": quiet_is_kept,
-    "I9 goes on or not": goes_on_or_not,
-    "I9 what was met is over": what_was_met_is_over,
+    "I9 goes on or not": waits.goes_on_or_not,
+    "I9 what was met is over": waits.what_was_met_is_over,
     "I10 timers fire once": timers_fire_once,
-    "I10 intervals end once": intervals_end_once,
+    "I10 intervals end once": waits.intervals_end_once,
     "I12 moves are allowed": moves_are_allowed,
     "I12 trail is whole": trail_is_whole,
     "I13 devices agree": devices_agree,
