@@ -196,16 +196,22 @@ class SqliteLog:
         )
 
     async def pick(self, places: Sequence[LogPlace]) -> Mapping[LogPlace, Record | Poison]:
-        """Return single records: one job for all, each cut out without decoding its chunk."""
-        wanted = [
-            (each, number)
-            for each in places
-            if (number := self._topics.find(each[0])) is not None and each[2] < self.end(*each[:2])
-        ]
-
-        if not wanted:
-            return {}
-        return await self._readers.run(lambda connection: log_rows.pick(connection, wanted))
+        """Return single records: the newest from memory, all others in one job."""
+        found: dict[LogPlace, Record | Poison] = {}
+        wanted = []
+        for each in places:
+            topic, partition, position = each
+            tail = self._tails.get((topic, partition))
+            record = None if tail is None else tail.at(position)
+            if record is not None:
+                found[each] = record
+                continue
+            number = self._topics.find(topic)
+            if number is not None and position < self.end(topic, partition):
+                wanted.append((each, number))
+        if wanted:
+            found |= await self._readers.run(lambda connection: log_rows.pick(connection, wanted))
+        return found
 
     def chunk_of(
         self, connection: apsw.Connection, topic: str, partition: int, position: int

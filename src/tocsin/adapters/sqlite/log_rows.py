@@ -101,10 +101,15 @@ def spans(
 def pick(
     connection: apsw.Connection, wanted: Sequence[tuple[Place, int]]
 ) -> dict[Place, Record | Poison]:
-    """Return single records by (place, topic's number), without decoding their chunks."""
-    found = {}
-    for each, number in wanted:
-        at = chunk_at(connection, number, each[1], each[2])
-        if at is not None and at[0] <= each[2]:
-            found[each] = decode(record_of(at[1], each[2] - at[0]))
+    """Return single records by (place, topic's number): each chunk is read once, none decoded."""
+    found: dict[Place, Record | Poison] = {}
+    held: tuple[int, int, int, int, bytes] | None = None
+    for each, number in sorted(wanted):
+        _, partition, position = each
+        if held is None or held[:2] != (number, partition) or not held[2] <= position < held[3]:
+            at = chunk_at(connection, number, partition, position)
+            if at is None or at[0] > position:
+                continue
+            held = (number, partition, at[0], at[0] + count(at[1]), at[1])
+        found[each] = decode(record_of(held[4], position - held[2]))
     return found

@@ -65,6 +65,13 @@ class Tail:
             found.extend(following.records)
         return position, found[:records_max]
 
+    def at(self, position: int) -> Record | Poison | None:
+        """Return the record at *position*, or None when it lies before the tail or in a hole."""
+        if not self._batches or not self._batches[0].position <= position < self.durable:
+            return None
+        batch = self._batches[bisect_right(self._batches, position, key=_begin) - 1]
+        return batch.records[position - batch.position] if position < batch.end else None
+
 
 def _begin(batch: Batch) -> int:
     return batch.position
