@@ -4,7 +4,7 @@ What carries messages: a *Channel* knows what a message of its kind is, a *Provi
 Each channel is a folder under ``tocsin.channels`` that exports ``CHANNEL``; each provider a folder
 in its channel's that exports ``SPEC``, and brings its settings type and its simulator along
 (`tocsin.ports.simulator`). A distribution adds one by the entry point ``tocsin.providers``. Every
-provider passes ``tests/contract/test_provider.py``, every channel ``test_channel.py``.
+provider passes ``tests/contract/test_provider.py``, every simulator ``test_simulator.py`` there.
 """
 
 from __future__ import annotations
