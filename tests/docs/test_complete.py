@@ -95,6 +95,12 @@ def test_every_page_of_the_documentation_is_in_its_index() -> None:
     assert absent == []
 
 
+def test_the_index_calls_each_page_by_its_title() -> None:
+    called = re.findall(r"(?m)^- \[(.+)\]\((.+\.md)\)(?:$|:)", text("docs/README.md"))
+    titles = [text(f"docs/{page}").split("\n", 1)[0] for _, page in called]
+    assert [f"# {name}" for name, _ in called] == titles
+
+
 def test_the_reference_names_everything() -> None:
     assert all(f"| `{each}` |" in reasons_page() for each in (*Reason, *Outcome))
     assert all(f"| `{name}` |" in templates_page() for name in FILTERS)
