@@ -1,0 +1,162 @@
+"""Thousands of deliveries to a service that fails in every way, on virtual time: nothing is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from tests.delivering.site import Site, Vendor, process
+from tocsin.app.callers import LOCAL
+from tocsin.domain.cloudevents import EventLimits, read_events
+from tocsin.domain.ids import show_delivery
+from tocsin.domain.records import Attempt, Settled
+from tocsin.domain.topics import OUTCOMES
+from tocsin.ports.simulator import Dial
+
+PEOPLE = 400
+SENT_AT_ONCE = 50
+ATTEMPTS_MAX = 8
+QUIET_TURNS = 20
+STEP_MS = 5_000
+WRONG = (Dial.REFUSE, Dial.THROTTLE, Dial.FAIL, Dial.TAKE_AND_DROP, Dial.DROP)
+SETTLED = ("sent", "failed", "suppressed", "expired", "cancelled")
+
+Histories = dict[str, list[Attempt | Settled]]
+
+
+@pytest.mark.timeout(160)
+@pytest.mark.parametrize(("layout", "deliveries"), [("joint", 10_000), ("split", 2_000)])
+async def test_nothing_is_lost_and_only_what_is_unknown_is_repeated(
+    tmp_path: Path, vendor: Vendor, layout: str, deliveries: int
+) -> None:
+    dice = random.Random(7)
+    vendor.simulator.dial(
+        [dice.choice(WRONG) if dice.random() < 0.3 else Dial.ACCEPT for _ in range(deliveries)]
+    )
+    async with process(tmp_path, layout, vendor) as site:
+        await site.publish()
+        for n in range(PEOPLE):
+            await site.person(f"p{n}", f"pager-{n}")
+        site.start()
+        for first in range(0, deliveries, SENT_AT_ONCE):
+            await _send(site, range(first, min(deliveries, first + SENT_AT_ONCE)))
+            await site.pass_time(1)
+        await _until_settled(site, deliveries)
+        histories = await _histories(site)
+        assert len(histories) == deliveries
+        _check_attempts(histories)
+        _check_takes(vendor, histories)
+        _debug(vendor, histories, site)
+        _check_order(vendor)
+
+
+async def _send(site: Site, numbers: Iterable[int]) -> None:
+    events = [
+        {"type": "alarm", "id": f"e{n}", "recipients": [f"p{n % PEOPLE}"], "data": {"n": n}}
+        for n in numbers
+    ]
+    body = msgspec.json.encode(events)
+    incoming = read_events("application/json", {}, body, EventLimits())
+    await site.services.accept.take(LOCAL, incoming.items)
+
+
+async def _until_settled(site: Site, deliveries: int) -> None:
+    """Go from one due time to the next, when nothing is under way any more."""
+    counted, clock = site.services.message_meter.settled, site.clock
+    quiet = 0
+    async with asyncio.timeout(140):
+        while sum(counted["chat", "transactional", state] for state in SETTLED) < deliveries:
+            quiet = 0 if any(lane.busy for lane in site.services.delivery.lanes) else quiet + 1
+            now_ms = clock.now_ms()
+            if quiet > QUIET_TURNS and not await site.services.stores.timers.due(now_ms, 1):
+                clock.advance(min(clock.next_due_ms() or now_ms, now_ms + STEP_MS))
+                quiet = 0
+            await asyncio.sleep(0)
+
+
+async def _histories(site: Site) -> Histories:
+    log = site.services.storage.log
+    found: Histories = defaultdict(list)
+    for partition in range(log.partitions):
+        position = 0
+        while position < log.end(OUTCOMES, partition):
+            batch = await log.read(OUTCOMES, partition, position, records_max=5_000)
+            for record in batch.records:
+                assert isinstance(record, Attempt | Settled)
+                found[show_delivery(record.delivery)].append(record)
+            position = batch.end
+    return found
+
+
+def _check_attempts(histories: Histories) -> None:
+    """Each call was written before, answered once, and none follows the one that settled it."""
+    for records in histories.values():
+        calls = [each.number for each in records if isinstance(each, Attempt)]
+        assert calls == list(range(1, len(calls) + 1))
+        assert len(calls) <= ATTEMPTS_MAX
+        told = [each for each in records if isinstance(each, Settled)]
+        assert [each.attempt for each in told if each.attempt] == calls
+        assert [each.state in SETTLED for each in told] == [False] * (len(told) - 1) + [True]
+
+
+def _check_takes(vendor: Vendor, histories: Histories) -> None:
+    """What was sent was taken; it was taken twice only where an answer was lost."""
+    takes = Counter(each.reference for each in vendor.simulator.taken)
+    for reference, records in histories.items():
+        told = [each for each in records if isinstance(each, Settled)]
+        unknown = sum(not each.known for each in told)
+        if told[-1].state == "sent":
+            assert 1 <= takes[reference] <= 1 + unknown
+        else:
+            assert takes[reference] <= unknown
+
+
+def _check_order(vendor: Vendor) -> None:
+    """Each address first saw its messages in the order in which they were sent."""
+    seen: defaultdict[str, dict[int, None]] = defaultdict(dict)
+    for each in vendor.simulator.taken:
+        seen[each.address].setdefault(int(each.text.removeprefix("Alarm ")))
+    for numbers in seen.values():
+        assert list(numbers) == sorted(numbers)
+
+
+def _debug(vendor: Vendor, histories: Histories, site: Site) -> None:
+    print("virtual s", (site.clock.now_ms() - 1_900_000_000_000) / 1000)
+    print(
+        "overtook",
+        sum(
+            r.detail.startswith("overtook")
+            for h in histories.values()
+            for r in h
+            if isinstance(r, Settled)
+        ),
+    )
+    seen: defaultdict[str, dict[int, str]] = defaultdict(dict)
+    for each in vendor.simulator.taken:
+        seen[each.address].setdefault(int(each.text.removeprefix("Alarm ")), each.reference)
+    bad = 0
+    for a, numbers in seen.items():
+        if list(numbers) != sorted(numbers):
+            bad += 1
+            if bad > 2:
+                continue
+            print(a, list(numbers))
+            for n in list(numbers)[:5]:
+                print(n)
+                for r in histories[numbers[n]]:
+                    print(
+                        "   ",
+                        type(r).__name__,
+                        r.at_ms - 1_900_000_000_000,
+                        getattr(r, "state", ""),
+                        getattr(r, "reason", ""),
+                        getattr(r, "detail", ""),
+                        (getattr(r, "until_ms", 0) or 1_900_000_000_000) - 1_900_000_000_000,
+                    )
+    print("bad lines", bad)
