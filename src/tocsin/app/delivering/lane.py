@@ -124,11 +124,6 @@ class LaneDelivery:
             tasks.create_task(self._conclude(journal))
             tasks.create_task(self._let_go())
 
-    @property
-    def busy(self) -> bool:
-        """Whether something is being prepared, called or written that does not wait for time."""
-        return self._in_hand.under_way > len(self._holding)
-
     async def drain(self) -> None:
         """
         Begin nothing more; return when all that has begun has an outcome that is durable.
@@ -136,7 +131,7 @@ class LaneDelivery:
         What is in hand and was not begun is read again by whoever comes next.
         """
         self._draining = True
-        while self.busy:
+        while self._in_hand.under_way > len(self._holding):
             self._room.clear()
             await self._room.wait()
 
