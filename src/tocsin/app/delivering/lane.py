@@ -94,7 +94,7 @@ class LaneDelivery:
             return True
         if self._parts.pauses.stopped(self._channel, self._lane) is not None:
             return False
-        waits_for_room = in_hand.under_way >= self._parts.in_flight_max
+        waits_for_room = self._parts.in_flight_max - in_hand.under_way < self._batch_min()
         return (in_hand.ready and not waits_for_room) or self._behind(self._owned)
 
     def next_ms(self) -> int | None:
@@ -104,7 +104,10 @@ class LaneDelivery:
     def _behind(self, owned: Sequence[Owned]) -> bool:
         end = self._parts.log.end
         unread = any(each.read < end(self._topic, each.partition) for each in owned)
-        return unread and self._read_ahead_room(owned) > 0
+        return unread and self._may_read(owned)
+
+    def _may_read(self, owned: Sequence[Owned]) -> bool:
+        return self._read_ahead_room(owned) >= max(1, self._parts.read_ahead_max // 4)
 
     def _read_ahead_room(self, owned: Sequence[Owned]) -> int:
         return self._parts.read_ahead_max - sum(len(each.window) for each in owned)
@@ -143,13 +146,12 @@ class LaneDelivery:
         parts, log = self._parts, self._parts.log
         while self._going():
             await parts.pauses.handoffs_open(self._channel, self._lane)
-            room = self._read_ahead_room(owned)
-            if room <= 0:
+            if not self._may_read(owned):
                 self._room.clear()
                 await self._room.wait()
                 continue
             moved = False
-            share = -(-room // len(owned))
+            share = -(-self._read_ahead_room(owned) // len(owned))
             for each in over:
                 at = each.owned.read
                 partition = each.owned.partition
@@ -188,7 +190,7 @@ class LaneDelivery:
         in_hand = self._in_hand
         while self._going():
             room = self._parts.in_flight_max - in_hand.under_way
-            if room <= 0 or not in_hand.ready:
+            if room < self._batch_min() or not in_hand.ready:
                 in_hand.changed.clear()
                 await in_hand.changed.wait()
                 continue
@@ -200,6 +202,15 @@ class LaneDelivery:
             self._finish(stopped)
             self._calls.begin([work for work in works if work.message is not None], tasks)
             self._hold([work for work in works if not work.stopped and work.passed is None])
+
+    def _batch_min(self) -> int:
+        """
+        Return below how much room nothing more is begun.
+
+        Calls end a few at a time. To look everything up anew for each few costs several times what
+        it costs for hundreds, and with so many under way nobody waits for it.
+        """
+        return max(1, min(_BATCH, self._parts.in_flight_max // 4))
 
     async def _prepare(self, works: Sequence[Work], owned: Sequence[Owned]) -> Records:
         """Decide which calls are made, and return what must be durable before."""
