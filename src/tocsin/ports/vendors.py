@@ -28,7 +28,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
 class Vendors(Protocol):
     """
-    What people see and turn in a sandbox.
+    What people see and turn in a sandbox; every implementation passes
+    ``tests/contract/test_vendors.py``.
 
     *Durable*: what a vendor has taken is kept over the end of any process, faults are not. *Away*:
     where they run in a process of their own, everything may raise `tocsin.errors.Unavailable`.
@@ -41,8 +42,8 @@ class Vendors(Protocol):
         """
         Do as a person, or her provider, would; the vendor has reported it when this returns.
 
-        Raises `NotFound` for a message that is not there, and `Conflict` where the vendor reports
-        no such thing.
+        Raises `NotFound` for a message that is not there, `Conflict` where the vendor reports no
+        such thing or the server refuses it, and `Unavailable` while no server takes receipts.
         """
 
     async def faults(self, provider: str) -> Faults:
