@@ -46,7 +46,6 @@ class Mailbox:
         self._held_max = held_max
         self._lines: _Lines = _Memory() if path is None else _File(path)
         self._entries: deque[_Entry] = deque()
-        self._taken: dict[str, int] = {}
         self._first = 1
         self._size = 0
         self._load()
@@ -63,10 +62,6 @@ class Mailbox:
         line = msgspec.json.encode(message) + b"\n"
         self._lines.append(line)
         self._index(message, len(line))
-
-    def knows(self, reference: str) -> bool:
-        """Return whether a message with this reference was taken."""
-        return reference in self._taken
 
     def get(self, number: int) -> Received:
         """Return one by its number; raises `NotFound`."""
@@ -114,8 +109,6 @@ class Mailbox:
             self._lines.replace(b"".join(whole))
 
     def _index(self, message: Received, length: int) -> None:
-        if message.taken:
-            self._taken[message.reference] = self.next_number
         self._entries.append(
             _Entry(self._size, length, message.to, message.reference, message.received_ms)
         )
@@ -135,7 +128,6 @@ class Mailbox:
             for place, entry in enumerate(self._entries)
             if place >= count
         )
-        self._taken = {ref: n for ref, n in self._taken.items() if n >= self._first}
         self._size -= gone
 
 

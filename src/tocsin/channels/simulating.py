@@ -222,10 +222,6 @@ class Simulating:
         if self._faults.latency_ms:
             await asyncio.sleep(self._faults.latency_ms / 1000)
 
-    def _knows(self, reference: str) -> bool:
-        """Return whether a message with this reference was taken, also before a restart."""
-        return self._mailbox.knows(reference)
-
     async def _keep(
         self,
         *,

@@ -25,7 +25,6 @@ from tocsin.domain.records import Plan, Poison, Record, Settled
 from tocsin.errors import RequestRefused
 
 _INPUT: Final = re.compile(r"inp_[0-9a-f]{20}\Z")
-_DELIVERY_BYTES: Final = 20
 
 
 class Kind(StrEnum):
@@ -107,11 +106,6 @@ def read_letter(text: str) -> bytes:
     if _INPUT.match(text) is None or bytes.fromhex(text[4:])[0] >= len(LANES):
         raise RequestRefused("an id that starts with dlv_ or inp_ is needed", code="invalid_id")
     return bytes.fromhex(text[4:])
-
-
-def is_delivery(key: bytes) -> bool:
-    """Return whether *key* is a delivery's, not an input's place."""
-    return len(key) == _DELIVERY_BYTES
 
 
 def replay_key(key: bytes, generation: int) -> bytes:

@@ -11,7 +11,7 @@ from tocsin.errors import NotFound
 from tocsin.ports.simulator import Received
 
 
-def add(mailbox: Mailbox, to: str = "ana", *, at_ms: int = 0, taken: bool = True) -> Received:
+def add(mailbox: Mailbox, to: str = "ana", *, at_ms: int = 0) -> Received:
     number = mailbox.next_number
     message = Received(
         id=f"pager-{number}",
@@ -22,8 +22,8 @@ def add(mailbox: Mailbox, to: str = "ana", *, at_ms: int = 0, taken: bool = True
         received_ms=at_ms,
         content={"text": f"text {number}"},
         raw=b"\xff",
-        answer="taken" if taken else "blocked",
-        taken=taken,
+        answer="taken",
+        taken=True,
     )
     mailbox.add(message)
     return message
@@ -54,8 +54,6 @@ def test_the_oldest_are_forgotten_and_numbers_go_on(path: Path | None) -> None:
     assert kept == messages[-len(kept) :]
     assert mailbox.next_number == 21
     assert mailbox.get(20) == messages[-1]
-    assert not mailbox.knows("dlv_1")
-    assert mailbox.knows("dlv_20")
     with pytest.raises(NotFound):
         mailbox.get(1)
 
@@ -76,13 +74,6 @@ def test_what_was_added_is_there_when_the_file_is_opened_again(tmp_path: Path) -
     after = Mailbox(path, held_max=8)
     assert list(after.oldest_first()) == messages[-len(list(before.oldest_first())) :]
     assert after.next_number == 13
-    assert after.knows("dlv_12")
-
-
-def test_only_taken_messages_are_known(path: Path | None) -> None:
-    mailbox = Mailbox(path, held_max=8)
-    add(mailbox, taken=False)
-    assert not mailbox.knows("dlv_1")
 
 
 def test_a_line_that_was_cut_off_is_left_out(tmp_path: Path) -> None:
