@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
+
+import pytest
+
 from tests.delivering.site import Site, delivery_of
 from tocsin.domain.recipient import Recipient
 from tocsin.domain.records import Attempt, Settled
@@ -115,6 +119,27 @@ async def test_a_row_in_the_midst_of_a_call_is_too_late_to_cancel(site: Site) ->
     assert (row.holder, row.state) == ("worker", "sending")
     site.simulator.release()
     await site.until_settled(event, ana, "sent")
+
+
+@pytest.mark.parametrize("then", [[], [Dial.THROTTLE]], ids=["at once", "after another try"])
+async def test_what_may_have_arrived_is_never_called_cancelled(site: Site, then: list[Dial]) -> None:
+    ana = await site.person("ana", "ana-pager")
+    site.simulator.dial([Dial.TAKE_AND_DROP, *then])
+    event = await site.send("ana", 1, cancellation_key="k")
+    await site.until_settled(event, ana, "deferred")
+    for calls in range(1, len(then) + 1):
+        await site.pass_time(60_000)
+        await site.simulator.until_called(calls + 1)
+        await site.until(partial(_attempts_ended, site, event, ana, calls + 1))
+    (row,) = await site.services.stores.claims.by_cancellation_key("k")
+    assert (row.holder, row.state) == ("worker", "sending")
+    await site.pass_time(60_000)
+    await site.until_settled(event, ana, "sent")
+
+
+async def _attempts_ended(site: Site, event: bytes, one: Recipient, count: int) -> bool:
+    records = await site.history(event, one)
+    return sum(isinstance(each, Settled) and each.attempt > 0 for each in records) == count
 
 
 async def test_an_answer_that_is_lost_is_tried_again_under_the_same_reference(site: Site) -> None:

@@ -117,7 +117,7 @@ class Conclude:
                 ended = self._judge(work, outcome, called, now_ms)
                 if ended.until_ms is not None:
                     timers.append(self._timer(work, ended, work.number))
-                if ended.state in OPEN:
+                if ended.state in OPEN and _never_taken(work, outcome):
                     waiting.append(work)
                 if isinstance(outcome, Refused) and outcome.reason is ProviderReason.DEAD_ADDRESS:
                     told.dead.add((work.handoff.recipient, work.handoff.address))
@@ -252,6 +252,12 @@ def _outcomes(called: Called) -> Sequence[tuple[Work, ProviderOutcome | None]]:
     if not called.made:
         return [(work, None) for work in called.works]
     return list(zip(called.works, called.outcomes, strict=True))
+
+
+def _never_taken(work: Work, outcome: ProviderOutcome | None) -> bool:
+    """Return whether nobody can have the message yet, so that a cancel may still have its row."""
+    unknown = isinstance(outcome, TryLater) and not outcome.known
+    return not unknown and work.history.bound is None
 
 
 def _workflow(work: Work, ended: Ended) -> str:

@@ -45,7 +45,11 @@ class Taking:
                 work.ended = Ended(State.CANCELLED, Reason.CANCELLED, "cancel")
 
     async def give_back(self, works: Sequence[Work], now_ms: int) -> None:
-        """Let a cancel have the rows of *works*, which wait for their next attempt."""
+        """
+        Let a cancel have the rows of *works*, which wait for their next attempt.
+
+        Nobody may have the message by then: what is unknown stays in ``sending``.
+        """
         rows = [work.claim for work in works if work.claim is not None]
         await self._swap(rows, State.PENDING, now_ms)
 
