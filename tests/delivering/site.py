@@ -87,7 +87,13 @@ class Site:
         addresses = tuple(
             book.make(name, n, channel, each, provider=provider) for n, each in enumerate(pagers, 1)
         )
-        one = Recipient(0, name, addresses=addresses, addresses_made=len(addresses))
+        one = Recipient(
+            0,
+            name,
+            addresses=addresses,
+            addresses_made=len(addresses),
+            changed_ms=self.clock.now_ms(),
+        )
         (stored,) = await store.put([one])
         return stored
 
@@ -96,7 +102,11 @@ class Site:
         number = one.addresses_made + 1
         address = self.services.book.make(one.id, number, "chat", pager)
         changed = msgspec.structs.replace(
-            one, addresses=(address,), addresses_made=number, version=one.version + 1
+            one,
+            addresses=(address,),
+            addresses_made=number,
+            version=one.version + 1,
+            changed_ms=self.clock.now_ms(),
         )
         (stored,) = await self.services.stores.recipients.put([changed])
         return stored

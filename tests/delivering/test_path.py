@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 
 import pytest
 
 from tests.delivering.site import Site, delivery_of
+from tocsin.domain.ids import EventKey, notification_key
 from tocsin.domain.recipient import Recipient
 from tocsin.domain.records import Attempt, Settled
+from tocsin.errors import NotFound
 from tocsin.ports.provider import ReceiptState
 from tocsin.ports.simulator import Dial
 from tocsin.ports.state import Claim, Suppression
@@ -122,7 +125,9 @@ async def test_a_row_in_the_midst_of_a_call_is_too_late_to_cancel(site: Site) ->
 
 
 @pytest.mark.parametrize("then", [[], [Dial.THROTTLE]], ids=["at once", "after another try"])
-async def test_what_may_have_arrived_is_never_called_cancelled(site: Site, then: list[Dial]) -> None:
+async def test_what_may_have_arrived_is_never_called_cancelled(
+    site: Site, then: list[Dial]
+) -> None:
     ana = await site.person("ana", "ana-pager")
     site.simulator.dial([Dial.TAKE_AND_DROP, *then])
     event = await site.send("ana", 1, cancellation_key="k")
@@ -238,3 +243,26 @@ async def _counts(site: Site, wanted: dict[tuple[str, str, str], int]) -> None:
         return found == wanted
 
     await site.until(done)
+
+
+async def test_the_ledger_follows_a_fanout_to_the_address_that_it_took(site: Site) -> None:
+    ana = await site.person("ana", "old-pager")
+    ana = await site.readdress(ana, "ana-pager")
+    event = await site.send("ana", 1, recipients=[{"everyone": True}])
+    notification = notification_key(EventKey(event), 0, ana.number)
+    ledger = site.services.history.ledger
+
+    async def sent() -> bool:
+        with suppress(NotFound):
+            shown = (await ledger.notification(notification)).shown
+            return [each.standing.state for each in shown.deliveries] == ["sent"]
+        return False
+
+    await site.until(sent)
+    await site.pass_time(1)
+    await site.readdress(ana, "new-pager")
+    view = await ledger.notification(notification)
+    (delivery,) = view.shown.deliveries
+    assert delivery.planned.delivery == delivery_of(event, ana, address=2)
+    assert delivery.planned.decision.address == 2
+    assert [type(each) for each in view.trail[delivery.planned.delivery]] == [Attempt, Settled]

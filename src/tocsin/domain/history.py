@@ -13,6 +13,7 @@ from tocsin.domain.decision import Decision
 from tocsin.domain.delivery import State
 from tocsin.domain.ids import EventKey, delivery_key, notification_key
 from tocsin.domain.reasons import Outcome, Reason, Verdict
+from tocsin.domain.recipient import Recipient
 from tocsin.domain.records import Attempt, Broadcast, Plan, PlannedRun, Settled
 
 STATE_OF: Final = {
@@ -123,10 +124,32 @@ _VERDICTS: Final[dict[str, Verdict]] = {
 """A chunk never defers: what is not in here is suppressed."""
 
 
+def handed_over(chunk: Broadcast, number: int) -> bool:
+    """Return whether a chunk handed a message for that recipient over to a channel's workers."""
+    return chunk.channel != INBOX and reason_in(chunk, number) == Reason.SEND
+
+
+def _address_in(chunk: Broadcast, profile: Recipient | None) -> int:
+    """Return where a chunk's hand-off went: it makes one only to who has one address there."""
+    if profile is None:
+        return 0
+    of = [each.number for each in profile.addresses if each.channel == chunk.channel]
+    return of[0] if len(of) == 1 else 0
+
+
 def chunk_notes(
-    chunks: Iterable[Broadcast], number: int, id: str, profile_version: int
+    chunks: Iterable[Broadcast],
+    number: int,
+    id: str,
+    profile_version: int,
+    profiles: Mapping[int, Recipient],
 ) -> dict[bytes, Note]:
-    """Return the notifications that fan-outs' chunks hold for one recipient, by key."""
+    """
+    Return the notifications that fan-outs' chunks hold for one recipient, by key.
+
+    A chunk does not hold addresses: *profiles* are those of the recipient when chunks were decided
+    that `handed_over` something, by that time.
+    """
     found: dict[bytes, Note] = {}
     for chunk in chunks:
         reason = reason_in(chunk, number)
@@ -134,8 +157,10 @@ def chunk_notes(
             continue
         key = notification_key(EventKey(chunk.event), chunk.index, number)
         verdict = _VERDICTS.get(reason, Verdict.SUPPRESS)
-        decision = Decision(chunk.step, chunk.channel, 0, verdict, Reason(reason))
-        delivery = delivery_key(key, chunk.step, 0)
+        handed = chunk.channel != INBOX and verdict is Verdict.SEND
+        address = _address_in(chunk, profiles.get(chunk.visible_ms)) if handed else 0
+        decision = Decision(chunk.step, chunk.channel, address, verdict, Reason(reason))
+        delivery = delivery_key(key, chunk.step, address)
         planned = Planned(delivery, decision, chunk.visible_ms, profile_version, stored=True)
         before = found.get(key)
         found[key] = Note(

@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 from pyroaring import BitMap
 
+from tocsin.app.history.chunks import ChunksStep
 from tocsin.app.history.deliveries import DeliveriesStep
 from tocsin.app.history.finding import Finder, LaneEvent
 from tocsin.app.history.meaning import MeaningStep
@@ -16,7 +17,7 @@ from tocsin.app.pausing.gate import PauseGate
 from tocsin.app.routing.inputs import Input
 from tocsin.app.routing.workflows import RunWorkflows
 from tocsin.domain.explain import Run, sentence, summary_outcome
-from tocsin.domain.history import chunk_notes, notes, outcome, reason_in
+from tocsin.domain.history import notes, outcome, reason_in
 from tocsin.domain.ids import show_event
 from tocsin.domain.instants import show_instant
 from tocsin.domain.reasons import Outcome
@@ -63,6 +64,7 @@ class Explainer:
         self._pauses = pauses
         self._finder = finder
         self._recipients = recipients
+        self._chunks = ChunksStep(recipients)
         self._workflows = workflows
         self._fanouts = fanouts
         self._blobs = blobs
@@ -209,7 +211,7 @@ class Explainer:
         if any(reason_in(each, profile.number) for each in mine):
             then = await self._recipients.version_at(profile.number, mine[0].visible_ms)
             version = then.version if then is not None else 0
-            (note,) = chunk_notes(mine, profile.number, profile.id, version).values()
+            (note,) = (await self._chunks.notes(mine, profile, version)).values()
             return msgspec.structs.replace(
                 base,
                 notification=note.key,

@@ -7,13 +7,13 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from tocsin.app.history.chunks import ChunksStep
 from tocsin.app.history.finding import PREFIX_BYTES, Finder, LaneEvent
 from tocsin.domain.delivery import OPEN
 from tocsin.domain.history import (
     Note,
     Planned,
     Standing,
-    chunk_notes,
     notes,
     outcome,
     refined,
@@ -100,6 +100,7 @@ class Ledger:
         self._inbox = inbox
         self._fanouts = fanouts
         self._recipients = recipients
+        self._chunks = ChunksStep(recipients)
 
     async def event(self, key: bytes) -> EventView:
         """Return an event by its id; raises `NotFound`."""
@@ -176,7 +177,7 @@ class Ledger:
         if not chunks:
             return {}
         profile = (await self._recipients.by_number([number])).get(number)
-        return chunk_notes(chunks, number, profile.id, 0) if profile is not None else {}
+        return await self._chunks.notes(chunks, profile, 0) if profile is not None else {}
 
     async def of_event(self, key: bytes, *, after: int, limit: int) -> NotePage:
         """Return an event's notifications that plans name; fan-outs have theirs in chunks."""
