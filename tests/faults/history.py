@@ -18,9 +18,11 @@ class Sent:
     type: str
     people: tuple[str, ...]
     key: str | None = None
-    """Its cancellation key, when it was cancelled before it was sent."""
+    """Its cancellation key."""
     known: str = "info"
     """``ok`` | ``fail`` | ``info``: accepted, refused, nobody knows."""
+    everyone: bool = False
+    """Whether it was sent to everyone, who are ``people``."""
 
 
 @dataclass
@@ -32,7 +34,9 @@ class History:
     states: dict[tuple[str, str], str] = field(default_factory=dict)
     """(person, item id) -> the state that was acknowledged."""
     cancelled: set[str] = field(default_factory=set)
-    """Keys whose cancel was acknowledged before the event was sent."""
+    """Keys whose cancel was acknowledged and came in time."""
+    cancels: set[str] = field(default_factory=set)
+    """Keys of which a cancel was asked for, in time or not."""
     preference: int = 0
     """The last preference that was acknowledged."""
     preferences_tried: int = 0

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
-import random
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 import msgspec
@@ -13,6 +11,7 @@ from websockets.exceptions import WebSocketException
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
+from tests.faults.clients import Clients, Work
 from tests.faults.history import History, Sent
 from tests.faults.server import Caller, NoAnswer, Server
 from tocsin.adapters.system import SystemClock
@@ -57,23 +56,16 @@ def _publish(call: Caller, document: dict[str, object], *steps: dict[str, str]) 
     assert call("POST", f"{path}/publish").status < 300
 
 
-class Load:
-    """All clients over all lives of one folder."""
+class Load(Clients):
+    """Clients of inboxes, and one device that follows."""
 
     def __init__(self, server: Server, history: History, seed: int) -> None:
-        self._server = server
-        self._history = history
-        self._dice = random.Random(seed)
-        self._numbers = itertools.count()
-        self._stop = threading.Event()
-        self._threads: list[threading.Thread] = []
-        self._failed: list[BaseException] = []
+        super().__init__(server, history, seed)
         self.follower = Follower(server)
 
-    def begin(self) -> None:
-        """Let every client work against the server that runs now."""
-        self._stop.clear()
-        work: list[Callable[[Caller], None]] = [
+    def work(self) -> Sequence[Work]:
+        """Return what each client does, over and over."""
+        return [
             self._batches,
             self._singles,
             self._everyone,
@@ -81,47 +73,15 @@ class Load:
             self._chooses,
             self._cancels,
             self._holds,
+            self._follows,
         ]
-        self._threads = [threading.Thread(target=self._client, args=(each,)) for each in work]
-        self._threads.append(threading.Thread(target=self.follower.follow, args=(self._stop,)))
-        for thread in self._threads:
-            thread.start()
-
-    def end(self) -> None:
-        """Return when every client has noticed that the server is gone, or was told to stop."""
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
-        if self._failed:
-            raise self._failed[0]
-
-    def resend(self) -> None:
-        """Send again what nobody knows about, as a client does that got no answer."""
-        with self._server.caller() as call:
-            for each in self._history.unknown():
-                self._send(call, [each])
-
-    def _client(self, work: Callable[[Caller], None]) -> None:
-        with suppress(NoAnswer), self._server.caller() as call:
-            try:
-                while not self._stop.is_set():
-                    work(call)
-            except NoAnswer:
-                raise
-            except BaseException as error:  # noqa: BLE001  # told to the test's own thread
-                self._failed.append(error)
 
     def _new(self, lane: str, people: tuple[str, ...], key: str | None = None) -> Sent:
         return Sent(f"e{next(self._numbers)}", f"order.{lane}", people, key)
 
-    def _send(self, call: Caller, events: list[Sent], **headers: str) -> None:
-        self._history.sending(events)
-        answer = call("POST", "/v1/events", [_document(each) for each in events], **headers)
-        if answer.status in (202, 207):
-            for each, taken in zip(events, answer.body["events"], strict=True):
-                self._history.told(each, "ok" if "id" in taken else "fail")
-        elif answer.status not in (500, 503, 507):
-            raise AssertionError(f"an event was refused: {answer}")
+    def _follows(self, _: Caller) -> None:
+        self.follower.follow(self._stop)
+        self._stop.wait()
 
     def _batches(self, call: Caller) -> None:
         dice = self._dice
@@ -138,7 +98,7 @@ class Load:
         self._send(call, [event], Idempotency_Key=f"key-{event.id}")
 
     def _everyone(self, call: Caller) -> None:
-        event = Sent(f"all{next(self._numbers)}", "order.bulk", PEOPLE)
+        event = Sent(f"all{next(self._numbers)}", "order.bulk", PEOPLE, everyone=True)
         self._send(call, [event])
         self._stop.wait(0.05)
 
@@ -247,19 +207,3 @@ def choice(number: int) -> dict[str, object]:
     """Return preferences that say which they are."""
     until = f"{number // 60 % 24:02}:{number % 60:02}"
     return {"quiet_hours": [{"days": ["mon"], "from": "22:00", "until": until}]}
-
-
-def _document(event: Sent) -> dict[str, object]:
-    to: list[object] = list(event.people)
-    if event.people == PEOPLE:
-        to = [{"everyone": True}]
-    document: dict[str, object] = {
-        "type": event.type,
-        "id": event.id,
-        "source": "shop",
-        "recipients": to,
-        "data": {"n": event.id},
-    }
-    if event.key is not None:
-        document["cancellation_key"] = event.key
-    return document

@@ -23,6 +23,8 @@ import uvloop
 
 from tocsin.adapters.sqlite.runs import RunPolicy
 from tocsin.config import load
+from tocsin.domain.records import Attempt, Settled
+from tocsin.ports.log import Step
 from tocsin.roles.everything import serve
 from tocsin.roles.logs import set_up
 from tocsin.wiring.storage import Storage
@@ -34,8 +36,12 @@ WATCHED = {
     "ledger": ("write",),
     "dedup": ("claim", "maintain"),
     "idempotency": ("begin", "finish"),
-    "claims": ("claim", "swap", "put_tombstone"),
+    "claims": ("claim", "swap", "swap_many", "put_tombstone"),
     "timers": ("claim_arm", "fired"),
+    "waits": ("claim_put", "claim_drop", "note", "mark_armed"),
+    "orphans": ("take",),
+    "dead_letters": ("write",),
+    "status_webhooks": ("tell",),
     "fanouts": ("claim_create", "claim_advance"),
     "recipients": ("put", "durable"),
     "blobs": ("put",),
@@ -93,9 +99,12 @@ class Between:
         if inspect.iscoroutinefunction(found):
 
             async def call(*arguments: Any, **more: Any) -> Any:
-                self._pass_point(f"{point}:before")
+                names = [point, *(f"{point}({what})" for what in _holds(*arguments))]
+                for name in names:
+                    self._pass_point(f"{name}:before")
                 answer = await found(*arguments, **more)
-                self._pass_point(f"{point}:after")
+                for name in names:
+                    self._pass_point(f"{name}:after")
                 return answer
 
             return call
@@ -107,6 +116,14 @@ class Between:
             return answer
 
         return call_now
+
+
+def _holds(first: object = None, *_: object) -> Sequence[str]:
+    """Return what a step writes about calls: that they are about to be made, or how they ended."""
+    records = [r for o in first.outputs for r in o.records] if isinstance(first, Step) else []
+    attempts = any(isinstance(each, Attempt) for each in records)
+    outcomes = any(isinstance(each, Settled) and each.attempt for each in records)
+    return [name for name, there in (("attempts", attempts), ("outcomes", outcomes)) if there]
 
 
 async def _by_id(found: Callable[[Sequence[str]], Awaitable[Any]], ids: Sequence[str]) -> Any:
@@ -141,6 +158,10 @@ def around(
             idempotency=between(stores.idempotency, "idempotency"),
             claims=between(stores.claims, "claims"),
             timers=between(stores.timers, "timers"),
+            waits=between(stores.waits, "waits"),
+            orphans=between(stores.orphans, "orphans"),
+            dead_letters=between(stores.dead_letters, "dead_letters"),
+            status_webhooks=between(stores.status_webhooks, "status_webhooks"),
             fanouts=between(stores.fanouts, "fanouts"),
             recipients=between(stores.recipients, "recipients"),
             blobs=between(stores.blobs, "blobs"),

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
-from tests.faults.server import TOP, Caller, Server
+from tests.faults.outside import Outside
+from tests.faults.server import Caller, Server
 from tests.sandbox.site import BEGIN_MS, HOUR_MS
 from tocsin.domain.instants import parse_instant
-from tocsin.wiring.vendors import Places
 
 HELLO = {
     "key": "hello",
@@ -24,51 +20,13 @@ HELLO = {
 }
 
 
-class Outside:
-    """The process that plays the vendors."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.process: subprocess.Popen[str] | None = None
-
-    def start(self) -> None:
-        command = [sys.executable, "-m", "tocsin", "sandbox", "--data", str(self.folder)]
-        environment = {"PYTHONPATH": f"{TOP / 'src'}:{TOP}"}
-        self.process = subprocess.Popen(
-            command, env=environment, stdout=subprocess.PIPE, text=True, stderr=subprocess.DEVNULL
-        )
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            if line.startswith("Start a server"):
-                return
-        raise AssertionError(f"it did not start: {self.process.wait()}")
-
-    def end(self, number: int = signal.SIGKILL) -> int:
-        assert self.process is not None
-        self.process.send_signal(number)
-        assert self.process.stdout is not None
-        self.process.stdout.close()
-        return self.process.wait(30)
-
-    def places(self) -> Places:
-        return msgspec.json.decode((self.folder / "sandbox.json").read_bytes(), type=Places)
-
-
 @contextmanager
 def both(tmp_path: Path) -> Iterator[tuple[Outside, Server]]:
-    outside = Outside(tmp_path / "outside")
-    outside.start()
-    settings = {
-        "TOCSIN_SANDBOX__FOLDER": str(outside.folder),
-        "TOCSIN_SANDBOX__CLOCK": "2016-09-01",
-    }
-    try:
-        with Server(tmp_path / "data", **settings) as server:
-            server.start()
-            yield outside, server
-    finally:
-        if outside.process is not None and outside.process.poll() is None:
-            outside.end()
+    folder = tmp_path / "outside"
+    settings = {"TOCSIN_SANDBOX__FOLDER": str(folder), "TOCSIN_SANDBOX__CLOCK": "2016-09-01"}
+    with Outside(folder) as outside, Server(tmp_path / "data", **settings) as server:
+        server.start()
+        yield outside, server
 
 
 def ask(call: Caller, method: str, path: str, body: object = None, status: int = 200) -> Any:
@@ -136,8 +94,7 @@ def test_killing_the_server_repeats_nothing_and_does_not_turn_time_back(tmp_path
             trigger(call, 2)
             advance(call, "1s")
             assert subjects(call) == ["Hello 2", "Hello 1"]
-        assert outside.process is not None
-        assert outside.process.poll() is None
+        assert outside.alive
 
 
 def test_faults_are_turned_through_the_server(tmp_path: Path) -> None:
