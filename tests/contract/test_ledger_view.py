@@ -141,7 +141,13 @@ async def test_attempts_are_told_in_the_order_of_the_log(stores: ViewStores) -> 
     await stores.put(Output("outcomes", 0, [second, outcome]))
     await stores.reopen()
 
-    assert await stores.ledger.attempts(delivery) == [first, second, outcome]
+    another = Attempt(other, 1, 1, "p", "c", BEGIN_MS)
+    unknown = delivery_key(notification_key(event_key(BEGIN_MS, bytes(10)), 0, 3), 0, 0)
+    assert await stores.ledger.attempts([delivery, unknown, other, delivery]) == {
+        delivery: [first, second, outcome],
+        other: [another],
+    }
+    assert await stores.ledger.attempts([]) == {}
 
 
 async def test_the_plans_of_a_recipient_newest_first_before_and_after_merging(

@@ -137,7 +137,8 @@ class Site:
 
     async def history(self, event: bytes, recipient: Recipient) -> list[Attempt | Settled]:
         """Return what the ledger holds about the delivery to the first pager."""
-        return list(await self.services.storage.ledger.attempts(delivery_of(event, recipient)))
+        key = delivery_of(event, recipient)
+        return list((await self.services.storage.ledger.attempts([key])).get(key, ()))
 
     async def until_settled(
         self, event: bytes, recipient: Recipient, *states: str

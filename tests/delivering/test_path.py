@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from contextlib import suppress
 from functools import partial
+from typing import Any
 
 import pytest
 
+from tests.delivering.operating import client, driving
 from tests.delivering.site import Site, delivery_of
+from tocsin.api.shared import shown_time
 from tocsin.domain.ids import EventKey, notification_key
 from tocsin.domain.recipient import Recipient
 from tocsin.domain.records import Attempt, Settled
@@ -66,6 +69,29 @@ async def test_a_refusal_ends_it_and_a_dead_address_leaves_the_registry(site: Si
     assert now.addresses[0].dead_ms is not None
     third = await site.send("ana", 3)
     await _settles(site, delivery_of(third, ana), "suppressed", "address_dead")
+
+
+async def test_what_waits_for_its_next_try_is_told_as_deferred_and_until_when(site: Site) -> None:
+    ana = await site.person("ana", "ana-pager")
+    site.simulator.dial([Dial.THROTTLE])
+    event = await site.send("ana", 1)
+    last = (await site.until_settled(event, ana, "deferred"))[-1]
+    assert isinstance(last, Settled)
+    assert last.until_ms is not None
+    wanted = ("deferred", "throttled", shown_time(last.until_ms))
+
+    def standing(note: Any) -> tuple[str, str, str | None]:
+        (delivery,) = (each for each in note["deliveries"] if each["channel"] == "chat")
+        return delivery["state"], delivery["reason"], delivery["until"]
+
+    async with client(driving(site), "viewer") as http:
+        (listed,) = (await http.get("/v1/notifications?recipient=ana")).json()["items"]
+        assert standing(listed) == wanted
+        path = f"/v1/notifications/{listed['id']}"
+        assert standing((await http.get(path)).json()) == wanted
+        await site.pass_time(60_000)
+        await site.until_settled(event, ana, "sent")
+        assert standing((await http.get(path)).json()) == ("sent", "accepted", None)
 
 
 async def test_what_is_tried_too_often_fails(site: Site) -> None:

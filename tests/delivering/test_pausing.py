@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from tests.delivering.site import Site, Vendor, delivery_of, process
+from tests.delivering.site import Site, Vendor, process
 from tocsin.domain.pauses import Pause, Scope, queue_of
 from tocsin.domain.recipient import Recipient
 from tocsin.domain.records import Settled
@@ -247,7 +247,7 @@ async def test_a_pause_outlives_the_process(tmp_path: Path, layout: str, vendor:
         await resume(site, id)
         await site.until_settled(later, ana, "sent")
         assert [each.text for each in vendor.simulator.taken] == ["Alarm 1", "Alarm 2"]
-        assert len(await site.services.storage.ledger.attempts(delivery_of(event, ana))) == 2
+        assert len(await site.history(event, ana)) == 2
 
 
 async def test_ten_thousand_that_were_parked_come_out_in_slices_and_in_order(site: Site) -> None:

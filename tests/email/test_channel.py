@@ -34,6 +34,13 @@ def test_title_and_body_become_subject_text_and_a_page() -> None:
     assert "prefers-color-scheme:dark" in page
 
 
+def test_a_subject_of_its_own_heads_a_text_that_was_taken_over() -> None:
+    content = CHANNEL.shape({"subject": "On its way", "title": "Order 42", "body": "By Friday."})
+    assert content.fields["subject"] == "On its way"
+    assert content.fields["text"] == "Order 42\n\nBy Friday."
+    assert "By Friday." in content.fields["html"]
+
+
 def test_a_page_alone_gets_a_text() -> None:
     content = CHANNEL.shape({"subject": "s", "html": PAGE})
     assert content.fields["html"] == PAGE

@@ -222,7 +222,7 @@ def _delivery(shown: ShownDelivery) -> DeliveryAnswer:
         rule=decision.rule if own else "",
         decided_at=shown_time(shown.planned.decided_ms),
         at=shown_time(shown.standing.at_ms),
-        until=shown_time(until_unless_resumed(decision.until_ms))
+        until=shown_time(until_unless_resumed(shown.standing.until_ms))
         if shown.standing.state == "deferred"
         else None,
         replay_of=_replay_of(shown.planned.delivery),

@@ -54,11 +54,16 @@ class Note(msgspec.Struct, frozen=True):
 
 
 class Standing(msgspec.Struct, frozen=True):
-    """Where a delivery stands: ``at_ms`` is when it came to be so, ``reason`` why."""
+    """
+    Where a delivery stands: ``at_ms`` is when it came to be so, ``reason`` why.
+
+    ``until_ms`` is when it is looked at again, where it waits for a time.
+    """
 
     state: str
     reason: str
     at_ms: int
+    until_ms: int | None = None
 
 
 def notes(
@@ -194,7 +199,7 @@ def refined(now: Standing, trail: Sequence[Attempt | Settled]) -> Standing:
     last = last_word(trail)
     if now.state != State.PENDING or last is None or last.state != State.DEFERRED:
         return now
-    return Standing(last.state, last.reason, last.at_ms)
+    return Standing(last.state, last.reason, last.at_ms, last.until_ms)
 
 
 def standing(planned: Planned, settled: Mapping[bytes, Standing]) -> Standing:
@@ -205,7 +210,8 @@ def standing(planned: Planned, settled: Mapping[bytes, Standing]) -> Standing:
     decision = planned.decision
     if planned.stored and decision.channel == INBOX and decision.verdict is Verdict.SEND:
         return Standing("sent", Reason.SEND, planned.decided_ms)
-    return Standing(STATE_OF[decision.verdict], decision.reason, planned.decided_ms)
+    until_ms = decision.until_ms if decision.verdict is Verdict.DEFER else None
+    return Standing(STATE_OF[decision.verdict], decision.reason, planned.decided_ms, until_ms)
 
 
 def outcome(plans: Iterable[Plan | None]) -> str:

@@ -67,7 +67,7 @@ class CompiledStep:
     name: str
     channel: str
     fields: Mapping[str, Template]
-    """Its own, or the nearest earlier title and body."""
+    """Its own; and, where it has none, the nearest earlier title and the nearest earlier body."""
     actions: tuple[tuple[Template, Template], ...]
     """(label, url) of each button."""
     paths: frozenset[str]
@@ -166,8 +166,7 @@ def _compile_steps(
         place = f"/steps/{number}"
         own = _compile_fields(step, place, problems)
         actions = _compile_actions(step, place, problems)
-        # A step with a text of its own keeps to it: half of one and half of another says nothing.
-        fields = own if _says_something(own) else {**inherited, **own}
+        fields = {**_wanted(inherited, own), **own}
         inherited.update({name: own[name] for name in ("title", "body") if name in own})
         pairs = [template for action in actions for template in action]
         paths = frozenset[str]().union(*(t.paths for t in (*fields.values(), *pairs)))
@@ -176,8 +175,19 @@ def _compile_steps(
     return tuple(steps), tuple(intervals)
 
 
-def _says_something(fields: Mapping[str, Template]) -> bool:
-    return any(name in fields for name in ("title", "body", "subject", "html", "text"))
+def _wanted(inherited: Mapping[str, Template], own: Mapping[str, Template]) -> dict[str, Template]:
+    """
+    Return what a step takes over from those before it, field by field.
+
+    A letter with a page or a text of its own has no use for a body, and with a subject, too, none
+    for a title: what is not shown must not decide what the letter reads or whether it renders.
+    """
+    wanted = dict(inherited)
+    if "html" in own or "text" in own:
+        wanted.pop("body", None)
+        if "subject" in own:
+            wanted.pop("title", None)
+    return wanted
 
 
 def _compile_fields(

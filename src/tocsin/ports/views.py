@@ -126,8 +126,10 @@ class LedgerView(Protocol):
     async def settled(self, deliveries: Sequence[bytes]) -> Mapping[bytes, SettledDelivery]:
         """Return the final outcome of those deliveries that have one."""
 
-    async def attempts(self, delivery: bytes) -> Sequence[Attempt | Settled]:
-        """Return attempts, outcomes and receipts of one delivery, oldest first."""
+    async def attempts(
+        self, deliveries: Sequence[bytes]
+    ) -> Mapping[bytes, Sequence[Attempt | Settled]]:
+        """Return attempts, outcomes and receipts of each delivery that has any, oldest first."""
 
     async def notifications_of(
         self, recipient: int, *, before_ms: int | None, limit: int

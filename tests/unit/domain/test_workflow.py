@@ -166,9 +166,31 @@ def test_a_step_takes_the_nearest_text() -> None:
     assert texts == [
         {"title": "first", "body": "one"},
         {"title": "first", "body": "one", "url": "/x"},
-        {"title": "second"},
+        {"title": "second", "body": "one"},
         {"title": "second", "body": "one"},
     ]
+
+
+def test_a_letter_takes_over_what_it_does_not_say_itself() -> None:
+    steps = (
+        ChannelStep("inbox", "a", {"title": "{{ recipient.name }}", "body": "one"}),
+        ChannelStep("email", "b", {"subject": "On its way"}),
+        ChannelStep("email", "c", {"html": "<p>page"}),
+        ChannelStep("email", "d", {"subject": "On its way", "text": "text"}),
+        ChannelStep("push", "e", {"body": "two"}),
+    )
+    document = read_document(DOCUMENT)
+    compiled = compile_workflow(type(document)(key="k", on=("k",), steps=steps), 1).steps
+    assert [set(step.fields) for step in compiled[1:]] == [
+        {"title", "body", "subject"},
+        {"title", "html"},
+        {"subject", "text"},
+        {"title", "body"},
+    ]
+    assert compiled[1].fields["body"].source == "one"
+    assert compiled[4].fields["body"].source == "two"
+    # What a letter does not show makes it nobody's in particular.
+    assert [step.personal for step in compiled] == [True, True, True, False, True]
 
 
 def test_every_bad_template_and_schema_is_named() -> None:

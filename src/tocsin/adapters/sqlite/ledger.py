@@ -17,6 +17,7 @@ from tocsin.adapters.sqlite.settlements import (
     Settlement,
     SettlementWrite,
 )
+from tocsin.adapters.sqlite.sql import bind_blobs
 from tocsin.adapters.sqlite.view_marks import ViewMarks
 from tocsin.domain.channels import INBOX
 from tocsin.domain.delivery import OPEN, State
@@ -197,18 +198,26 @@ class SqliteLedger:
         """Return how those deliveries stand that have settled."""
         return await self._readers.run(lambda c: settlements.find(c, deliveries))
 
-    async def attempts(self, delivery: bytes) -> Sequence[Attempt | Settled]:
+    async def attempts(
+        self, deliveries: Sequence[bytes]
+    ) -> Mapping[bytes, Sequence[Attempt | Settled]]:
         """Return attempts and outcomes, in the order of the log."""
 
-        def select(connection: apsw.Connection) -> list[Attempt | Settled]:
+        def select(connection: apsw.Connection) -> dict[bytes, list[Attempt | Settled]]:
             rows = connection.execute(
-                "SELECT body FROM attempt WHERE delivery = ? ORDER BY partition, position",
-                (delivery,),
+                "SELECT delivery, body FROM carray(?) AS wanted"
+                " CROSS JOIN attempt ON attempt.delivery = wanted.value"
+                " ORDER BY delivery, partition, position",
+                (bind_blobs(list(dict.fromkeys(deliveries))),),
             )
-            records = [decode(body) for (body,) in rows]
-            return [each for each in records if isinstance(each, Attempt | Settled)]
+            found: dict[bytes, list[Attempt | Settled]] = {}
+            for delivery, body in rows:
+                record = decode(body)
+                if isinstance(record, Attempt | Settled):
+                    found.setdefault(delivery, []).append(record)
+            return found
 
-        return await self._readers.run(select)
+        return await self._readers.run(select) if deliveries else {}
 
     async def notifications_of(
         self, recipient: int, *, before_ms: int | None, limit: int

@@ -83,7 +83,7 @@ class ShowStep:
             content,
             amiss,
             self._address(letter, recipient, sees_address=sees_address),
-            await self._parts.ledger.attempts(letter.key),
+            (await self._parts.ledger.attempts([letter.key])).get(letter.key, ()),
             next_generation(letter.key) if replayed else None,
         )
 

@@ -19,6 +19,7 @@ from tocsin.domain.inbox import ItemState
 from tocsin.domain.pauses import until_unless_resumed
 from tocsin.domain.reasons import Reason, Verdict
 from tocsin.domain.recipient import Recipient
+from tocsin.domain.records import Attempt, Settled
 from tocsin.domain.workflow import Workflow
 from tocsin.ports.state import Recipients, Timers
 from tocsin.ports.views import InboxView, LedgerView
@@ -69,10 +70,14 @@ class DeliveriesStep:
             key: Standing(each.state, each.reason, each.at_ms)
             for key, each in (await self._ledger.settled(keys)).items()
         }
+        trails = await self._ledger.attempts(keys)
         waits = {timer.about: timer.due_ms for timer in await self._timers.waiting(keys)}
         engaged = await self._engagement(recipient, notification, planned)
         return [
-            self._paused(await self._one(each, case, settled, waits, engaged), case.workflow.lane)
+            self._paused(
+                _one(each, case, settled, trails.get(each.delivery, ()), waits, engaged),
+                case.workflow.lane,
+            )
             for each, case in planned
         ]
 
@@ -95,33 +100,6 @@ class DeliveriesStep:
             pause=pause.rule,
         )
 
-    async def _one(
-        self,
-        planned: Planned,
-        case: Case,
-        settled: dict[bytes, Standing],
-        waits: dict[bytes, int],
-        engaged: ItemState | None,
-    ) -> Delivery:
-        trail = await self._ledger.attempts(planned.delivery)
-        now = refined(standing(planned, settled), trail)
-        sent = planned.decision.verdict is Verdict.SEND
-        gates = gates_of(case, planned.decision)
-        decision = with_rule(planned.decision, gates)
-        return Delivery(
-            delivery=planned.delivery,
-            decision=decision,
-            decided_ms=planned.decided_ms,
-            state=now.state,
-            reason=now.reason,
-            at_ms=now.at_ms,
-            gates=gates,
-            recomputed_differs=differs(decision, gates),
-            waits_until_ms=until_unless_resumed(waits.get(planned.delivery)),
-            trail=trail,
-            engagement=engaged if sent and decision.channel == INBOX else None,
-        )
-
     async def _engagement(
         self, recipient: int, notification: bytes, planned: Sequence[tuple[Planned, Case]]
     ) -> ItemState | None:
@@ -138,3 +116,30 @@ class DeliveriesStep:
             return None
         found = await self._recipients.version(number, planned.profile_version)
         return found or await self._recipients.version_at(number, planned.decided_ms)
+
+
+def _one(
+    planned: Planned,
+    case: Case,
+    settled: dict[bytes, Standing],
+    trail: Sequence[Attempt | Settled],
+    waits: dict[bytes, int],
+    engaged: ItemState | None,
+) -> Delivery:
+    now = refined(standing(planned, settled), trail)
+    sent = planned.decision.verdict is Verdict.SEND
+    gates = gates_of(case, planned.decision)
+    decision = with_rule(planned.decision, gates)
+    return Delivery(
+        delivery=planned.delivery,
+        decision=decision,
+        decided_ms=planned.decided_ms,
+        state=now.state,
+        reason=now.reason,
+        at_ms=now.at_ms,
+        gates=gates,
+        recomputed_differs=differs(decision, gates),
+        waits_until_ms=until_unless_resumed(waits.get(planned.delivery)),
+        trail=trail,
+        engagement=engaged if sent and decision.channel == INBOX else None,
+    )

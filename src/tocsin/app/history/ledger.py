@@ -9,7 +9,7 @@ import msgspec
 
 from tocsin.app.history.chunks import ChunksStep
 from tocsin.app.history.finding import PREFIX_BYTES, Finder, LaneEvent
-from tocsin.domain.delivery import OPEN
+from tocsin.domain.delivery import OPEN, State
 from tocsin.domain.history import (
     Note,
     Planned,
@@ -214,29 +214,26 @@ class Ledger:
         return NotePage(found, None)
 
     async def shown(self, found: Sequence[Note]) -> list[ShownNote]:
-        """Return how the deliveries of *found* stand, with one question to the ledger."""
+        """Return how the deliveries of *found* stand, with two questions to the ledger."""
         keys = [planned.delivery for note in found for planned in note.deliveries]
         settled = {
             key: Standing(each.state, each.reason, each.at_ms)
             for key, each in (await self._view.settled(keys) if keys else {}).items()
         }
+        now = {each.delivery: standing(each, settled) for note in found for each in note.deliveries}
+        handed = [key for key, each in now.items() if each.state == State.PENDING]
+        for key, trail in (await self._view.attempts(handed) if handed else {}).items():
+            now[key] = refined(now[key], trail)
         return [
-            ShownNote(
-                note, [ShownDelivery(each, standing(each, settled)) for each in note.deliveries]
-            )
+            ShownNote(note, [ShownDelivery(each, now[each.delivery]) for each in note.deliveries])
             for note in found
         ]
 
     async def _whole(self, note: Note) -> NoteView:
-        trail = {
-            each.delivery: await self._view.attempts(each.delivery) for each in note.deliveries
-        }
-        plain = (await self.shown([note]))[0]
-        deliveries = [
-            each._replace(standing=refined(each.standing, trail[each.planned.delivery]))
-            for each in plain.deliveries
-        ]
-        shown = plain._replace(deliveries=deliveries)
+        keys = [each.delivery for each in note.deliveries]
+        found = await self._view.attempts(keys)
+        trail = {key: found.get(key, ()) for key in keys}
+        shown = (await self.shown([note]))[0]
         items = await self._inbox.by_key(note.recipient, [note.key])
         return NoteView(shown, trail, items[0].state if items else None)
 
