@@ -79,6 +79,9 @@ async def test_what_waits_for_its_next_try_is_told_as_deferred_and_until_when(si
     assert isinstance(last, Settled)
     assert last.until_ms is not None
     wanted = ("deferred", "throttled", shown_time(last.until_ms))
+    (timer,) = await site.services.stores.timers.waiting([delivery_of(event, ana)])
+    # Rows that fire together lie together.
+    assert timer.key.startswith(last.until_ms.to_bytes(6, "big"))
 
     def standing(note: Any) -> tuple[str, str, str | None]:
         (delivery,) = (each for each in note["deliveries"] if each["channel"] == "chat")

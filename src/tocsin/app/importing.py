@@ -30,6 +30,7 @@ from tocsin.app.profile import (
     with_profile,
 )
 from tocsin.app.trail import Notes
+from tocsin.app.versions import at_last, put_unless_late
 from tocsin.domain.preferences_read import merge_preferences
 from tocsin.domain.recipient import Recipient
 from tocsin.errors import Conflict, FieldProblem, Malformed, RequestRefused
@@ -41,7 +42,6 @@ T = TypeVar("T")
 BATCH_ROWS: Final = 2_000
 PROBLEMS_MAX: Final = 1_000
 _SLICE_ROWS: Final = 50
-_TRIES_MAX: Final = 8
 _TEXT_COLUMNS: Final = ("id", "name", "email", "phone", "locale", "timezone")
 _JSON_COLUMNS: Final = ("attributes", "preferences", "addresses")
 
@@ -144,7 +144,7 @@ class Importing:
         return result
 
     async def _store(self, rows: Sequence[Row], result: ImportResult) -> None:
-        for _ in range(_TRIES_MAX):
+        async def attempt() -> ImportResult | None:
             batch = ImportResult()
             before = await self._recipients.by_id(list({row.id for _, row in rows}))
             after = await self._applied(before, rows, batch)
@@ -155,13 +155,10 @@ class Importing:
                 if one is not before.get(id)
             ]
             await self._optouts.note((before.get(one.id), one) for one in made)
-            try:
-                await self._recipients.put(made)
-            except Conflict:
-                continue
-            result.add(batch)
-            return
-        raise Conflict("others change the same recipients at the same time; try again")
+            stored = await put_unless_late(self._recipients, made)
+            return None if stored is None else batch
+
+        result.add(await at_last(attempt))
 
     async def _applied(
         self, before: Mapping[str, Recipient], rows: Sequence[Row], batch: ImportResult

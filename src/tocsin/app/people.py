@@ -21,6 +21,7 @@ from tocsin.app.profile import (
     without_address,
 )
 from tocsin.app.trail import Notes
+from tocsin.app.versions import at_last, put_unless_late
 from tocsin.domain.preferences import Consent, Preferences
 from tocsin.domain.preferences_read import merge_preferences, read_preferences
 from tocsin.domain.recipient import Address, Recipient
@@ -29,7 +30,6 @@ from tocsin.ports.state import Erasures, Recipients
 from tocsin.ports.system import Clock
 
 CONSENTS_MAX: Final = 1_000
-_TRIES_MAX: Final = 8
 
 Edit = Callable[[Recipient], Recipient]
 
@@ -81,18 +81,19 @@ class People:
     async def ensure(self, ids: Iterable[str]) -> Mapping[str, Recipient]:
         """Return all of *ids*; those who are unknown are created empty."""
         wanted = [check_id(id) for id in dict.fromkeys(ids)]
-        for _ in range(_TRIES_MAX):
+
+        async def attempt() -> Mapping[str, Recipient] | None:
             found = dict(await self._recipients.by_id(wanted))
-            missing = [id for id in wanted if id not in found]
+            missing = [self._next(new_recipient(id)) for id in wanted if id not in found]
             if not missing:
                 return found
-            try:
-                made = await self._recipients.put([self._next(new_recipient(id)) for id in missing])
-            except Conflict:
-                continue
+            made = await put_unless_late(self._recipients, missing)
+            if made is None:
+                return None
             await self._recipients.durable()
             return found | {one.id: one for one in made}
-        raise _contended()
+
+        return await at_last(attempt)
 
     async def replace(
         self, by: Principal, id: str, profile: ProfileInput
@@ -179,7 +180,7 @@ class People:
     async def _change(
         self, id: str, edit: Edit, *, new: bool = False
     ) -> tuple[Recipient | None, Recipient]:
-        for _ in range(_TRIES_MAX):
+        async def attempt() -> tuple[Recipient | None, Recipient] | None:
             before = (await self._recipients.by_id([id])).get(id)
             if new and before is not None and before.erased:
                 await self._check_forgotten(before)
@@ -187,13 +188,13 @@ class People:
             _check_may_change(before, new=new)
             after = self._next(edit(before or new_recipient(id)))
             await self._optouts.note([(before, after)])
-            try:
-                stored = (await self._recipients.put([after]))[0]
-            except Conflict:
-                continue
+            stored = await put_unless_late(self._recipients, [after])
+            if stored is None:
+                return None
             await self._recipients.durable()
-            return before, stored
-        raise _contended()
+            return before, stored[0]
+
+        return await at_last(attempt)
 
     async def _check_forgotten(self, before: Recipient) -> None:
         """Who was erased may come back, as somebody new, when nothing is left of before."""
@@ -215,7 +216,3 @@ def _made(after: Recipient, given: AddressInput, book: AddressBook) -> Address:
 def _check_may_change(before: Recipient | None, *, new: bool) -> None:
     if not new and (before is None or before.erased):
         raise NotFound("there is no such recipient")
-
-
-def _contended() -> Conflict:
-    return Conflict("others change this recipient at the same time; try again", code="contended")

@@ -25,6 +25,7 @@ from tocsin.app.delivering.taking import Taking
 from tocsin.app.delivering.turnstiles import Counts, Tokens, Turnstiles
 from tocsin.app.delivering.unknown import Unknown
 from tocsin.app.leaving import LeaveLinks
+from tocsin.app.lookup import EventLookup
 from tocsin.app.pausing.gate import PauseGate
 from tocsin.app.routing.audiences import AudienceStep
 from tocsin.app.routing.facts import FactsStep
@@ -232,8 +233,7 @@ def build_delivery(
     health = AddressHealth(stores.recipients, fleet.by_name())
     taking = Taking(stores.claims)
     prepare = PrepareParts(
-        log=log,
-        blobs=stores.blobs,
+        events=EventLookup(log, stores.blobs),
         known=known,
         audiences=AudienceStep(stores.audiences),
         facts=facts,

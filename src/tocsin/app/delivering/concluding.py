@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import xxhash
-
 from tocsin.app.delivering.address_health import AddressHealth, Deaths
 from tocsin.app.delivering.calling import Called
 from tocsin.app.delivering.choosing import Choosing
@@ -16,6 +14,7 @@ from tocsin.app.delivering.pausing import waits
 from tocsin.app.delivering.receipts import receipts_of
 from tocsin.app.delivering.taking import Taking
 from tocsin.app.delivering.work import Ended, Work
+from tocsin.app.routing.holding import timer_key
 from tocsin.domain.delivery import OPEN, DeliveryReason, State
 from tocsin.domain.handoff_order import FOR_PROVIDER
 from tocsin.domain.lanes import Lane
@@ -233,18 +232,19 @@ class Conclude:
     def _timer(self, work: Work, ended: Ended, attempts: int) -> Timer:
         due_ms = ended.until_ms
         assert due_ms is not None
-        delivery = work.delivery
-        told = delivery + due_ms.to_bytes(8, "big") + bytes((attempts,))
+        occasion = bytes((attempts,))
         kind = "retry" if attempts else "hold"
         if ended.reason == Reason.PAUSED:
             # Those of several pauses are due at the same time: when the message expires.
             kind = KIND + queue_of(pause_of(ended.detail), handed=True)
-            told += kind.encode()
+            occasion += kind.encode()
         elif ended.reason in _PARKED:
             kind = "park"
-        key = xxhash.xxh3_128_digest(told)
+        key = timer_key(work.delivery, due_ms, occasion)
         record = encode(Retry(key, due_ms, work.handoff, attempts))
-        return Timer(key, due_ms, self._topic, work.partition, record, delivery, kind, ended.reason)
+        return Timer(
+            key, due_ms, self._topic, work.partition, record, work.delivery, kind, ended.reason
+        )
 
 
 def _outcomes(called: Called) -> Sequence[tuple[Work, ProviderOutcome | None]]:

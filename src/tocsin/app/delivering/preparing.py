@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,7 +18,7 @@ from tocsin.app.delivering.texts import Texts
 from tocsin.app.delivering.turnstiles import Pass, Turnstiles, Way
 from tocsin.app.delivering.work import Ended, Work
 from tocsin.app.leaving import LeaveLinks, Leaving
-from tocsin.app.lookup import with_payload
+from tocsin.app.lookup import EventLookup, EventPlace
 from tocsin.app.routing.audiences import AudienceStep
 from tocsin.app.routing.deciding import step_at
 from tocsin.app.routing.facts import BatchFacts, FactsStep
@@ -32,12 +32,9 @@ from tocsin.domain.decision import Decision
 from tocsin.domain.delivery import DeliveryReason, State
 from tocsin.domain.ids import show_delivery, workflow_index_of
 from tocsin.domain.reasons import Reason, Verdict
-from tocsin.domain.records import Event
 from tocsin.domain.template_values import RenderFailed
 from tocsin.domain.workflow import Workflow
 from tocsin.errors import NotFound, RequestRefused, StorageFailed, Unavailable
-from tocsin.ports.cache import Blobs
-from tocsin.ports.log import Log
 from tocsin.ports.provider import Channel, Message, ProviderReason
 
 logger = structlog.get_logger(__name__)
@@ -54,8 +51,7 @@ _STATES: Final = {
 class PrepareParts:
     """What the step looks at."""
 
-    log: Log
-    blobs: Blobs
+    events: EventLookup
     known: LastKnown
     audiences: AudienceStep
     facts: FactsStep
@@ -97,7 +93,7 @@ class PrepareStep:
 
     async def _load(self, works: Sequence[Work], now_ms: int) -> BatchFacts:
         parts = self._parts
-        events = await self._events(works)
+        events = await parts.events(_event_place(work) for work in works)
         lane = works[0].handoff.event_lane
         people, _ = await parts.known.by_number(list({w.handoff.recipient for w in works}), lane)
         workflows: dict[tuple[str, int, bytes | None], Workflow | None] = {}
@@ -117,14 +113,6 @@ class PrepareStep:
         return await parts.facts.load(
             list(people.values()), sorted(key for key in keys if key is not None), now_ms, lane
         )
-
-    async def _events(self, works: Sequence[Work]) -> Mapping[tuple[str, int, int], Event]:
-        found = await self._parts.log.pick(list({_event_place(work) for work in works}))
-        return {
-            place: await with_payload(record, self._parts.blobs)
-            for place, record in found.items()
-            if isinstance(record, Event)
-        }
 
     async def _workflow(self, key: str, version: int, content: bytes | None) -> Workflow | None:
         """Return the version that the run began with, once for all of the batch."""
@@ -255,6 +243,6 @@ def _ended(decision: Decision) -> Ended:
     return Ended(state, decision.reason, decision.rule, decision.until_ms)
 
 
-def _event_place(work: Work) -> tuple[str, int, int]:
+def _event_place(work: Work) -> EventPlace:
     handoff = work.handoff
-    return f"events.{handoff.event_lane}", handoff.event_partition, handoff.event_position
+    return handoff.event_lane, handoff.event_partition, handoff.event_position

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
 
 from tocsin.app.callers import Principal
 from tocsin.app.erasing.gone import Gone
 from tocsin.app.erasing.proof import read_erasure, show_erasure, signed
 from tocsin.app.optouts import Erased, OptOuts
 from tocsin.app.trail import Notes
+from tocsin.app.versions import at_last, put_unless_late
 from tocsin.domain.erasure import ERASED, alias, erased
 from tocsin.domain.recipient import Recipient
-from tocsin.errors import Conflict, NotFound
+from tocsin.errors import NotFound
 from tocsin.ports.cache import Prover, Sealer
 from tocsin.ports.state import Erasure, Erasures, Recipients
 from tocsin.ports.system import Chance, Clock
-
-_TRIES_MAX: Final = 8
 
 
 class ErasureDesk:
@@ -120,14 +118,14 @@ class ErasureDesk:
 
 async def let_go(recipients: Recipients, number: int, digest: bytes, now_ms: int) -> None:
     """Put a version without anything in it in the place of a recipient's, durably."""
-    for _ in range(_TRIES_MAX):
+
+    async def attempt() -> bool | None:
         one = (await recipients.by_number([number])).get(number)
         if one is None or one.erased:
-            return
-        try:
-            await recipients.put([erased(one, digest, now_ms)])
-        except Conflict:
-            continue
+            return False
+        if await put_unless_late(recipients, [erased(one, digest, now_ms)]) is None:
+            return None
         await recipients.durable()
-        return
-    raise Conflict("others change this recipient at the same time; try again", code="contended")
+        return True
+
+    await at_last(attempt)

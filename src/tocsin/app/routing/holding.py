@@ -27,16 +27,17 @@ FANOUT: Final = "fanout"
 """The state of the row that stands for all of a fan-out."""
 
 
-def timer_key(delivery: bytes, due_ms: int, released: bytes = b"") -> bytes:
+def timer_key(delivery: bytes, due_ms: int, occasion: bytes = b"") -> bytes:
     """
-    Return the id of the timer that holds *delivery* until *due_ms*, and of its release.
+    Return the id of the timer that holds *delivery* until *due_ms*, and of what it puts on the log.
 
-    *released* is the timer that was released before this hold, empty for the first: a clock that
-    was set back may hold a delivery until the very instant of the timer that has just fired.
+    *occasion* tells holds apart that end at the same time. For a release it is the timer that was
+    released before, empty for the first: a clock that was set back may hold a delivery until the
+    very instant of the timer that has just fired.
     """
     due = due_ms.to_bytes(8, "big")
     # It begins with the time, so that rows which come due together lie together.
-    return due[2:] + xxhash.xxh3_128_digest(delivery + due + released)[:10]
+    return due[2:] + xxhash.xxh3_128_digest(delivery + due + occasion)[:10]
 
 
 class Held:
