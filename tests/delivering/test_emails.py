@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import email
 import email.policy
+import string
 from collections.abc import AsyncIterator
 from email.message import EmailMessage
 from pathlib import Path
@@ -167,7 +168,10 @@ async def test_a_link_that_was_changed_anywhere_is_none(site: Site) -> None:
     url = link(await sent(site, one, 1))
     base, _, token = url.rpartition("/")
     changed = [token[:n] + ("A" if token[n] != "A" else "B") + token[n + 1 :] for n in range(20)]
-    for bad in (*changed, token[:-1], token + "AAAA", "x", "x" * 250, "%00", "é"):
+    # The last character has bits that say nothing; base64 reads them and padding all the same.
+    alphabet = string.ascii_letters + string.digits
+    same = [token[:-1] + each for each in alphabet if each != token[-1]] + [token + "="]
+    for bad in (*changed, *same, token[:-1], token + "AAAA", "x", "x" * 250, "%00", "é"):
         for method in ("GET", "POST"):
             answer = await front.client.request(method, f"{base}/{bad}", content=ONE_CLICK)
             assert answer.status_code in {404, 422}, bad

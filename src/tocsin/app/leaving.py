@@ -61,8 +61,8 @@ class LeaveLinks:
             return None
         head = _HEAD.pack(_VERSION, self._current, leaving.number)
         body = head + f"{leaving.channel}/{leaving.category}".encode()
-        signed = base64.urlsafe_b64encode(body + _mac(self._keys[self._current], body))
-        return f"{self._base}{LEAVE_PATH}{signed.rstrip(b'=').decode()}"
+        signed = _encoded(body + _mac(self._keys[self._current], body))
+        return f"{self._base}{LEAVE_PATH}{signed}"
 
     def read(self, token: str) -> Leaving:
         """Return what the last part of a link says; raises `NotFound` when it is not ours."""
@@ -113,9 +113,17 @@ def _decoded(token: str) -> bytes:
     if len(token) > _TOKEN_CHARACTERS_MAX:
         raise _not_ours()
     try:
-        return base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
+        raw = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
         raise _not_ours() from None
+    if _encoded(raw) != token:
+        # Several texts decode to the same bytes; a link is the one that we wrote.
+        raise _not_ours()
+    return raw
+
+
+def _encoded(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
 def _mac(key: bytes, body: bytes) -> bytes:

@@ -153,8 +153,7 @@ def delivery_clause(delivery: Delivery) -> str:
             since = show_instant(delivery.at_ms)
             return f"has not got it by {channel} yet: it is paused since {since} [{delivery.pause}]"
         case "deferred":
-            until = show_instant(delivery.waits_until_ms or delivery.decision.until_ms or 0)
-            return f"will get it by {channel} after {until} because {_because(delivery)}"
+            return _deferred(delivery, channel)
         case "pending" | "sending":
             return f"has not got it by {channel} yet: it is {delivery.state} since {at}"
         case "failed":
@@ -167,6 +166,14 @@ def delivery_clause(delivery: Delivery) -> str:
             return f"did not get it by {channel}: it was cancelled at {at}"
         case _:
             return f"did not get it by {channel} because {_because(delivery)}"
+
+
+def _deferred(delivery: Delivery, channel: str) -> str:
+    """Without a timer its time has come, and it waits for its turn at the provider."""
+    until_ms = delivery.waits_until_ms or delivery.decision.until_ms
+    if until_ms is None:
+        return f"will get it by {channel} as soon as it can go because {_because(delivery)}"
+    return f"will get it by {channel} after {show_instant(until_ms)} because {_because(delivery)}"
 
 
 def waiting_clause(waiting: Waiting) -> str:

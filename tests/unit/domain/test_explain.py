@@ -39,6 +39,11 @@ def delivery(state: str, reason: str = "send", decision: Decision = SEND) -> Del
             "outcome_unknown",
             f"did not get it by push: it failed at {AT} (outcome unknown)",
         ),
+        (
+            "deferred",
+            "timed_out",
+            "will get it by push as soon as it can go because timed out",
+        ),
         ("cancelled", "cancelled", f"did not get it by push: it was cancelled at {AT}"),
         ("expired", "expired", f"did not get it by push: it had expired at {AT}"),
         (
