@@ -16,13 +16,16 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from tests.app.town import LAYOUTS, Town, opened
+from tocsin.app.accepting.warnings import CallWarnings
 from tocsin.app.callers import LOCAL
 from tocsin.app.inbox import Reader
 from tocsin.app.optouts import OptOuts
 from tocsin.app.people import People
 from tocsin.app.profile import AddressInput, ProfileInput
+from tocsin.app.sending import Sending
 from tocsin.app.trail import Notes
 from tocsin.domain.audience import Subscription
+from tocsin.domain.by_hand import SEND_KEY
 from tocsin.errors import Conflict, NotFound, Unauthenticated
 from tocsin.ports.state import Erasure, StoredAnswer, Tombstone
 from tocsin.wiring.erasing import Erasing, build_erasing
@@ -70,6 +73,23 @@ class Site:
         )
         await self.town.routed()
         return key
+
+    async def by_hand(self) -> bytes:
+        """Send her a message that says all that one can say."""
+        services = self.town.services
+        warnings = CallWarnings(services.stores.audiences, lambda: ("inbox",))
+        fields = ("title", "body", "html", "url", "image")
+        content = {name: f"{CANARY}-{name}" for name in fields}
+        action = {"label": f"{CANARY}-label", "url": f"{CANARY}-action"}
+        body = {
+            "recipients": [HER],
+            "channels": ["inbox", "email", "push"],
+            "content": {**content, "actions": [action]},
+        }
+        sending = Sending(services.accept, services.registry, warnings)
+        sent = await sending.by_hand(LOCAL, msgspec.json.encode(body), None)
+        await self.town.routed()
+        return sent.taken.key
 
     async def erase(self) -> Erasure:
         """Erase her, whole."""
@@ -124,6 +144,7 @@ async def _live(site: Site) -> int:
     )
     await site.send(HER)
     await site.send({"id": HER, "name": f"{CANARY}-inline", "data": {"w": f"{CANARY}-own"}})
+    await site.by_hand()
     await site.send(HER, word=f"{CANARY}-long " * 8_000)
     await stores.audiences.put_group("g", None, town.clock.now_ms())
     await stores.audiences.change_members("g", add=[one.number], remove=[], now_ms=1)
@@ -207,6 +228,16 @@ async def test_nothing_is_sent_to_her_any_more(tmp_path: Path, layout: str) -> N
             assert told.runs[0].deliveries[0].reason == "erased"
         assert (await services.stores.recipients.by_id([HER]))[HER].number == number
         assert (await services.history.auditor(0)).violations == 0
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+async def test_what_was_sent_by_hand_can_still_be_explained(tmp_path: Path, layout: str) -> None:
+    async with site_of(tmp_path / "d", layout) as site:
+        await _live(site)
+        key = await site.by_hand()
+        await site.erase()
+        told = await site.town.services.history.explainer(key, HER)
+        assert told.runs[0].workflow == SEND_KEY
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

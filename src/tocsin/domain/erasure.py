@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
+from tocsin.domain.channels import CHANNEL_FIELDS
 from tocsin.domain.recipient import Recipient
 from tocsin.domain.records import Event, Item, Plan, PlannedRun, StateChange
 
@@ -128,7 +129,11 @@ def _emptied(content: bytes) -> bytes:
     return msgspec.json.encode(_blank(_json.decode(content)))
 
 
-_TEXTS: Final = frozenset({"title", "body", "subject", "html", "text", "url", "image"})
+_TEXTS: Final = frozenset({"label"}.union(*CHANNEL_FIELDS.values()))
+"""Where a document says something in words: the fields of its steps, and what buttons are called."""
+
+_GONE: Final = "(erased)"
+"""Not nothing: a document with an empty text cannot be read."""
 
 
 def _blank(value: Any) -> Any:
@@ -136,7 +141,7 @@ def _blank(value: Any) -> Any:
         return [_blank(each) for each in value]
     if isinstance(value, dict):
         return {
-            key: "" if key in _TEXTS and isinstance(each, str) else _blank(each)
+            key: _GONE if key in _TEXTS and isinstance(each, str) else _blank(each)
             for key, each in value.items()
         }
     return value
