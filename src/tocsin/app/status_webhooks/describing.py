@@ -29,9 +29,8 @@ class Describing:
         self._runs: OrderedDict[bytes, _Run] = OrderedDict()
         """By the first 11 bytes of a notification's key: the event's prefix and the run's index."""
 
-    def see(self, topic: str, plan: Plan) -> None:
+    def see(self, plan: Plan) -> None:
         """Learn from a plan that passes by."""
-        del topic
         for run in plan.runs:
             if run.notifications or run.fanout is not None:
                 self._runs[plan.event[:10] + bytes((run.index,))] = (plan.event, run.workflow)
@@ -66,7 +65,7 @@ class Describing:
                 for batch in await self._log.covering(where[0], partition, where[1]):
                     for plan in batch.records:
                         if isinstance(plan, Plan):
-                            self.see(where[0], plan)
+                            self.see(plan)
 
 
 def _recipient(status: Status) -> int:

@@ -67,7 +67,7 @@ class StatusReader:
     """Reads statuses from where they were told last; *see* is shown every plan on the way."""
 
     def __init__(
-        self, log: Log, wants: Callable[[Status], bool], see: Callable[[str, Plan], None]
+        self, log: Log, wants: Callable[[Status], bool], see: Callable[[Plan], None]
     ) -> None:
         self._log = log
         self._wants = wants
@@ -138,7 +138,7 @@ class StatusReader:
 
     def _statuses(self, where: Where, position: int, record: Record | Poison) -> Sequence[Status]:
         if isinstance(record, Plan):
-            self._see(where[0], record)
+            self._see(record)
         known = self._expanded
         if known is not None and known[:2] == (where, position):
             return known[2]
