@@ -1,7 +1,7 @@
 """
 Which choice counts when several levels say something.
 
-A recipient's own false at any level that applies wins over every true. Otherwise her own true
+What a recipient has switched off at one level no true at another switches on. Otherwise her own true
 counts, and otherwise the most specific default: the workflow's, the category's, the tenant's, and
 in the end the product's, which is on except where a message costs or rings in the lane bulk.
 """

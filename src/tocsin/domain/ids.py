@@ -4,8 +4,8 @@ Names of events, notifications and deliveries.
 An event's id is 16 bytes: the acceptance time in ms (48 bits), then 80 random bits. It is minted
 when the event is accepted and travels in its record.
 
-A notification's id is computed, so that it comes out the same twice and can be read back without
-a row::
+A notification's id follows from what it is about: deciding again gives the same one, and what it
+holds is known without a look at a store::
 
     0        6          10       11           16
     | ms     | event    | index  | recipient  |

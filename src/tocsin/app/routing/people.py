@@ -36,7 +36,7 @@ class PeopleStep:
         """
         Give each run its recipients, in three bulk calls at most.
 
-        Inline fields apply in the order of the log, before anything of the batch is decided.
+        What events say of people is stored as they follow one another; the batch is decided afterwards.
         Returns what could not be read, so that the last known counts.
         """
         terms = [term for _, _, resolved in pairs for term in resolved.named]

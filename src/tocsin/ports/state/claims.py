@@ -53,9 +53,9 @@ class Claims(Protocol):
         Insert each row where absent and return the row that stands, in order; durable.
 
         A delivery that a tombstone of its cancellation key catches, live at the claim's
-        ``at_ms``, is claimed for the cancel instead: holder ``cancel``, state ``cancelled``. A
-        cancel writes its tombstone before it looks for rows, so whichever comes second sees the
-        first.
+        ``at_ms``, is claimed for the cancel instead: holder ``cancel``, state ``cancelled``. The
+        tombstone is there before a cancel looks for rows: of a cancel and a claim that race, the
+        later one finds what the earlier one wrote.
         """
 
     async def swap(self, old: Claim, new: Claim) -> Claim:
