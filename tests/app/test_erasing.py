@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from tests.app.town import LAYOUTS, Town, opened
 from tocsin.app.accepting.warnings import CallWarnings
 from tocsin.app.callers import LOCAL
+from tocsin.app.cancels import Cancel, KeptCancels
 from tocsin.app.inbox import Reader
 from tocsin.app.optouts import OptOuts
 from tocsin.app.people import People
@@ -208,6 +209,24 @@ async def test_what_others_were_told_stays_until_its_date_and_goes_then(
         for writer in services.storage.writers.values():
             assert await writer.cut_wal(50)
         assert list(_found(tmp_path)) == []
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+async def test_a_cancel_that_named_her_names_the_others_alone(tmp_path: Path, layout: str) -> None:
+    async with site_of(tmp_path / "d", layout) as site:
+        await _live(site)
+        services = site.town.services
+        kept, now_ms = KeptCancels(services.stores.blobs), site.town.clock.now_ms()
+        alone, both = [
+            await kept.keep(Cancel("k", who, now_ms, now_ms + DAY_MS), services.chance)
+            for who in ((HER,), ("bob", HER))
+        ]
+        assert [path.parent.name for path in (tmp_path / "d").rglob(both)] == ["cancels"]
+        await site.erase()
+        assert list(_found(tmp_path)) == []
+        assert (await kept.get(both)).recipients == ("bob",)
+        with pytest.raises(NotFound):
+            await kept.get(alone)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

@@ -12,10 +12,14 @@ import msgspec
 import pytest
 
 from tests.app.town import BEGIN_MS, LAYOUTS, Town, opened
+from tocsin.app.cancels import Cancel, KeptCancels
 from tocsin.app.inbox import Reader
 from tocsin.app.keeping.keeper import Keeper
 from tocsin.domain.case import ChannelFacts
+from tocsin.domain.ids import accepted_ms, event_key
+from tocsin.domain.instants import show_instant
 from tocsin.domain.preferences import Preferences
+from tocsin.errors import NotFound
 from tocsin.wiring.keeping import build_keeper
 
 DAY_MS = 86_400_000
@@ -105,7 +109,29 @@ async def test_a_hundred_days_later_all_of_it_is_gone(site: Kept) -> None:
     assert await storage.ledger.settled_counts(0, 1 << 46) == {}
     told = await site.town.services.history.explainer(event, "ana")
     assert told.outcome == "unknown_event"
+    gone_at = show_instant(accepted_ms(event) + 90 * DAY_MS)
+    assert f"was removed on {gone_at} or later (history is kept for 90d)" in told.sentence
+    young = event_key(BEGIN_MS + 50 * DAY_MS, bytes(10))
+    never = await site.town.services.history.explainer(young, "ana")
+    assert never.sentence.endswith("is held here: it was never accepted.")
     assert keeper.since_ms == BEGIN_MS + 10 * DAY_MS
+
+
+async def test_what_a_cancel_asked_for_ends_a_day_after_its_hold(site: Kept) -> None:
+    services = site.town.services
+    kept, now_ms = KeptCancels(services.stores.blobs), site.town.clock.now_ms()
+    short = await kept.keep(Cancel("k", ("ana",), now_ms, now_ms + DAY_MS), services.chance)
+    long = await kept.keep(Cancel("k", None, now_ms, now_ms + 3 * DAY_MS), services.chance)
+    site.advance(1.9)
+    await site.keeper().once()
+    assert (await kept.get(short)).recipients == ("ana",)
+    site.advance(0.2)
+    keeper = site.keeper()
+    await keeper.once()
+    assert keeper.removed[kept.name] == 1
+    with pytest.raises(NotFound):
+        await kept.get(short)
+    assert (await kept.get(long)).key == "k"
 
 
 async def test_what_comes_after_is_found_by_positions_that_go_on(site: Kept) -> None:

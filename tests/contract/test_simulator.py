@@ -194,6 +194,10 @@ async def test_what_is_down_cannot_be_reached_until_it_is_up(played: Played) -> 
     assert isinstance(await played.send(), Accepted)
 
 
+async def test_who_reports_nothing_says_why(played: Played) -> None:
+    assert bool(played.simulator.actions) != bool(played.simulator.silence)
+
+
 async def test_what_a_person_does_comes_back_as_the_vendors_receipt(played: Played) -> None:
     await played.send()
     reference = played.message().reference

@@ -13,6 +13,7 @@ from pyroaring import BitMap
 
 from tocsin.app.callers import Limits, Principal
 from tocsin.app.cancelling_intervals import CancelIntervals, standing_states
+from tocsin.app.cancels import Cancel, KeptCancels
 from tocsin.app.fanouts import FanoutRunner, records_of
 from tocsin.app.routing.holding import CANCEL, FANOUT
 from tocsin.app.trail import Notes
@@ -23,7 +24,7 @@ from tocsin.domain.intervals import is_interval
 from tocsin.domain.reasons import Reason
 from tocsin.domain.records import Settled
 from tocsin.domain.topics import OUTCOMES
-from tocsin.errors import Forbidden, NotFound
+from tocsin.errors import Forbidden
 from tocsin.ports.cache import Blobs
 from tocsin.ports.log import Follow, Log, Output, Step
 from tocsin.ports.state import Claim, Claims, Fanout, Fanouts, Recipients, Timers, Tombstone
@@ -42,15 +43,6 @@ class CancelVerdict(StrEnum):
     ALREADY_SENT = "already_sent"
     IN_FLIGHT = "in_flight"
     HELD = "held"
-
-
-class Cancel(msgspec.Struct, frozen=True, array_like=True):
-    """What was asked for; kept so that its status can be looked up."""
-
-    key: str
-    recipients: tuple[str, ...] | None
-    at_ms: int
-    until_ms: int
 
 
 class CancelOutcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,6 +84,7 @@ class CancelDesk:
         self._fanouts = fanouts
         self._recipients = recipients
         self._blobs = blobs
+        self._kept = KeptCancels(blobs)
         self._runner = runner
         self._notes = notes
         self._clock = clock
@@ -108,10 +101,9 @@ class CancelDesk:
         """
         _check_unlimited(by.limits)
         now_ms = self._clock.now_ms()
-        id = self._chance.bytes(16).hex()
         named = None if recipients is None else tuple(dict.fromkeys(recipients))
         cancel = Cancel(key, named, now_ms, now_ms + hold_ms)
-        await self._blobs.put(_blob(id), msgspec.msgpack.encode(cancel))
+        id = await self._kept.keep(cancel, self._chance)
         await self._claims.put_tombstone(Tombstone(key, named, now_ms, cancel.until_ms))
         concerned = await self._concerned(cancel)
         await self._intervals.hold(key, named, now_ms, concerned)
@@ -128,10 +120,8 @@ class CancelDesk:
         return await self._outcome(id, cancel, standing)
 
     async def status(self, id: str) -> CancelOutcome:
-        """Return how an earlier cancel stands now; raises `NotFound`."""
-        if len(id) != 32 or not id.isalnum():
-            raise NotFound("there is no such cancel")
-        cancel = msgspec.msgpack.decode(await self._blobs.get(_blob(id)), type=Cancel)
+        """Return how an earlier cancel stands, up to a day after its hold; raises `NotFound`."""
+        cancel = await self._kept.get(id)
         return await self._outcome(id, cancel, await self._concerned(cancel))
 
     async def _concerned(self, cancel: Cancel) -> list[Claim]:
@@ -302,7 +292,3 @@ def _settled(row: Claim) -> Settled:
 def _number(row: Claim) -> int:
     """Return the recipient's number; 0 for the row of a fan-out."""
     return notification_parts(NotificationKey(row.delivery[:16])).recipient
-
-
-def _blob(id: str) -> str:
-    return f"cancel-{id}"

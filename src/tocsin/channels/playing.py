@@ -80,9 +80,10 @@ class PlayedVendors:
         message = simulator.message(id)
         state = simulator.actions.get(action)
         if state is None:
-            can = ", ".join(simulator.actions) or "nothing"
+            can = ", ".join(simulator.actions)
+            why = f"it can: {can}" if can else f"it can none of these: {simulator.silence}"
             raise Conflict(
-                f"{simulator.provider} reports nothing of the kind; it can: {can}",
+                f"{simulator.provider} reports nothing of the kind; {why}",
                 code="action_not_possible",
             )
         callback = simulator.callback([message.reference], state, self._real_ms())

@@ -54,6 +54,7 @@ class Simulating:
     channel: str
     codes: Mapping[str, Dial] = {}
     actions: Mapping[Action, ReceiptState] = {}
+    silence = ""
 
     def __init__(self) -> None:
         self._stage = Stage()

@@ -56,6 +56,13 @@ class Blobs(Protocol):
     async def get(self, name: str) -> bytes:
         """Return the bytes; raises `tocsin.errors.NotFound`."""
 
+    async def names(self, folder: str) -> Sequence[str]:
+        """
+        Return the names of what lies in *folder*, in their order; nothing of folders below it.
+
+        A name's folder is what stands before its last slash. Some may be removed meanwhile.
+        """
+
     async def delete(self, names: Sequence[str]) -> None:
         """Remove those that exist."""
 

@@ -158,6 +158,8 @@ class Simulator(Protocol):
     """The errors that `Faults.errors` may name, and what each amounts to."""
     actions: Mapping[Action, ReceiptState]
     """What a person can do with a message of this vendor so that it is reported, and as what."""
+    silence: str
+    """Why there are no actions, as the end of a sentence; empty where there are."""
 
     async def start(self, stage: Stage | None = None) -> Mapping[str, object]:
         """Listen; returns the settings, as a configuration would say them, that lead here."""

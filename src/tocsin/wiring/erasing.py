@@ -13,6 +13,7 @@ from tocsin.adapters.sqlite.erasing import (
     EraseInbox,
     EraseTombstones,
 )
+from tocsin.app.cancels import KeptCancels
 from tocsin.app.erasing.desk import ErasureDesk
 from tocsin.app.erasing.history import EraseHistory
 from tocsin.app.erasing.step import ErasureStep
@@ -68,6 +69,7 @@ def build_erasing(
             EraseInbox(storage.inbox, storage.views, log.keeping, joint=log.atomic_with_views),
             EraseAudiences(state),
             EraseTombstones(state),
+            KeptCancels(stores.blobs),
             EraseAnswers(state),
             EraseDeadLetters(stores.dead_letters),
         ),

@@ -16,12 +16,14 @@ from tocsin.app.history.finding import Finder
 from tocsin.app.history.gates import GatesAgain
 from tocsin.app.history.ledger import Ledger
 from tocsin.app.history.meaning import MeaningStep
+from tocsin.app.history.retention import Retention
 from tocsin.app.history.waiting import WaitingStep
 from tocsin.app.pausing.gate import PauseGate
 from tocsin.app.routing.audiences import AudienceStep
 from tocsin.app.routing.workflows import RunWorkflows
 from tocsin.app.workflows import WorkflowRegistry
 from tocsin.domain.case import ChannelFacts
+from tocsin.domain.keeping import Keep
 from tocsin.ports.system import Clock
 from tocsin.wiring.storage import Storage
 from tocsin.wiring.stores import Stores
@@ -47,9 +49,11 @@ def build_history(
     channels: Mapping[str, ChannelFacts],
     pauses: PauseGate,
     clock: Clock,
+    keep: Keep,
     tell: Callable[[int], None],
 ) -> History:
     """Put them together; *tell* is told how many violations the audit of each minute found."""
+    kept = SqliteKept(storage.state)
     keying = Keying(stores.hash_seed)
     finder = Finder(storage.log, stores.blobs, stores.deduplication, registry, stores.keys, keying)
     ledger = Ledger(
@@ -69,10 +73,9 @@ def build_history(
         ),
         pauses,
         WaitingStep(stores.timers),
+        Retention(kept, keep.history_ms),
     )
-    auditor = Auditor(
-        storage.log, storage.ledger, stores.timers, stores.waits, clock, SqliteKept(storage.state)
-    )
+    auditor = Auditor(storage.log, storage.ledger, stores.timers, stores.waits, clock, kept)
     replays = ReplayStep(storage.log, stores.dead_letters, finder, clock)
     watch = AuditWatch(auditor, clock, tell)
     return History(ledger, explainer, auditor, watch, finder, replays)

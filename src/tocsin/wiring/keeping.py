@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from tocsin.adapters.sqlite.forgetting_state import forgets_state
 from tocsin.adapters.sqlite.forgetting_views import forgets_views
 from tocsin.adapters.sqlite.kept import SqliteKept
+from tocsin.app.cancels import KeptCancels
 from tocsin.app.keeping.keeper import Crash, Keeper
 from tocsin.app.keeping.open_runs import OpenRuns
 from tocsin.app.keeping.trimming import Trimming
@@ -42,6 +43,7 @@ def build_keeper(
         return cut.history_ms
 
     forgets = (
+        KeptCancels(stores.blobs),
         *forgets_state(storage.state, stores.blobs.delete),
         *forgets_views(
             storage.views,

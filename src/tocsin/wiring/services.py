@@ -45,6 +45,7 @@ from tocsin.app.tracking import Tracker
 from tocsin.app.workflows import WorkflowRegistry
 from tocsin.config import Config
 from tocsin.domain.case import ChannelFacts
+from tocsin.domain.keeping import Keep
 from tocsin.domain.lanes import Lane
 from tocsin.domain.topics import stream_of
 from tocsin.ports.log import Follow
@@ -264,6 +265,7 @@ def _accept(ground: _Ground, meter: EventMeter) -> Accept:
 
 
 def _history(ground: _Ground, tell: Callable[[int], None]) -> History:
+    keep = ground.config.keep
     return build_history(
         ground.storage,
         ground.stores,
@@ -272,6 +274,7 @@ def _history(ground: _Ground, tell: Callable[[int], None]) -> History:
         ground.channels,
         ground.pauses,
         ground.clock,
+        Keep(keep.inbox_ms, keep.ledger_ms, keep.log_ms),
         tell,
     )
 

@@ -42,6 +42,10 @@ class FolderBlobs:
         """Read the whole."""
         return await self._run(lambda: self._read(self._path(name)))
 
+    async def names(self, folder: str) -> Sequence[str]:
+        """List one folder."""
+        return await self._run(lambda: self._names(folder, self._path(folder)))
+
     async def delete(self, names: Sequence[str]) -> None:
         """Unlink; after a crash some may be there again."""
         await self._run(lambda: self._delete([self._path(name) for name in names]))
@@ -82,6 +86,16 @@ class FolderBlobs:
             return path.read_bytes()
         except FileNotFoundError:
             raise NotFound("there is no blob of this name") from None
+
+    @staticmethod
+    def _names(folder: str, path: Path) -> list[str]:
+        try:
+            with os.scandir(path) as entries:
+                found = [each.name for each in entries if each.is_file()]
+        except FileNotFoundError:
+            return []
+        # What is half written, or was when a process ended, has no name of a blob.
+        return [f"{folder}/{name}" for name in sorted(found) if _NAME.fullmatch(name)]
 
     @staticmethod
     def _delete(paths: Sequence[Path]) -> None:

@@ -12,6 +12,7 @@ from tocsin.app.history.chunks import ChunksStep
 from tocsin.app.history.deliveries import DeliveriesStep
 from tocsin.app.history.finding import Finder, LaneEvent
 from tocsin.app.history.meaning import MeaningStep
+from tocsin.app.history.retention import Retention
 from tocsin.app.history.waiting import WaitingStep, to_come
 from tocsin.app.pausing.gate import PauseGate
 from tocsin.app.routing.inputs import Input
@@ -60,6 +61,7 @@ class Explainer:
         deliveries: DeliveriesStep,
         pauses: PauseGate,
         intervals: WaitingStep,
+        retention: Retention,
     ) -> None:
         self._pauses = pauses
         self._finder = finder
@@ -71,6 +73,7 @@ class Explainer:
         self._meaning = meaning
         self._deliveries = deliveries
         self._intervals = intervals
+        self._retention = retention
 
     async def by_source(self, source: str, id: str, recipient: str) -> Explanation:
         """Explain the event that was sent as (source, id)."""
@@ -93,7 +96,7 @@ class Explainer:
         lanes = await self._finder.event(key)
         profile = (await self._recipients.by_id([id])).get(id)
         what = outcome(lane.own for lane in lanes) if lanes else "unknown_event"
-        said = _without_runs(what, key, lanes)
+        said = _without_runs(what, lanes) if lanes else await self._retention.gone(key)
         owner = next((e.own.alias_of for e in lanes if e.own and e.own.alias_of), None)
         if said is None and what == Outcome.ALIAS and owner is not None and aliases:
             return await self._as_alias(key, owner, id, aliases - 1)
@@ -236,13 +239,8 @@ class Explainer:
             return BitMap()
 
 
-def _without_runs(what: str, key: bytes, lanes: Sequence[LaneEvent]) -> str | None:
-    """Return the sentence for an event that has no runs to tell of."""
-    if what == "unknown_event":
-        return (
-            f"No event {show_event(key)} is held here: it was never accepted, or its retention"
-            " is over."
-        )
+def _without_runs(what: str, lanes: Sequence[LaneEvent]) -> str | None:
+    """Return the sentence for an event that is held and has no runs to tell of."""
     first = lanes[0]
     if what == Outcome.NO_WORKFLOW:
         return f"Nobody got it: no workflow took events of the type {first.event.type!r}."

@@ -52,6 +52,10 @@ class SmtpSimulator(Simulating):
 
     provider = "smtp"
     channel = "email"
+    silence = (
+        "a mail server answers once, when it takes a letter or refuses it (the fault 550 does); a"
+        " later bounce or complaint is a letter of its own, to bounce_address, which is not read"
+    )
     codes: Mapping[str, Dial] = {
         "421": Dial.THROTTLE,
         "451": Dial.THROTTLE,

@@ -57,6 +57,7 @@ class WebhookSimulator(Simulating):
 
     provider = "webhook"
     channel = "webhook"
+    silence = "a receiver answers each call once, with a status, and reports nothing after that"
     codes: Mapping[str, Dial] = {
         "302": Dial.REFUSE,
         "400": Dial.REFUSE,
