@@ -14,7 +14,7 @@ import httpx2
 from tests.support import toy
 from tocsin.channels.playing import PlayedVendors
 from tocsin.channels.registry import Registry, folders
-from tocsin.config import Config, RawTable, Secret
+from tocsin.config import Config, Outbound, RawTable, Secret
 from tocsin.config.sandbox_table import Sandbox
 from tocsin.config.tables import Http, Keys, Store
 from tocsin.domain.instants import parse_instant, show_instant
@@ -98,6 +98,7 @@ async def sandbox(
     clock: str | None = BEGIN,
     mode: Literal["sandbox", "real"] = "sandbox",
     pager: Mapping[str, object] | None = None,
+    outbound: Outbound | None = None,
     **settings: Any,
 ) -> AsyncIterator[SandboxSite]:
     """Run a sandbox on *folder* until the block ends; *pager* are settings of the toy."""
@@ -107,6 +108,7 @@ async def sandbox(
         data=str(folder),
         store=Store(layout=layout),
         sandbox=Sandbox(clock=clock, **settings),
+        outbound=outbound or Outbound(),
         providers=tables,
         keys=Keys(encryption_key=Secret(KEY)) if mode == "real" else Keys(),
     )

@@ -8,6 +8,8 @@ from typing import Any, cast
 import pytest
 
 from tests.sandbox.site import BEGIN, BEGIN_MS, HOUR_MS, LAYOUTS, Layout, SandboxSite, sandbox
+from tests.support.receiver import answer, receiver
+from tocsin.config import Outbound
 from tocsin.domain.instants import parse_instant
 from tocsin.errors import Conflict
 from tocsin.ports.simulator import Faults
@@ -158,3 +160,21 @@ async def test_times_in_answers_are_the_sandboxs(tmp_path: Path) -> None:
         await site.advance("1h")
         shown = await site.call("GET", f"/v1/events/{event}")
         assert BEGIN_MS <= parse_instant(shown["accepted_at"]) < BEGIN_MS + HOUR_MS
+
+
+async def test_a_move_waits_until_endpoints_were_told_and_tries_them_again(tmp_path: Path) -> None:
+    near = Outbound(allowed_networks=("127.0.0.0/8",))
+    async with receiver() as there, sandbox(tmp_path / "data", outbound=near) as site:
+        there.say([answer(500), answer(500)])
+        await site.call("PUT", "/v1/status-webhooks/crm", {"url": f"{there.url}/crm"})
+        await site.publish()
+        await site.person("ana", "ana-pager")
+        await site.trigger("ana", 1)
+        moved = await site.advance("1d")
+        assert moved["settled"] is True
+        assert len(there.seen) == 3
+        assert len({seen.headers["webhook-id"] for seen in there.seen}) == 1
+        assert site.services.status_webhooks is not None
+        assert dict(site.services.status_webhooks.calls) == {"failed": 2, "taken": 1}
+        assert not site.services.status_webhooks.busy()
+        assert site.services.status_webhooks.next_ms() is None

@@ -9,7 +9,6 @@ from typing import Any, Final
 
 import structlog
 
-from tocsin.app.status_webhooks.runner import StatusWebhookRunner
 from tocsin.domain.lanes import LANES
 from tocsin.errors import Stopping, Unavailable
 from tocsin.ports.system import Clock
@@ -33,7 +32,7 @@ def background(services: Services) -> Sequence[Work]:
     work.append(services.history.replays.run())
     work += services.delivery.loops()
     if services.status_webhooks is not None:
-        work.append(StatusWebhookRunner(services.status_webhooks).run())
+        work.append(services.status_webhooks.run())
     apart = services.apart
     if apart is not None:
         work += [persistent("expander", partial(apart.expander.run, lane)) for lane in LANES]

@@ -8,6 +8,7 @@ from typing import Final
 from tocsin.adapters.sandbox_clock import SandboxClock
 from tocsin.app.clock_desk import ClockDesk
 from tocsin.app.quiet import Quiet, Waiter, Worker
+from tocsin.app.status_webhooks.runner import StatusWebhookRunner
 from tocsin.wiring.services import Services
 
 _LONGEST_MS: Final = 35_000
@@ -19,7 +20,7 @@ def build_clock_desk(services: Services) -> ClockDesk | None:
     clock = services.clock
     if not isinstance(clock, SandboxClock) or services.vendors is None:
         return None
-    waiters: list[Waiter] = [services.timers, *services.delivery.lanes]
+    waiters: list[Waiter] = [services.timers, *services.delivery.lanes, *_tellers(services)]
     quiet = Quiet(workers(services), waiters, clock, longest_ms=_LONGEST_MS)
     return ClockDesk(clock, quiet, services.vendors, services.wall_ms)
 
@@ -37,4 +38,9 @@ def workers(services: Services) -> Sequence[Worker]:
         services.history.replays,
         *services.delivery.lanes,
         *readers,
+        *_tellers(services),
     )
+
+
+def _tellers(services: Services) -> tuple[StatusWebhookRunner, ...]:
+    return () if services.status_webhooks is None else (services.status_webhooks,)

@@ -38,7 +38,7 @@ from tocsin.app.routing.settle import Settle
 from tocsin.app.routing.step import RouteParts, RouteStep
 from tocsin.app.routing.succession import SuccessorStep
 from tocsin.app.routing.workflows import RunWorkflows
-from tocsin.app.status_webhooks.teller import TellerParts
+from tocsin.app.status_webhooks.runner import StatusWebhookRunner
 from tocsin.app.timers import TimerStep
 from tocsin.app.tokens import Tokens
 from tocsin.app.tracking import Tracker
@@ -56,7 +56,7 @@ from tocsin.wiring.apart import Apart, build_apart
 from tocsin.wiring.channels import Delivery, OpenChannels, build_delivery, without_providers
 from tocsin.wiring.history import History, build_history
 from tocsin.wiring.public import public_url
-from tocsin.wiring.status_webhooks import build_teller_parts
+from tocsin.wiring.status_webhooks import build_tellers
 from tocsin.wiring.storage import Storage
 from tocsin.wiring.stores import Stores
 from tocsin.wiring.upkeep import Upkeep, build_upkeep
@@ -96,7 +96,7 @@ class Services:
     links: LeaveLinks
     channels: Mapping[str, ChannelFacts]
     delivery: Delivery
-    status_webhooks: TellerParts | None
+    status_webhooks: StatusWebhookRunner | None
     """None where no client for HTTP was opened."""
     vendors: Vendors | None
     """Who plays the vendors of a sandbox; None on a real server."""
@@ -344,10 +344,10 @@ def _fanouts(ground: _Ground) -> FanoutRunner:
 
 def _tellers(
     ground: _Ground, opened: OpenChannels, wall_ms: Callable[[], int]
-) -> TellerParts | None:
+) -> StatusWebhookRunner | None:
     if opened.transport is None:
         return None
-    return build_teller_parts(
+    return build_tellers(
         ground.config,
         ground.storage.log,
         ground.stores,

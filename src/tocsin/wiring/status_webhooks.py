@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from tocsin.app.metrics.collector import Numbers
 from tocsin.app.status_webhooks.desk import StatusWebhookDesk
+from tocsin.app.status_webhooks.runner import StatusWebhookRunner
 from tocsin.app.status_webhooks.teller import TellerParts
 from tocsin.app.trail import Notes
 from tocsin.config import Config
@@ -16,7 +17,7 @@ from tocsin.wiring.channels import reach_of
 from tocsin.wiring.stores import Stores
 
 
-def build_teller_parts(
+def build_tellers(
     config: Config,
     log: Log,
     stores: Stores,
@@ -24,9 +25,9 @@ def build_teller_parts(
     clock: Clock,
     chance: Chance,
     wall_ms: Callable[[], int],
-) -> TellerParts:
+) -> StatusWebhookRunner:
     """Return what tells endpoints."""
-    return TellerParts(
+    parts = TellerParts(
         log=log,
         rows=stores.status_webhooks,
         recipients=stores.recipients,
@@ -38,11 +39,12 @@ def build_teller_parts(
         wall_ms=wall_ms,
         settings=config.status_webhooks,
     )
+    return StatusWebhookRunner(parts)
 
 
-def told_numbers(parts: TellerParts | None) -> dict[str, Numbers]:
+def told_numbers(tellers: StatusWebhookRunner | None) -> dict[str, Numbers]:
     """Return what is counted of calls; nothing where there is no client for HTTP."""
-    calls: Mapping[str, int] = parts.calls if parts is not None else {}
+    calls: Mapping[str, int] = tellers.calls if tellers is not None else {}
     return {
         "tocsin_status_webhook_calls": lambda: [
             ((outcome,), calls.get(outcome, 0)) for outcome in ("taken", "failed")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -67,6 +67,18 @@ class Teller:
         self._policy = RetryPolicy(
             base_ms=settings.retry_base_ms, cap_ms=settings.retry_cap_ms, attempts_max=2**62
         )
+        self._at: dict[Where, At] | None = None
+        self._due_ms: int | None = None
+
+    def busy(self) -> bool:
+        """Return whether there is something to read or to tell, now rather than at its next try."""
+        if self._due_ms is not None:
+            return self._due_ms <= self._parts.clock.now_ms()
+        return self._at is None or _more(self._at, ends_of(self._parts.log))
+
+    def next_ms(self) -> int | None:
+        """Return when the endpoint is tried again; None while it is not failing."""
+        return self._due_ms
 
     async def run(self) -> None:
         """Tell until cancelled, or until the endpoint is given up."""
@@ -78,6 +90,7 @@ class Teller:
         secret = open_secret(self._parts.sealer, self._webhook)
         cut: dict[Where, At] = {}
         while True:
+            self._at = _places(told.spots)
             if told.until is None:
                 cut = await self._cut(told.spots, cut)
                 told, portion = await self._next(told, cut)
@@ -98,11 +111,11 @@ class Teller:
         """Return up to where to read: as before, until that is told; then wait for more."""
         log = self._parts.log
         at = _places(spots)
-        if any(at.get(where, (0, 0)) < end for where, end in cut.items()):
+        if _more(at, cut):
             return cut
         while True:
             ends = ends_of(log)
-            if any(at.get(where, (0, 0)) < end for where, end in ends.items()):
+            if _more(at, ends):
                 return ends
             await log.wait({where: at.get(where, (0, 0))[0] for where in ends})
             # Some more may gather, so that one call tells of it.
@@ -181,7 +194,9 @@ class Teller:
                 retry_after_ms=verdict.after_ms,
             )
             assert due_ms is not None
+            self._due_ms = due_ms
             await parts.clock.sleep_until(due_ms)
+            self._due_ms = None
 
     async def _failing(self, told: Told, now_ms: int) -> Told:
         if told.failing_ms is not None:
@@ -214,6 +229,10 @@ def open_secret(sealer: Sealer, webhook: StatusWebhook) -> str:
 def secret_place(key: str) -> str:
     """Return where a secret belongs: sealed for one endpoint, it opens for no other."""
     return f"status_webhook/{key}"
+
+
+def _more(at: Mapping[Where, At], ends: Mapping[Where, At]) -> bool:
+    return any(at.get(where, (0, 0)) < end for where, end in ends.items())
 
 
 def _places(spots: Sequence[Spot]) -> dict[Where, At]:
