@@ -214,12 +214,15 @@ class Turnstiles:
         yield from ((name, found[name]) for name in self._providers)
 
     def _pause(self, way: Way, now_ms: int, after_ms: int) -> None:
-        wired = self._providers[way.provider]
-        until_ms = now_ms + min(after_ms, wired.settings.retry_cap_ms)
+        settings = self._providers[way.provider].settings
         if way.host:
-            self._gate(way).paused_until_ms = until_ms
+            # One address of many there has asked, maybe in bad faith. It waits as long as it asked
+            # for; its neighbours no longer than for a host that is down.
+            longest_ms = min(settings.retry_cap_ms, settings.breaker_open_max_ms)
+            gate = self._gate(way)
+            gate.paused_until_ms = max(gate.paused_until_ms, now_ms + min(after_ms, longest_ms))
         else:
-            self._tokens[way.provider].pause(until_ms)
+            self._tokens[way.provider].pause(now_ms + min(after_ms, settings.retry_cap_ms))
 
     def _gate(self, way: Way) -> _Gate:
         gate = self._gates.get(way)
