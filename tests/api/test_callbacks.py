@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests.delivering.site import BEGIN_MS, Site, Vendor, delivery_of, process
+from tests.delivering.site import Site, Vendor, delivery_of, process
 from tocsin.api.app import Api
 from tocsin.ports.provider import Callback, ReceiptState
 from tocsin.wiring.http import build_driving
@@ -34,7 +34,8 @@ class Front:
 
     def callback(self, *references: str, genuine: bool = True) -> Callback:
         simulator = self.site.simulator
-        return simulator.callback(references, ReceiptState.DELIVERED, BEGIN_MS, genuine=genuine)
+        at_ms = self.site.services.wall_ms()
+        return simulator.callback(references, ReceiptState.DELIVERED, at_ms, genuine=genuine)
 
 
 @pytest.fixture(params=["joint", "split"])
@@ -77,12 +78,14 @@ async def test_an_unknown_provider_is_404(front: Front) -> None:
 
 async def test_a_body_above_the_limit_is_413(front: Front) -> None:
     size = front.site.services.config.http.request_bytes_max + 1
-    answer = await front.post(front.site.simulator.signed(b"x" * size, BEGIN_MS))
+    answer = await front.post(
+        front.site.simulator.signed(b"x" * size, front.site.services.wall_ms())
+    )
     assert answer.status_code == 413
 
 
 async def test_a_body_that_cannot_be_read_is_400(front: Front) -> None:
-    answer = await front.post(front.site.simulator.signed(b"{", BEGIN_MS))
+    answer = await front.post(front.site.simulator.signed(b"{", front.site.services.wall_ms()))
     assert answer.status_code == 400
 
 
