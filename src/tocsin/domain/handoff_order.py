@@ -60,9 +60,10 @@ class HandoffOrder:
         line = self._lines.get(line_of(delivery))
         if line is None or line.ends_ms <= now_ms or delivery == line.head:
             return None
-        if line.head is None and delivery in line.parked:
+        if line.head is None and delivery == next(iter(line.parked), None):
             return None
-        # Each a millisecond after the one before, so that timers give them back in order.
+        # Each a millisecond after the one before, so that timers give them back in order; those
+        # that were given their times at different moments may come back in another.
         place = list(line.parked).index(delivery) if delivery in line.parked else len(line.parked)
         return min(max(line.until_ms, now_ms) + 1 + place, line.ends_ms)
 

@@ -200,6 +200,9 @@ class LaneDelivery:
             stopped = [work for work in works if work.stopped]
             await journal.write(records, [(work.partition, work.position) for work in stopped])
             self._finish(stopped)
+            if stopped:
+                # One may have been let through as a probe; the next is to be it then.
+                self._holding.look_again()
             self._calls.begin([work for work in works if work.message is not None], tasks)
             self._hold([work for work in works if not work.stopped and work.passed is None])
 
