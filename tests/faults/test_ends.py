@@ -15,7 +15,7 @@ import pytest
 from tests.faults.checker import check
 from tests.faults.history import History
 from tests.faults.load import Load, prepare
-from tests.faults.server import HANG_S, TOP, Server, environment_of
+from tests.faults.server import HANG_S, TOP, NoAnswer, Server, environment_of
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(120)]
 
@@ -91,7 +91,8 @@ def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
             )
             server.until(lambda: in_hand(server))
             server.process.send_signal(signal.SIGTERM)
-            server.until(lambda: "Shutting down" in server.log.read_text())
+            server.until(lambda: not listens(server))
+            assert server.alive
             assert server.end(signal.SIGTERM) == 128 + signal.SIGTERM
 
 
@@ -99,6 +100,14 @@ def in_hand(server: Server) -> bool:
     """Return whether the server holds the connections that were opened before."""
     with server.caller() as call:
         return call("GET", "/healthz").status == 200
+
+
+def listens(server: Server) -> bool:
+    """Return whether new connections are still taken."""
+    try:
+        return in_hand(server)
+    except NoAnswer:
+        return False
 
 
 def test_a_second_process_is_told_who_holds_the_folder(tmp_path: Path) -> None:
