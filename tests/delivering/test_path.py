@@ -14,7 +14,9 @@ from tocsin.api.shared import shown_time
 from tocsin.domain.ids import EventKey, notification_key
 from tocsin.domain.recipient import Recipient
 from tocsin.domain.records import Attempt, Settled
+from tocsin.domain.topics import OUTCOMES
 from tocsin.errors import NotFound
+from tocsin.ports.log import Output
 from tocsin.ports.provider import ReceiptState
 from tocsin.ports.simulator import Dial
 from tocsin.ports.state import Claim, Suppression
@@ -295,3 +297,22 @@ async def test_the_ledger_follows_a_fanout_to_the_address_that_it_took(site: Sit
     assert delivery.planned.delivery == delivery_of(event, ana, address=2)
     assert delivery.planned.decision.address == 2
     assert [type(each) for each in view.trail[delivery.planned.delivery]] == [Attempt, Settled]
+
+
+async def test_what_somebody_else_wrote_of_a_delivery_that_waits_is_seen(site: Site) -> None:
+    ana = await site.person("ana", "ana-pager")
+    site.simulator.dial([Dial.DROP])
+    event = await site.send("ana", 1)
+    await site.until_settled(event, ana, "deferred")
+    log = site.services.storage.log
+    now_ms, delivery = site.clock.now_ms(), delivery_of(event, ana)
+    record = Settled(delivery, "transactional", "chat", "sent", "accepted", now_ms, receipt=True)
+    await log.append([Output(OUTCOMES, log.partition_of(OUTCOMES, ana.number), [record])])
+    await site.pass_time(60_000)
+    after = await site.send("ana", 2)
+    await site.live_until(partial(_is_sent, site, after, ana))
+    assert [each.text for each in site.simulator.taken] == ["Alarm 2"]
+
+
+async def _is_sent(site: Site, event: bytes, person: Recipient) -> bool:
+    return any(state == "sent" for state, _ in told(await site.history(event, person)))

@@ -16,7 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from tocsin.domain.delivery import DeliveryReason, State
+from tocsin.domain.delivery import OPEN, DeliveryReason, State
 from tocsin.domain.reasons import Reason
 from tocsin.domain.records import Attempt, Settled
 
@@ -54,6 +54,8 @@ class HandoffOrder:
     def __init__(self, patience_ms: int) -> None:
         self._patience_ms = patience_ms
         self._lines: dict[bytes, _Line] = {}
+        self._ended: dict[bytes, dict[bytes, None]] = {}
+        """Who still waited, in order, when patience with their line had ended."""
 
     def park_until(self, delivery: bytes, now_ms: int) -> int | None:
         """Return how long *delivery* has to wait for those before it, None: not at all."""
@@ -69,22 +71,30 @@ class HandoffOrder:
 
     def passed(self, delivery: bytes, now_ms: int) -> bool:
         """Return whether *delivery* goes before one that it has waited for long enough."""
-        line = self._lines.get(line_of(delivery))
-        return line is not None and line.ends_ms <= now_ms and line.head not in {None, delivery}
+        name = line_of(delivery)
+        line = self._lines.get(name)
+        if line is not None and line.ends_ms <= now_ms:
+            self._end(name, line)
+        earlier = next(iter(self._ended.get(name, ())), delivery)
+        return earlier != delivery
 
     def take(self, record: Attempt | Settled, position: int) -> None:
         """Follow one record of ``outcomes``, at its *position*."""
         line = self._lines.get(line_of(record.delivery))
+        if self._ended and (isinstance(record, Attempt) or record.state not in OPEN):
+            self._gone(record.delivery)
         if isinstance(record, Attempt):
             if line is not None:
                 line.parked.pop(record.delivery, None)
         elif record.state == State.DEFERRED and _holds_line(record):
             self._fail(line, record, position)
-        elif line is not None and not record.receipt:
-            if record.reason == DeliveryReason.BEHIND_ANOTHER:
+        elif record.reason == DeliveryReason.BEHIND_ANOTHER:
+            if line is not None:
                 line.parked[record.delivery] = None
-            elif record.state != State.PENDING:
-                self.leave(record.delivery)
+            else:
+                self._ended.setdefault(line_of(record.delivery), {})[record.delivery] = None
+        elif line is not None and not record.receipt and record.state != State.PENDING:
+            self.leave(record.delivery)
 
     def leave(self, delivery: bytes) -> None:
         """Let *delivery* out of its line: it has settled, or waits for something else."""
@@ -100,8 +110,24 @@ class HandoffOrder:
     def lowest_mark(self, otherwise: int, now_ms: int) -> int:
         """Return the position from which the lines can be known again."""
         for name in [name for name, line in self._lines.items() if line.ends_ms <= now_ms]:
-            del self._lines[name]
+            self._end(name, self._lines[name])
         return min((line.mark for line in self._lines.values()), default=otherwise)
+
+    def _end(self, name: bytes, line: _Line) -> None:
+        del self._lines[name]
+        waiting = self._ended.setdefault(name, {})
+        if line.head is not None:
+            waiting[line.head] = None
+        waiting.update(line.parked)
+        if not waiting:
+            del self._ended[name]
+
+    def _gone(self, delivery: bytes) -> None:
+        waiting = self._ended.get(line_of(delivery))
+        if waiting is not None:
+            waiting.pop(delivery, None)
+            if not waiting:
+                del self._ended[line_of(delivery)]
 
     def _fail(self, line: _Line | None, record: Settled, position: int) -> None:
         until_ms = record.until_ms or record.at_ms
@@ -109,9 +135,14 @@ class HandoffOrder:
         if line is None or line.ends_ms <= record.at_ms:
             ends_ms = begin_ms + self._patience_ms
             name = line_of(record.delivery)
+            if line is not None:
+                self._end(name, line)
             self._lines[name] = _Line(record.delivery, until_ms, ends_ms, position)
         elif line.head in {None, record.delivery}:
             line.head, line.until_ms = record.delivery, until_ms
             line.parked.pop(record.delivery, None)
             if record.reason in FOR_PROVIDER:
                 line.ends_ms = max(line.ends_ms, begin_ms + self._patience_ms)
+        else:
+            # It had overtaken the head, and waits now like the others.
+            line.parked[record.delivery] = None

@@ -63,6 +63,27 @@ def test_nobody_waits_longer_than_the_lanes_patience() -> None:
     assert order.lowest_mark(99, AT_MS + 300) == 99
 
 
+def test_who_passes_when_patience_has_ended_is_known_to_until_the_others_have_gone() -> None:
+    order = failing(patience_ms=300)
+    park(order, 2)
+    later = AT_MS + 300
+    assert not order.passed(delivery(2), AT_MS)
+    assert order.lowest_mark(99, later) == 99
+    assert [order.passed(delivery(n), later) for n in (1, 2, 3)] == [False, True, True]
+    order.take(settled(1, "sent", 2), 50)
+    assert [order.passed(delivery(n), later) for n in (2, 3)] == [False, True]
+    order.take(attempt(2), 51)
+    assert not order.passed(delivery(3), later)
+
+
+def test_patience_begins_when_the_provider_may_be_called_again() -> None:
+    order = HandoffOrder(300)
+    reopens = AT_MS + 60_000
+    order.take(settled(1, "deferred", 0, "provider_open", until_ms=reopens), 40)
+    assert order.park_until(delivery(2), AT_MS + 1_000) == reopens + 1
+    assert order.park_until(delivery(2), reopens + 300) is None
+
+
 def test_a_receipt_that_settles_the_head_frees_its_line() -> None:
     order = failing()
     order.leave(delivery(1))

@@ -26,6 +26,7 @@ from tocsin.ports.provider import Accepted, ProviderOutcome, ProviderReason, Ref
 from tocsin.ports.state import Orphans, Timer, Timers
 from tocsin.ports.system import Chance
 
+OVERTOOK: Final = "overtook an earlier one"
 _PARKED: Final = FOR_PROVIDER | {DeliveryReason.BEHIND_ANOTHER}
 
 Records = list[Attempt | Settled]
@@ -162,8 +163,7 @@ class Conclude:
             return waits(work, called.pause)
         match outcome:
             case Accepted():
-                detail = "overtook an earlier one" if work.overtakes else ""
-                return Ended(State.SENT, DeliveryReason.ACCEPTED, detail)
+                return Ended(State.SENT, DeliveryReason.ACCEPTED)
             case Refused(ProviderReason.OUR_FAULT):
                 # Nothing is wrong with the message: it goes as soon as somebody mends the rest.
                 return self._later(work, TryLater(outcome.reason, detail=outcome.detail), now_ms)
@@ -211,7 +211,7 @@ class Conclude:
             provider=work.wired.name,
             provider_id=outcome.provider_id if isinstance(outcome, Accepted) else None,
             known=not isinstance(outcome, TryLater) or outcome.known,
-            detail=ended.detail,
+            detail=_detail(work, ended),
             until_ms=ended.until_ms,
             workflow=_workflow(work, ended),
         )
@@ -245,6 +245,12 @@ class Conclude:
         return Timer(
             key, due_ms, self._topic, work.partition, record, work.delivery, kind, ended.reason
         )
+
+
+def _detail(work: Work, ended: Ended) -> str:
+    if not work.overtakes:
+        return ended.detail
+    return ", ".join(filter(None, (ended.detail, OVERTOOK)))
 
 
 def _outcomes(called: Called) -> Sequence[tuple[Work, ProviderOutcome | None]]:

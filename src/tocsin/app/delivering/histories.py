@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
+from tocsin.app.delivering.remembered import Remembered
 from tocsin.domain.attempts import History
 from tocsin.domain.ids import accepted_ms, recipient_of
 from tocsin.domain.records import Attempt, Settled
 from tocsin.domain.topics import OUTCOMES
 from tocsin.ports.log import Batch, Follow, Log, Output, Step
 
+_REMEMBERED_MAX: Final = 200_000
+
 
 class Histories:
     """Reads and adds records of ``outcomes``."""
 
-    def __init__(self, log: Log, follow: Follow | None) -> None:
+    def __init__(
+        self, log: Log, follow: Follow | None, *, remembered_max: int = _REMEMBERED_MAX
+    ) -> None:
         """*follow* is given where one engine holds log and views."""
         self._log = log
         self._follow = follow
+        self._remembered = Remembered(log, remembered_max)
 
     def partition_of(self, delivery: bytes) -> int:
         """Return where the records of *delivery* lie."""
@@ -37,11 +44,30 @@ class Histories:
                         found[record.delivery].take(record)
         return found
 
+    def keep(self, histories: Mapping[bytes, History]) -> None:
+        """Follow deliveries that are in hand, so that `again` need not look for them."""
+        self._remembered.keep(histories)
+
+    async def again(self, deliveries: Sequence[bytes]) -> dict[bytes, History]:
+        """Return the history of each, of most without looking for it."""
+        if not deliveries:
+            return {}
+        remembered = self._remembered
+        await remembered.catch_up()
+        found = remembered.known(deliveries)
+        missing = [each for each in deliveries if each not in found]
+        if missing:
+            positions = remembered.positions()
+            looked_up = await self.of(missing)
+            remembered.keep(looked_up)
+            remembered.back_to(positions)
+            found |= looked_up
+        return found
+
     async def add(self, records: Sequence[Settled]) -> None:
         """Make *records* durable; they belong to nobody's step, so nothing fences them."""
         if records:
-            outputs = self.outputs(records)
-            await self._log.commit(Step((), outputs), self._follow)
+            await self.commit(Step((), self.outputs(records)))
 
     def outputs(self, records: Sequence[Attempt | Settled]) -> list[Output]:
         """Return *records*, each in the partition of its delivery."""
@@ -52,4 +78,6 @@ class Histories:
 
     async def commit(self, step: Step) -> Sequence[Batch]:
         """Commit a step whose outputs are such records, and let the views follow."""
-        return await self._log.commit(step, self._follow)
+        batches = await self._log.commit(step, self._follow)
+        self._remembered.take(batches)
+        return batches

@@ -235,7 +235,9 @@ class LaneDelivery:
     async def _recall(self, works: Sequence[Work]) -> None:
         """Let those that a timer brought back know what was tried; what has settled is done."""
         from_timers = [work.delivery for work in works if work.from_timer]
-        found = await self._parts.histories.of(from_timers) if from_timers else {}
+        histories = self._parts.histories
+        found = await histories.again(from_timers)
+        histories.keep({work.delivery: work.history for work in works if not work.from_timer})
         for work in works:
             work.history = found.get(work.delivery, work.history)
             standing = work.history.standing(work.attempts_before)

@@ -1,0 +1,93 @@
+"""What is known of deliveries in hand and of those that wait, without looking through the log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+from tocsin.domain.attempts import History
+from tocsin.domain.records import Attempt, Settled
+from tocsin.domain.topics import OUTCOMES
+from tocsin.ports.log import Batch, Log
+
+_BATCH_RECORDS: Final = 2_000
+
+
+class Remembered:
+    """
+    Histories of deliveries that are not settled, as of a position of each partition.
+
+    Whoever writes to ``outcomes`` here hands over what was written (`take`); what others wrote
+    between is read before anything is told (`catch_up`), so a history is as true as the log. To
+    look each delivery up by the time of its event would read, for a fan-out, all of it for each.
+    """
+
+    def __init__(self, log: Log, histories_max: int) -> None:
+        self._log = log
+        self._histories_max = histories_max
+        self._known: dict[bytes, History] = {}
+        self._position = [log.end(OUTCOMES, partition) for partition in range(log.partitions)]
+        self._ahead: dict[tuple[int, int], Batch] = {}
+
+    def keep(self, histories: Mapping[bytes, History]) -> None:
+        """Follow these deliveries from here on; what is known of one already stays."""
+        known = self._known
+        for delivery, history in histories.items():
+            if delivery not in known:
+                known[delivery] = msgspec.structs.replace(history)
+        while len(known) > self._histories_max:
+            del known[next(iter(known))]
+
+    def known(self, deliveries: Iterable[bytes]) -> dict[bytes, History]:
+        """Return copies of what is known, as of the last `catch_up`."""
+        found = {each: self._known.get(each) for each in deliveries}
+        return {
+            delivery: msgspec.structs.replace(history)
+            for delivery, history in found.items()
+            if history is not None
+        }
+
+    def positions(self) -> Sequence[int]:
+        """Return how far each partition was followed."""
+        return list(self._position)
+
+    def back_to(self, positions: Sequence[int]) -> None:
+        """Follow again from there: something was kept that was read meanwhile."""
+        self._position = list(map(min, self._position, positions))
+
+    def take(self, batches: Sequence[Batch]) -> None:
+        """Follow what was written, in whatever order writers hear of it."""
+        for batch in batches:
+            if batch.topic != OUTCOMES:
+                continue
+            self._ahead[batch.partition, batch.position] = batch
+            partition = batch.partition
+            while (
+                next_ := self._ahead.pop((partition, self._position[partition]), None)
+            ) is not None:
+                self._fold(next_)
+
+    async def catch_up(self) -> None:
+        """Read what somebody else wrote."""
+        for partition in range(len(self._position)):
+            while (at := self._position[partition]) < self._log.end(OUTCOMES, partition):
+                batch = await self._log.read(OUTCOMES, partition, at, records_max=_BATCH_RECORDS)
+                if self._position[partition] == at:
+                    self._fold(batch)
+        self._ahead = {
+            key: each for key, each in self._ahead.items() if key[1] >= self._position[key[0]]
+        }
+
+    def _fold(self, batch: Batch) -> None:
+        known = self._known
+        for record in batch.records:
+            if isinstance(record, Attempt | Settled):
+                history = known.get(record.delivery)
+                if history is not None:
+                    history.take(record)
+                    if history.ended:
+                        del known[record.delivery]
+        at = self._position[batch.partition]
+        self._position[batch.partition] = max(at + 1, batch.end)
