@@ -205,7 +205,7 @@ async def test_a_preflight_is_answered_without_a_credential(site: Site) -> None:
     assert granted.status_code == 204
     assert granted.headers["access-control-allow-methods"] == "PATCH"
     assert "access-control-allow-origin" not in other.headers
-    assert plain.headers["allow"] == "DELETE, GET, HEAD, OPTIONS, PATCH, PUT"
+    assert plain.headers["allow"] == "GET, HEAD, OPTIONS, PATCH, PUT"
     assert nothing.status_code == 404
 
 
@@ -314,6 +314,23 @@ async def test_a_hot_route_is_plain_asgi_with_its_caller_checked(tmp_path: Path)
     assert wrong.status_code == 405
     assert forbidden.status_code == 403
     assert [log["route"] for log in logs] == ["unmatched"], "a hot route is not logged"
+
+
+@pytest.mark.parametrize(("quiet", "logged"), [(True, []), (False, ["/v1/sandbox/messages"])])
+async def test_a_quiet_route_is_not_logged(quiet: bool, logged: list[str], tmp_path: Path) -> None:
+    async def asked(call: Call) -> Answer:
+        return Answer({"ok": True})
+
+    path = "/v1/sandbox/messages"
+    endpoint = Endpoint("GET", path, "Asked", asked, {200: dict[str, bool]}, quiet=quiet)
+    site = await opened(tmp_path, LIMITS, endpoint)
+    with capture_logs() as logs:
+        async with site.client(await site.key("admin")) as client:
+            answer = await client.get(path)
+    site.close()
+
+    assert answer.status_code == 200
+    assert [log["route"] for log in logs] == logged
 
 
 async def test_the_admin_socket_needs_no_key_and_a_given_one_still_counts(site: Site) -> None:

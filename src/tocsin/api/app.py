@@ -47,7 +47,7 @@ class Api:
         for endpoint in self.endpoints:
             # A route without a row in the table is a mistake that must not start.
             permission_of(endpoint.method, endpoint.path)
-        hot = [endpoint.path for endpoint in self.endpoints if endpoint.asgi is not None]
+        hot = [each.path for each in self.endpoints if each.asgi is not None or each.quiet]
         self._parts = parts
         self._router = Router(self.endpoints)
         self._measures = Measures(parts.registry, hot, parts.now_s)

@@ -105,6 +105,8 @@ class Endpoint:
     streams: bool = False
     patient: bool = False
     """It may take as long as it takes, however long other requests may."""
+    quiet: bool = False
+    """Somebody asks it over and over, so it is logged only when it fails inside."""
     query: type[msgspec.Struct] | None = None
     query_raw: bool = False
     """The handler reads the query itself, whatever it holds."""

@@ -35,7 +35,7 @@ class Measures:
     Metrics and log of requests.
 
     A request on one of the *hot* routes is counted, and logged only when it failed inside: a
-    record for each would cost more than the request.
+    record for each would cost more than the request, or hide all others.
     """
 
     def __init__(

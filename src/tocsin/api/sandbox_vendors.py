@@ -87,6 +87,7 @@ class SandboxVendorRoutes:
                 self.messages,
                 {200: MessagesAnswer},
                 query=MessagesQuery,
+                quiet=True,
             ),
             Endpoint(
                 "POST",
