@@ -64,7 +64,8 @@ def _print(face: dict[str, Any], as_json: bool) -> None:
         print_json(face)
         return
     stops = face["stops"]
-    done = f"; stopped {stops} times for what came due" if stops else ""
+    times = "once" if stops == 1 else f"{stops} times"
+    done = f"; stopped {times} for what came due" if stops else ""
     click.echo(f"It is {face['now']}{done}.")
     if not face["settled"]:
         click.echo("Something is still under way: a provider has not answered.", err=True)

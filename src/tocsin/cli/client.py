@@ -161,6 +161,10 @@ def client_option(command: Command) -> Command:
 
 
 def _make_client(ctx: click.Context, _: click.Parameter, data: str) -> Client:
+    if data.startswith(("{", "[", "@")):
+        raise click.BadParameter(
+            "this names the data folder of a server; the data of a message goes with --payload"
+        )
     # --data on the command line is more exact than what the environment says for every command.
     source = ctx.get_parameter_source("client")
     url = None if source is click.core.ParameterSource.COMMANDLINE else os.environ.get("TOCSIN_URL")

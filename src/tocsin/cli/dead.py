@@ -83,13 +83,21 @@ def show(client: Client, id: str, as_json: bool) -> None:
         click.echo(f"event: {event['id']} {event['type']} accepted {event['accepted_at']}")
         print_json(event["data"])
     if found["content"]:
-        click.echo(f"\n{found['content']['title']}\n{found['content']['body']}")
+        _print_content(found["content"])
     elif found["content_missing"]:
         click.echo(f"no text: {found['content_missing']}")
     if found["attempts"]:
         click.echo()
         heads = ("at", "kind", "number", "provider", "state", "reason", "detail")
         print_table(heads, ([each[name] for name in heads] for each in found["attempts"]))
+
+
+def _print_content(content: dict[str, Any]) -> None:
+    """Print what a person would have read: of two forms of one letter the plain one."""
+    fields = content["fields"]
+    plain = {k: v for k, v in fields.items() if k != "html" or not fields.get("text")}
+    texts = (content["title"], content["body"], *plain.values())
+    click.echo("\n" + "\n".join(text for text in texts if text))
 
 
 @dead.command()
@@ -153,8 +161,8 @@ def _many(
     if as_json:
         print_json({"count": count})
     else:
-        word = "are made anew" if action == "replay" else "are put aside"
-        click.echo(f"{count} {word}.")
+        done = "made anew" if action == "replay" else "put aside"
+        click.echo(f"{count} {'is' if count == 1 else 'are'} {done}.")
     return exits.DONE if count else exits.NO
 
 

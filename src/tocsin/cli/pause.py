@@ -59,10 +59,14 @@ def resume(
     if as_json:
         print_json({"items": ended})
     for each in () if as_json else ended:
-        click.echo(f"{each['id']}: {_words(each)} goes on; {each['parked']} were parked.")
+        click.echo(f"{each['id']}: {_words(each)} goes on; {_parked(each['parked'])}.")
     if not ended and not as_json:
         click.echo("Nothing was paused by that.", err=True)
     return exits.DONE if ended else exits.NO
+
+
+def _parked(count: int) -> str:
+    return "1 was parked" if count == 1 else f"{count} were parked"
 
 
 @click.command()

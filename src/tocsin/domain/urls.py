@@ -35,7 +35,8 @@ def public_url(value: str, reach: Reach | None = None) -> str:
         raise _bad_url("must hold no user, password or fragment; use the signing secret")
     allowed = reach is not None and reach.permits(host, port or _PORTS[parts.scheme])
     if not allowed and not is_public_host(host):
-        raise _bad_url("must name a public host")
+        own = "by a DNS name" if reach is None else "by an address in outbound.allowed_networks"
+        raise _bad_url(f"must name a public host; one in a network of your own goes {own}")
     return value
 
 

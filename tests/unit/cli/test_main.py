@@ -57,7 +57,7 @@ def test_an_error_leads_to_its_code(failed: TocsinError, code: int) -> None:
 
 def test_start_up_imports_neither_tables_nor_sockets() -> None:
     program = (
-        "import sys; from tocsin.cli import main; main(['config', 'doc'])\n"
+        "import sys; from tocsin.cli import main; main(['--version'])\n"
         "print(*(name for name in ('rich', 'websockets', 'tocsin.cli.client')"
         " if name in sys.modules), file=sys.stderr)"
     )
@@ -119,3 +119,10 @@ class TestConfig:
     ) -> None:
         assert main(["config", "show", "--port", "70000"]) == exits.WRONG_USE
         assert "http.port (flag)" in capsys.readouterr().err
+
+
+def test_the_data_of_a_message_is_not_taken_for_a_folder(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["trigger", "order.shipped", "--data", '{"order": 7}']) == exits.WRONG_USE
+    assert "--payload" in capsys.readouterr().err

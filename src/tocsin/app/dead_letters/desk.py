@@ -77,7 +77,7 @@ class DeadLetterDesk:
             raise Conflict("this record cannot be read, so it cannot be replayed; discard it")
         made = next_generation(key) if letter.kind is Kind.DELIVERY else None
         if not await self._move([letter], LetterState.REPLAYING, by, ""):
-            raise Conflict(f"this dead letter is {letter.state}")
+            raise Conflict(f"this dead letter does not wait any more: it is {letter.state}")
         self._stir()
         await self._notes.add(by, "dead.replay", f"dead/{letter.id}")
         return made
@@ -87,7 +87,7 @@ class DeadLetterDesk:
         letter = (await self.get(key)).letter
         _check_limits(by, letter)
         if not await self._move([letter], LetterState.DISCARDED, by, why):
-            raise Conflict(f"this dead letter is {letter.state}")
+            raise Conflict(f"this dead letter does not wait any more: it is {letter.state}")
         await self._notes.add(by, "dead.discard", f"dead/{letter.id}", why)
 
     async def replay_many(self, by: Principal, which: Wanted | Sequence[bytes]) -> Moved:
