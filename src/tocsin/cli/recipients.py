@@ -24,7 +24,7 @@ _KINDS: Final = {
 
 @click.group()
 def recipients() -> None:
-    """List, show, write and import recipients."""
+    """List, get, put, import and delete recipients."""
 
 
 @recipients.command(name="list")

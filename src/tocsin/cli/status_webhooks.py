@@ -10,7 +10,7 @@ from tocsin.cli.output import json_option, print_json, print_table
 
 @click.group(name="status-webhooks")
 def status_webhooks() -> None:
-    """List, put and remove endpoints that are told what became of deliveries."""
+    """List, put and delete endpoints that are told what became of deliveries."""
 
 
 @status_webhooks.command(name="list")

@@ -20,7 +20,7 @@ _FILES: Final = (".toml", ".json")
 
 @click.group()
 def workflows() -> None:
-    """List, show, write and publish workflows."""
+    """List, show, put, publish and push workflows."""
 
 
 @workflows.command(name="list")
