@@ -12,6 +12,13 @@ from tocsin.domain.records import Item
 _NEVER_MS = 10**15
 
 
+_HELD_UP_MS = 2_000
+"""
+An item carries the time at which its batch was begun. A store that answers late can hold the batch
+up until somebody has resumed, and the pauses are looked at only then.
+"""
+
+
 def nothing_while_paused(history: History, final: Final) -> list[str]:
     """I15: what was sent after a pause was acknowledged is not shown before somebody resumes."""
     if history.set_back:
@@ -29,6 +36,6 @@ def nothing_while_paused(history: History, final: Final) -> list[str]:
             concerned = pause.what["scope"].items() <= facts.items()
             if sent is None or not concerned or not pause.before(sent):
                 continue
-            if item.visible_ms < ends.get(pause.answer, _NEVER_MS):
+            if item.visible_ms < ends.get(pause.answer, _NEVER_MS) - _HELD_UP_MS:
                 found.append(f"{shown['title']} was shown in the pause of {pause.what['scope']}")
     return found

@@ -18,7 +18,12 @@ _NUDGES = (1, 2)
 
 
 def goes_on_or_not(history: History, final: Final) -> list[str]:
-    """I9: each step behind a wait is decided once, and handed over exactly if it is to be sent."""
+    """
+    I9: each step behind a wait is decided once, and handed over exactly if it is to be sent.
+
+    A cancel may be told twice: a batch that was decided before it, and lost its commit, has left the
+    timer of the next wait behind, and what that lets go on is cancelled, too.
+    """
     begun = {
         each.delivery[:16]
         for each in decided(final)
@@ -33,7 +38,7 @@ def goes_on_or_not(history: History, final: Final) -> list[str]:
     found = [
         f"{delivery.hex()} was decided as {made}"
         for delivery, made in ends.items()
-        if len(made) > 1
+        if len(made) > 1 and set(made) != {Reason.CANCELLED}
     ]
     for run in begun:
         steps = {delivery[16] for delivery in ends if delivery[:16] == run}
