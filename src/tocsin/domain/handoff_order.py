@@ -48,6 +48,13 @@ class _Line:
     parked: dict[bytes, None] = field(default_factory=dict)
 
 
+def _begin(line: _Line, delivery: bytes) -> None:
+    """Who is called is the head until it is known how that ended, also by the next owner."""
+    if delivery in line.parked and line.head is None:
+        line.head = delivery
+    line.parked.pop(delivery, None)
+
+
 class HandoffOrder:
     """The lines of one partition, channel and lane in which somebody waits."""
 
@@ -85,7 +92,7 @@ class HandoffOrder:
             self._gone(record.delivery)
         if isinstance(record, Attempt):
             if line is not None:
-                line.parked.pop(record.delivery, None)
+                _begin(line, record.delivery)
         elif record.state == State.DEFERRED and _holds_line(record):
             self._fail(line, record, position)
         elif record.reason == DeliveryReason.BEHIND_ANOTHER:

@@ -90,6 +90,19 @@ def test_a_receipt_that_settles_the_head_frees_its_line() -> None:
     assert order.park_until(delivery(2), AT_MS) is None
 
 
+def test_whose_first_call_was_not_heard_of_keeps_its_place() -> None:
+    order = failing()
+    park(order, 2)
+    park(order, 3)
+    order.take(settled(1, "sent", 2), 50)
+    order.take(attempt(2), 51)
+    order.take(settled(2, "pending", reason="outcome_unknown", known=False), 52)
+    assert order.park_until(delivery(2), AT_MS) is None
+    assert order.park_until(delivery(3), AT_MS) is not None
+    order.take(settled(2, "sent", 2), 53)
+    assert order.park_until(delivery(3), AT_MS) is None
+
+
 def test_who_waits_for_the_morning_holds_nobody_up() -> None:
     order = HandoffOrder(10_000)
     order.take(settled(1, "deferred", 0, "in_quiet_hours", until_ms=AT_MS + 500), 40)
