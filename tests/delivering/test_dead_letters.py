@@ -133,7 +133,10 @@ async def test_a_replay_is_a_new_delivery_and_the_old_one_stays_failed(site: Sit
         assert await until_ends(site, delivery_of(event, ana), "failed") == "blocked"
         await until_balanced(site, failed=1, sent=1)
         again = await ask(http, letter)
-        assert (again.status_code, again.json()["detail"]) == (409, "this dead letter does not wait any more: it is replayed")
+        assert (again.status_code, again.json()["detail"]) == (
+            409,
+            "this dead letter does not wait any more: it is replayed",
+        )
         shown = (await http.get(f"/v1/dead-letters/{letter.id}")).json()
         assert (shown["replay"], shown["by"]) == (show_delivery(made), "local")
         notes = (await http.get("/v1/notifications", params={"event": show_event(event)})).json()
