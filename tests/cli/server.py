@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.disk import ANY_DISK
+
 _STARTED_WITHIN_S = 30.0
 _ENDED_WITHIN_S = 15.0
 
@@ -53,7 +55,7 @@ def environment(**changes: str) -> dict[str, str]:
     """Return the process's own environment without any setting of ours, and *changes*."""
     own = {name: value for name, value in os.environ.items() if not name.startswith("TOCSIN_")}
     source = str(Path(__file__).resolve().parents[2] / "src")
-    return {**own, "PYTHONPATH": source, "COLUMNS": "200", **changes}
+    return {**own, **ANY_DISK, "PYTHONPATH": source, "COLUMNS": "200", **changes}
 
 
 def run(arguments: Sequence[str], *, given: str = "", env: Mapping[str, str] | None = None) -> Done:

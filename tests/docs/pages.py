@@ -24,6 +24,8 @@ from typing import Final, NamedTuple, Self
 
 import httpx2
 
+from tests.disk import ANY_DISK
+
 ROOT: Final = Path(__file__).parents[2]
 PORT: Final = "8600"
 """What pages write; it becomes the port of the server that was started."""
@@ -181,7 +183,7 @@ class Session:
     def _environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if "TOCSIN" not in name}
         source = {"PYTHONPATH": str(ROOT / "src"), "PYTHONUNBUFFERED": "1"}
-        return {**kept, **source, "COLUMNS": "200"}
+        return {**kept, **ANY_DISK, **source, "COLUMNS": "200"}
 
 
 class _Live:

@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
+from tests.disk import ANY_DISK
+
 TOP = Path(__file__).parents[2]
 HANG_S = 30
 """Nothing here takes so long; whatever does hangs."""
@@ -71,6 +73,7 @@ class Server:
         """Start it; with *crash_at* as the victim that ends there."""
         environment = {
             **{name: value for name, value in os.environ.items() if "TOCSIN" not in name},
+            **ANY_DISK,
             **self.settings,
             "PYTHONPATH": f"{TOP / 'src'}:{TOP}",
         }

@@ -12,6 +12,7 @@ from pathlib import Path
 import apsw
 import pytest
 
+from tests.disk import ANY_DISK
 from tests.faults.checker import check
 from tests.faults.history import History
 from tests.faults.load import Load, prepare
@@ -26,7 +27,7 @@ def refused(data: Path, *options: str, **settings: str) -> tuple[int, str]:
     """Start a server that must not start; return its exit code and what it said."""
     ended = subprocess.run(
         [sys.executable, "-m", "tocsin", "up", "--data", str(data), "--port", "0", *options],
-        env={**os.environ, **settings, "PYTHONPATH": str(TOP / "src")},
+        env={**os.environ, **ANY_DISK, **settings, "PYTHONPATH": str(TOP / "src")},
         cwd=TOP,
         capture_output=True,
         text=True,
