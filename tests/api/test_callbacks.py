@@ -11,7 +11,7 @@ import pytest
 
 from tests.delivering.site import Site, Vendor, delivery_of, process
 from tocsin.api.app import Api
-from tocsin.ports.provider import Callback, ReceiptState
+from tocsin.ports.receipts import Callback, ReceiptState
 from tocsin.wiring.http import build_driving
 
 

@@ -18,19 +18,10 @@ from tocsin.config import Misconfigured, Outbound, RawTable
 from tocsin.domain.retry_after import RETRY_AFTER_MAX_MS, retry_after_ms
 from tocsin.domain.webhook_signing import check_secrets, new_secret, signatures
 from tocsin.errors import RequestRefused, Unauthenticated
-from tocsin.ports.provider import (
-    About,
-    Accepted,
-    Callback,
-    Content,
-    Message,
-    Provider,
-    ProviderOutcome,
-    ProviderReason,
-    ProviderTools,
-    Refused,
-    TryLater,
-)
+from tocsin.ports.message import About, Content, Message
+from tocsin.ports.outcomes import Accepted, ProviderOutcome, ProviderReason, Refused, TryLater
+from tocsin.ports.provider import Provider, ProviderTools
+from tocsin.ports.receipts import Callback
 from tocsin.wiring.channels import build_provider, open_transport
 
 SPEC = Registry(folders()).spec("webhook")
@@ -277,7 +268,7 @@ async def test_a_hundred_at_once_keep_their_answers_apart(
 
 async def test_receivers_have_no_callbacks(provider: Provider) -> None:
     with pytest.raises(Unauthenticated):
-        provider.read_callback(Callback("POST", "/v1/callbacks/webhook", "", {}, b"[]", 0))
+        await provider.read_callback(Callback("POST", "/v1/callbacks/webhook", "", {}, b"[]", 0))
 
 
 async def test_a_secret_in_the_settings_must_be_one(made: Made) -> None:

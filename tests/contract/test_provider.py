@@ -14,16 +14,10 @@ from tests.support import toy
 from tocsin.channels.registry import Registry, folders, loaded
 from tocsin.config import Misconfigured, Outbound, RawTable, decode_table
 from tocsin.errors import Malformed, Unauthenticated
-from tocsin.ports.provider import (
-    Accepted,
-    Message,
-    ProviderReason,
-    ProviderSpec,
-    ProviderTools,
-    ReceiptState,
-    Refused,
-    TryLater,
-)
+from tocsin.ports.message import Message
+from tocsin.ports.outcomes import Accepted, ProviderReason, Refused, TryLater
+from tocsin.ports.provider import ProviderSpec, ProviderTools
+from tocsin.ports.receipts import ReceiptState
 from tocsin.ports.simulator import Dial, Simulator
 from tocsin.wiring.channels import build_provider, open_transport
 
@@ -187,8 +181,10 @@ def calling(vendor: Vendor) -> Vendor:
 async def test_a_callback_names_our_reference(calling: Vendor, state: ReceiptState) -> None:
     references = [calling.message(n).reference for n in (1, 2)]
     callback = calling.simulator.callback(references, state, AT_MS)
-    receipts = calling.provider.read_callback(callback)
-    assert [(each.reference, each.state) for each in receipts] == [(r, state) for r in references]
+    reading = await calling.provider.read_callback(callback)
+    assert [(each.reference, each.state) for each in reading.receipts] == [
+        (r, state) for r in references
+    ]
 
 
 async def test_a_forged_callback_is_refused(calling: Vendor) -> None:
@@ -200,7 +196,7 @@ async def test_a_forged_callback_is_refused(calling: Vendor) -> None:
     odd = replace(genuine, headers=dict.fromkeys(genuine.headers, "\xff9"))
     for callback in (forged, changed, unsigned, odd):
         with pytest.raises(Unauthenticated):
-            calling.provider.read_callback(callback)
+            await calling.provider.read_callback(callback)
 
 
 async def test_an_old_callback_cannot_be_replayed(calling: Vendor) -> None:
@@ -208,7 +204,7 @@ async def test_an_old_callback_cannot_be_replayed(calling: Vendor) -> None:
         [calling.message().reference], ReceiptState.DELIVERED, AT_MS
     )
     with pytest.raises(Unauthenticated):
-        calling.provider.read_callback(replace(callback, received_ms=AT_MS + 86_400_000))
+        await calling.provider.read_callback(replace(callback, received_ms=AT_MS + 86_400_000))
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[1]", b"\xff\xfe", b"[" * 5_000])
@@ -216,7 +212,7 @@ async def test_a_signed_callback_that_cannot_be_read_is_malformed(
     calling: Vendor, body: bytes
 ) -> None:
     with pytest.raises(Malformed):
-        calling.provider.read_callback(calling.simulator.signed(body, AT_MS))
+        await calling.provider.read_callback(calling.simulator.signed(body, AT_MS))
 
 
 def test_a_name_that_is_taken_is_refused() -> None:

@@ -11,15 +11,9 @@ import pytest
 from tests.contract.test_provider import AT_MS, REGISTRY, Vendor
 from tocsin.channels.registry import loaded
 from tocsin.errors import NotFound, RequestRefused
-from tocsin.ports.provider import (
-    Accepted,
-    Message,
-    ProviderOutcome,
-    ProviderReason,
-    ProviderSpec,
-    Refused,
-    TryLater,
-)
+from tocsin.ports.message import Message
+from tocsin.ports.outcomes import Accepted, ProviderOutcome, ProviderReason, Refused, TryLater
+from tocsin.ports.provider import ProviderSpec
 from tocsin.ports.simulator import Action, Dial, Faults, Simulator, Stage
 
 KINDS: dict[Dial, type] = {
@@ -204,5 +198,5 @@ async def test_what_a_person_does_comes_back_as_the_vendors_receipt(played: Play
     for action, state in played.simulator.actions.items():
         assert isinstance(action, Action)
         callback = played.simulator.callback([reference], state, AT_MS)
-        (receipt,) = played.vendor.provider.read_callback(callback)
+        (receipt,) = (await played.vendor.provider.read_callback(callback)).receipts
         assert (receipt.reference, receipt.state) == (reference, state)

@@ -48,7 +48,7 @@ def transport(make: Make) -> Transport:
 
 async def test_a_call_arrives_byte_by_byte(transport: Transport, there: Receiver) -> None:
     body = bytes(range(256)) * 500
-    said = await transport.post(Call(there.url, body, ["X-One: 1", "X-Two: zwei"]))
+    said = await transport.call(Call(there.url, body, ["X-One: 1", "X-Two: zwei"]))
     assert isinstance(said, Answer)
     assert said.status == 204
     (seen,) = there.seen
@@ -62,7 +62,7 @@ async def test_a_call_arrives_byte_by_byte(transport: Transport, there: Receiver
 async def test_an_answer_is_what_came_last(transport: Transport, there: Receiver) -> None:
     early = b"HTTP/1.1 103 Early Hints\r\nRetry-After: 9\r\n\r\n"
     there.say([early + answer(429, "retry-after: 30", "X: y", body=b"slow down")])
-    said = await transport.post(Call(there.url, b"{}"))
+    said = await transport.call(Call(there.url, b"{}"))
     assert isinstance(said, Answer)
     assert (said.status, said.body) == (429, b"slow down")
     assert (said.header(b"retry-after"), said.header(b"x"), said.header(b"z")) == (
@@ -77,7 +77,7 @@ async def test_connections_are_kept_and_answers_are_not_mixed(
 ) -> None:
     there.say([answer(210 + n, body=b"%d" % n) for n in range(20)])
     for n in range(20):
-        said = await transport.post(Call(there.url, b"%d" % n))
+        said = await transport.call(Call(there.url, b"%d" % n))
         assert isinstance(said, Answer)
         assert (said.status, said.body) == (210 + n, b"%d" % n)
     assert there.connections == 1
@@ -86,7 +86,7 @@ async def test_connections_are_kept_and_answers_are_not_mixed(
 
 async def test_many_at_once_share_few_connections(make: Make, there: Receiver) -> None:
     transport = make(Outbound(connections_per_host_max=4), LOOPBACK)
-    calls = [transport.post(Call(there.url, b"%d" % n)) for n in range(200)]
+    calls = [transport.call(Call(there.url, b"%d" % n)) for n in range(200)]
     said = await asyncio.gather(*calls)
     assert {each.status for each in said if isinstance(each, Answer)} == {204}
     assert sorted(int(seen.body) for seen in there.seen) == list(range(200))
@@ -95,7 +95,7 @@ async def test_many_at_once_share_few_connections(make: Make, there: Receiver) -
 
 async def test_no_redirect_is_followed(transport: Transport, there: Receiver) -> None:
     there.say([answer(307, f"Location: {there.url}/other")])
-    said = await transport.post(Call(there.url, b"{}"))
+    said = await transport.call(Call(there.url, b"{}"))
     assert isinstance(said, Answer)
     assert said.status == 307
     assert len(there.seen) == 1
@@ -109,8 +109,8 @@ async def test_a_lost_answer_is_unknown_and_the_call_is_made_once(
     last = [cut] if cut == CUT else [cut + b"connection: close"]
     there.say([*[answer(200)] * before, *last])
     for _ in range(before):
-        await transport.post(Call(there.url, b"{}"))
-    said = await transport.post(Call(there.url, b"{}"))
+        await transport.call(Call(there.url, b"{}"))
+    said = await transport.call(Call(there.url, b"{}"))
     assert said == NoAnswer(NoAnswerReason.BROKEN, sent=True)
     assert len(there.seen) == before + 1
 
@@ -118,9 +118,9 @@ async def test_a_lost_answer_is_unknown_and_the_call_is_made_once(
 async def test_no_answer_in_time_is_unknown(make: Make, there: Receiver) -> None:
     transport = make(Outbound(timeout_ms=100), LOOPBACK)
     there.say([HANG])
-    said = await transport.post(Call(there.url, b"{}"))
+    said = await transport.call(Call(there.url, b"{}"))
     assert said == NoAnswer(NoAnswerReason.TIMED_OUT, sent=True)
-    assert isinstance(await transport.post(Call(there.url, b"{}", timeout_ms=30_000)), Answer)
+    assert isinstance(await transport.call(Call(there.url, b"{}", timeout_ms=30_000)), Answer)
 
 
 async def test_waiting_for_a_connection_ends_as_known(make: Make, there: Receiver) -> None:
@@ -129,7 +129,7 @@ async def test_waiting_for_a_connection_ends_as_known(make: Make, there: Receive
     async with asyncio.TaskGroup() as calls:
         first = calls.create_task(_post(transport, there.url))
         await there.until(lambda: len(there.seen) == 1)
-        behind = await transport.post(Call(there.url, b"{}", timeout_ms=100))
+        behind = await transport.call(Call(there.url, b"{}", timeout_ms=100))
         there.let_go()
     assert behind == NoAnswer(NoAnswerReason.UNREACHABLE, sent=False)
     assert first.result() == NoAnswer(NoAnswerReason.BROKEN, sent=True)
@@ -137,23 +137,23 @@ async def test_waiting_for_a_connection_ends_as_known(make: Make, there: Receive
 
 
 async def _post(transport: Transport, url: str) -> Answer | NoAnswer:
-    return await transport.post(Call(url, b"{}"))
+    return await transport.call(Call(url, b"{}"))
 
 
 async def test_a_handshake_that_hangs_is_known(make: Make) -> None:
     transport = make(Outbound(connect_timeout_ms=100), LOOPBACK)
     listening = socket.create_server(("127.0.0.1", 0))
     url = f"https://127.0.0.1:{listening.getsockname()[1]}/"
-    assert await transport.post(Call(url, b"{}")) == NoAnswer(
+    assert await transport.call(Call(url, b"{}")) == NoAnswer(
         NoAnswerReason.UNREACHABLE, sent=False
     )
     listening.close()
 
 
 async def test_nobody_there_is_known(transport: Transport, unused_port: int) -> None:
-    said = await transport.post(Call(f"http://127.0.0.1:{unused_port}/", b"{}"))
+    said = await transport.call(Call(f"http://127.0.0.1:{unused_port}/", b"{}"))
     assert said == NoAnswer(NoAnswerReason.UNREACHABLE, sent=False)
-    said = await transport.post(Call("http://name.invalid/", b"{}"))
+    said = await transport.call(Call("http://name.invalid/", b"{}"))
     assert said == NoAnswer(NoAnswerReason.UNRESOLVED, sent=False)
 
 
@@ -165,7 +165,7 @@ def unused_port() -> int:
 
 @pytest.mark.parametrize("url", ["", "nonsense", "ftp://127.0.0.1/", "file:///etc/passwd"])
 async def test_what_is_no_url_of_http_is_not_called(transport: Transport, url: str) -> None:
-    said = await transport.post(Call(url, b"{}"))
+    said = await transport.call(Call(url, b"{}"))
     assert isinstance(said, NoAnswer)
     assert (said.sent, said.reason) in {
         (False, NoAnswerReason.BAD_URL),
@@ -197,7 +197,7 @@ async def test_no_spelling_of_this_machine_is_reached(
     make: Make, there: Receiver, host: str
 ) -> None:
     transport = make(Outbound(), Reach(ports=[80, 443, there.port]))
-    said = await transport.post(Call(f"http://{host}:{there.port}/", b"{}"))
+    said = await transport.call(Call(f"http://{host}:{there.port}/", b"{}"))
     assert isinstance(said, NoAnswer)
     assert not said.sent
     assert said.reason in {
@@ -221,9 +221,9 @@ async def test_an_address_is_checked_for_each_connection(make: Make, there: Rece
     transport = make(Outbound(), reach)
     there.say([answer(200, "connection: close")])
     url = f"http://localhost:{there.port}/"
-    assert isinstance(await transport.post(Call(url, b"{}")), Answer)
+    assert isinstance(await transport.call(Call(url, b"{}")), Answer)
     reach.calm = False
-    assert await transport.post(Call(url, b"{}")) == NoAnswer(NoAnswerReason.FORBIDDEN, sent=False)
+    assert await transport.call(Call(url, b"{}")) == NoAnswer(NoAnswerReason.FORBIDDEN, sent=False)
 
 
 async def test_the_environment_names_no_proxy(
@@ -232,14 +232,14 @@ async def test_the_environment_names_no_proxy(
     async with receiver() as proxy:
         for name in ("http_proxy", "ALL_PROXY", "all_proxy"):
             monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.port}")
-        await transport.post(Call(there.url, b"{}"))
+        await transport.call(Call(there.url, b"{}"))
         assert (len(proxy.seen), len(there.seen)) == (0, 1)
 
 
 async def test_a_proxy_that_is_set_gets_every_call(make: Make) -> None:
     async with receiver() as proxy:
         transport = make(Outbound(proxy=f"http://127.0.0.1:{proxy.port}"), Reach())
-        assert isinstance(await transport.post(Call("http://shop.example/x", b"{}")), Answer)
+        assert isinstance(await transport.call(Call("http://shop.example/x", b"{}")), Answer)
         assert proxy.seen[0].line == "POST http://shop.example/x HTTP/1.1"
 
 
@@ -249,7 +249,7 @@ async def test_an_answer_is_read_to_its_limit(make: Make, there: Receiver, lengt
     body = b"x" * 1_000_000
     chunked = b"HTTP/1.1 200 x\r\ntransfer-encoding: chunked\r\n\r\nf4240\r\n" + body
     there.say([answer(200, body=body) if length == "told" else chunked + b"\r\n0\r\n\r\n"])
-    said = await transport.post(Call(there.url, b"{}"))
+    said = await transport.call(Call(there.url, b"{}"))
     assert isinstance(said, Answer)
     assert said.status == 200
     assert len(said.body) <= 64 * 1_024
@@ -258,7 +258,7 @@ async def test_an_answer_is_read_to_its_limit(make: Make, there: Receiver, lengt
 async def test_endless_headers_are_no_answer(make: Make, there: Receiver) -> None:
     transport = make(Outbound(timeout_ms=10_000), LOOPBACK)
     there.say([b"HTTP/1.1 200 x\r\n" + b"x: " + b"y" * 2_000_000 + b"\r\n\r\n"])
-    assert await transport.post(Call(there.url, b"{}")) == NoAnswer(
+    assert await transport.call(Call(there.url, b"{}")) == NoAnswer(
         NoAnswerReason.BROKEN, sent=True
     )
 
@@ -272,7 +272,7 @@ async def test_a_cancelled_call_closes_its_connection(
     calling.cancel()
     with pytest.raises(asyncio.CancelledError):
         await calling
-    assert isinstance(await transport.post(Call(there.url, b"{}")), Answer)
+    assert isinstance(await transport.call(Call(there.url, b"{}")), Answer)
     assert there.connections == 2
 
 
@@ -281,7 +281,7 @@ async def test_a_cancelled_call_closes_its_connection(
 )
 async def test_a_header_cannot_hold_another(transport: Transport, line: str) -> None:
     with pytest.raises(ValueError, match="printable"):
-        await transport.post(Call("http://127.0.0.1/", b"{}", [line]))
+        await transport.call(Call("http://127.0.0.1/", b"{}", [line]))
 
 
 def _context(folder: Path, host: str) -> tuple[Path, ssl.SSLContext]:
@@ -300,7 +300,7 @@ async def test_who_does_not_prove_its_name_gets_nothing(
     path, context = _context(tmp_path, host)
     async with receiver(context) as there:
         outbound = Outbound(ca_file=str(path)) if trusted else Outbound()
-        said = await make(outbound, LOOPBACK).post(Call(there.url, b"{}"))
+        said = await make(outbound, LOOPBACK).call(Call(there.url, b"{}"))
         if trusted and host == "127.0.0.1":
             assert isinstance(said, Answer)
         else:
@@ -311,7 +311,7 @@ async def test_who_does_not_prove_its_name_gets_nothing(
 async def test_an_old_tls_is_not_spoken(make: Make, tmp_path: Path) -> None:
     path, context = _context(tmp_path, "127.0.0.1")
     async with receiver(context) as there:
-        await make(Outbound(ca_file=str(path)), LOOPBACK).post(Call(there.url, b"{}"))
+        await make(Outbound(ca_file=str(path)), LOOPBACK).call(Call(there.url, b"{}"))
         (spoken,) = {writer.get_extra_info("ssl_object").version() for writer in there.open}
     assert spoken in {"TLSv1.2", "TLSv1.3"}
 

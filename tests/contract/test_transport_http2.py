@@ -45,7 +45,7 @@ async def test_many_calls_share_a_connection(
     outbound = Outbound(ca_file=str(files[0]))
     transport = CurlTransport(outbound, Reach(networks(["127.0.0.0/8"])))
     url = f"https://127.0.0.1:{port}/"
-    said = await asyncio.gather(*(transport.post(Call(url, b"%d" % n)) for n in range(300)))
+    said = await asyncio.gather(*(transport.call(Call(url, b"%d" % n)) for n in range(300)))
     await transport.close()
     assert [each.body for each in said if isinstance(each, Answer)] == [
         b"%d" % n for n in range(300)

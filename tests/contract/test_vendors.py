@@ -20,7 +20,8 @@ from tocsin.channels.registry import Registry
 from tocsin.config import Config
 from tocsin.domain.ids import event_key, notification_key
 from tocsin.errors import Conflict, NotFound, RequestRefused, Unavailable
-from tocsin.ports.provider import Accepted, Message
+from tocsin.ports.message import Message
+from tocsin.ports.outcomes import Accepted
 from tocsin.ports.simulator import Action, Faults, Simulator, Stage
 from tocsin.ports.vendors import Vendors, Wanted
 from tocsin.roles.network import PlainServer

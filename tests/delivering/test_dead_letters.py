@@ -16,7 +16,7 @@ from tocsin.domain.ids import event_key, next_generation, show_delivery, show_ev
 from tocsin.domain.recipient import Recipient
 from tocsin.domain.records import Event
 from tocsin.ports.log import Output
-from tocsin.ports.provider import ReceiptState
+from tocsin.ports.receipts import ReceiptState
 from tocsin.ports.simulator import Dial
 from tocsin.ports.state import Suppression
 

@@ -22,7 +22,7 @@ from tocsin.domain.ids import show_delivery, show_event
 from tocsin.domain.preferences import Preferences, QuietHours
 from tocsin.domain.recipient import Recipient
 from tocsin.domain.records import Settled
-from tocsin.ports.provider import ProviderReason
+from tocsin.ports.outcomes import ProviderReason
 from tocsin.ports.simulator import Dial
 from tocsin.wiring.http import build_driving
 

@@ -17,7 +17,7 @@ from tocsin.domain.records import Attempt, Settled
 from tocsin.domain.topics import OUTCOMES
 from tocsin.errors import NotFound
 from tocsin.ports.log import Output
-from tocsin.ports.provider import ReceiptState
+from tocsin.ports.receipts import ReceiptState
 from tocsin.ports.simulator import Dial
 from tocsin.ports.state import Claim, Suppression
 

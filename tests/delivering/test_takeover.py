@@ -15,7 +15,7 @@ from tocsin.domain.recipient import Recipient
 from tocsin.domain.records import Attempt, Handoff, Retry, Settled
 from tocsin.domain.topics import OUTCOMES
 from tocsin.errors import Fenced
-from tocsin.ports.provider import ReceiptState
+from tocsin.ports.receipts import ReceiptState
 from tocsin.ports.simulator import Dial, Taken
 
 

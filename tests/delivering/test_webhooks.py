@@ -12,7 +12,7 @@ from tests.delivering.site import LAYOUTS, Site, Vendor, process
 from tocsin.channels.webhook.http.simulator import WebhookSimulator
 from tocsin.domain.recipient import Recipient
 from tocsin.domain.records import Settled
-from tocsin.ports.provider import ProviderReason
+from tocsin.ports.outcomes import ProviderReason
 from tocsin.ports.simulator import Dial
 
 WORKFLOW = {

@@ -12,7 +12,9 @@ from tocsin.channels.email import CHANNEL
 from tocsin.channels.email.smtp.provider import Smtp, build
 from tocsin.channels.email.smtp.settings import SmtpSettings
 from tocsin.config import Secret
-from tocsin.ports.provider import Message, ProviderOutcome, ProviderTools
+from tocsin.ports.message import Message
+from tocsin.ports.outcomes import ProviderOutcome
+from tocsin.ports.provider import ProviderTools
 from tocsin.ports.transport import Answer, Call, NoAnswer
 
 HANG_UP = b""
@@ -140,7 +142,7 @@ class Server:
 class NoTransport:
     """SMTP needs no HTTP."""
 
-    async def post(self, call: Call) -> Answer | NoAnswer:
+    async def call(self, call: Call) -> Answer | NoAnswer:
         raise AssertionError("SMTP needs no HTTP")
 
     async def close(self) -> None:

@@ -26,14 +26,8 @@ from tocsin.channels.email.smtp.opening import Opener
 from tocsin.channels.email.smtp.provider import Smtp, tls_of
 from tocsin.channels.email.smtp.settings import SmtpSettings
 from tocsin.config import Secret
-from tocsin.ports.provider import (
-    Accepted,
-    Message,
-    ProviderOutcome,
-    ProviderReason,
-    Refused,
-    TryLater,
-)
+from tocsin.ports.message import Message
+from tocsin.ports.outcomes import Accepted, ProviderOutcome, ProviderReason, Refused, TryLater
 
 NOW_MS = 1_900_000_000_000
 READY_LIMIT_S = 20

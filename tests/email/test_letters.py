@@ -14,7 +14,7 @@ from tocsin.channels.email import CHANNEL, SUBJECT_CHARACTERS_MAX
 from tocsin.channels.email.writing.frame import UNSUBSCRIBE_PLACE
 from tocsin.channels.email.writing.headers import BadHeader, text_field
 from tocsin.channels.email.writing.letter import BadLetter, Letter, Sender, Writer
-from tocsin.ports.provider import Content, Message
+from tocsin.ports.message import Content, Message
 
 NOW_MS = 1_900_000_000_123
 REFERENCE = "dlv_" + "0a" * 20

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tocsin.channels.email.smtp.connection import queue_name
 from tocsin.channels.email.smtp.meaning import BY_CODE, BY_STATUS, Stage, _row, meaning
 from tocsin.channels.email.smtp.replies import BadReply, Replies, Reply
-from tocsin.ports.provider import ProviderReason, Refused, TryLater
+from tocsin.ports.outcomes import ProviderReason, Refused, TryLater
 
 R = ProviderReason
 LATER = "later"

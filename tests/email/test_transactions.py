@@ -26,12 +26,7 @@ from tests.email.scripted import (
 from tests.support.certificates import make_certificate
 from tocsin.channels.email.smtp.provider import Smtp
 from tocsin.config import Misconfigured, Secret
-from tocsin.ports.provider import (
-    Accepted,
-    ProviderReason,
-    Refused,
-    TryLater,
-)
+from tocsin.ports.outcomes import Accepted, ProviderReason, Refused, TryLater
 
 SECRET = "c2VjcmV0"
 

@@ -150,6 +150,7 @@ PERMISSIONS: Final[Mapping[Route, Permission]] = {
     ("DELETE", "/v1/pauses/{id}"): _OPERATE,
     ("GET", "/v1/cancels/{id}"): _BY_HAND,
     # A provider signs what it sends; its folder verifies that, see POST's handler.
+    ("GET", "/v1/callbacks/{provider}"): _PUBLIC,
     ("POST", "/v1/callbacks/{provider}"): _PUBLIC,
     # The link in a letter is signed by ourselves, and can do nothing but switch off.
     ("GET", "/u/{token}"): _PUBLIC,

@@ -16,7 +16,7 @@ from tocsin.domain.delivery import DeliveryReason, State
 from tocsin.domain.ids import NotificationKey, notification_parts, read_delivery, show_delivery
 from tocsin.domain.records import Settled
 from tocsin.errors import NotFound, RequestRefused
-from tocsin.ports.provider import Callback, Receipt, ReceiptState
+from tocsin.ports.receipts import Callback, Receipt, ReceiptState, Response
 from tocsin.ports.state import Orphans
 from tocsin.ports.system import Clock
 
@@ -55,9 +55,9 @@ class Callbacks:
         """Return the real time at which a callback that is here now was received."""
         return self._wall_ms()
 
-    async def receive(self, name: str, callback: Callback) -> None:
+    async def receive(self, name: str, callback: Callback) -> Response:
         """
-        Verify, read and keep; what it says is durable when this returns.
+        Verify, read and keep; what it says is durable when this returns what to answer.
 
         Raises `NotFound` for a provider that is not configured, and what its folder raises.
         """
@@ -65,16 +65,21 @@ class Callbacks:
         if wired is None:
             raise NotFound("no provider of this name is configured")
         ahead_ms = self._clock.now_ms() - self._wall_ms()
-        receipts = wired.provider.read_callback(callback)
+        reading = await wired.provider.read_callback(callback)
         # Where the clock is not the wall's, what happened is dated by the clock like all else.
-        about = _by_delivery([_dated(each, each.at_ms + ahead_ms) for each in receipts])
-        if not about:
-            return
+        about = _by_delivery([_dated(each, each.at_ms + ahead_ms) for each in reading.receipts])
+        if about:
+            await self._keep(name, about, callback.received_ms)
+        return reading.response
+
+    async def _keep(
+        self, name: str, about: Mapping[bytes, Sequence[Receipt]], received_ms: int
+    ) -> None:
         early = await self._tell(name, about)
         for delivery in early:
             for receipt in about[delivery]:
                 kept = packed(receipt)
-                await self._orphans.keep(name, receipt.reference, kept, callback.received_ms)
+                await self._orphans.keep(name, receipt.reference, kept, received_ms)
         await self._look_again(name, {delivery: about[delivery] for delivery in early})
         await self._bury(name, about)
 

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from tocsin.domain.ids import NotificationKey, notification_parts, read_delivery
 from tocsin.errors import Conflict, NotFound, RequestRefused, Unavailable
-from tocsin.ports.provider import Callback
+from tocsin.ports.receipts import Callback
 from tocsin.ports.simulator import Action, Faults, Received, Simulator, Stage
 from tocsin.ports.vendors import Wanted
 

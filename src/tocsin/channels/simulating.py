@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 from tocsin.channels.mailbox import Mailbox
 from tocsin.errors import FieldProblem, NotFound, RequestRefused
-from tocsin.ports.provider import ReceiptState
+from tocsin.ports.receipts import ReceiptState
 from tocsin.ports.simulator import Action, Dial, Faults, Received, Stage, Taken
 
 _CALLS_HELD: Final = 10_000

@@ -119,6 +119,10 @@ class Workflow:
         """Whether it matters to a run of it what becomes of its deliveries."""
         return any(interval.unless is not None for interval in self.intervals)
 
+    def awaits_acknowledgement(self, step: int) -> bool:
+        """Return whether a later wait ends when somebody acknowledges what this step said."""
+        return any(each.unless == "acknowledged" and step in each.of for each in self.intervals)
+
     @property
     def unstoppable(self) -> bool:
         """Whether no preference and no quiet hour holds it back."""

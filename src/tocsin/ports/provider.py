@@ -10,186 +10,18 @@ provider passes ``tests/contract/test_provider.py``, every simulator ``test_simu
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum
+from dataclasses import dataclass
 from typing import Annotated, Final, Literal, Protocol
 
 import msgspec
 from msgspec import Meta
 
+from tocsin.ports.message import Content, Message
+from tocsin.ports.outcomes import ProviderOutcome
+from tocsin.ports.receipts import Callback, Reading
 from tocsin.ports.transport import Transport
 
 _MINUTE_MS: Final = 60_000
-
-
-class ProviderReason(StrEnum):
-    """Why a provider did not accept, in a closed list."""
-
-    BAD_ADDRESS = "bad_address"
-    """Nothing that it could send to; another message to it would fare the same."""
-    DEAD_ADDRESS = "dead_address"
-    """Nobody is there any more: the address leaves the registry."""
-    BLOCKED = "blocked"
-    """This recipient does not want it, or the vendor does not let it through."""
-    BAD_CONTENT = "bad_content"
-    TOO_LARGE = "too_large"
-    OUR_FAULT = "our_fault"
-    """Credentials, configuration or billing: every message would fare the same."""
-    THROTTLED = "throttled"
-    OVERLOADED = "overloaded"
-    """The vendor failed (5xx)."""
-    UNREACHABLE = "unreachable"
-    """No connection came about, so nothing was sent."""
-    TIMED_OUT = "timed_out"
-    """The connection broke, or no answer came in time, after something was sent."""
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """The provider took the message; ``provider_id`` is its own name for it."""
-
-    provider_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class TryLater:
-    """
-    Not accepted, or not known to be: another attempt may succeed.
-
-    ``known`` is False when the message may have been accepted all the same: the answer was lost.
-    ``after_ms`` is what the provider asked for, if it did. ``detail`` is kept in the ledger: the
-    vendor's code or words, never an address, content or credential.
-    """
-
-    reason: ProviderReason
-    known: bool = True
-    after_ms: int | None = None
-    detail: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """Known not to be accepted, and the same message never will be. ``detail`` as above."""
-
-    reason: ProviderReason
-    detail: str = ""
-
-
-ProviderOutcome = Accepted | TryLater | Refused
-
-
-@dataclass(frozen=True, slots=True)
-class Content:
-    """What a step says, as rendered text; which fields count is the channel's business."""
-
-    title: str = ""
-    body: str = ""
-    fields: Mapping[str, str] = field(default_factory=dict)
-
-    def __repr__(self) -> str:
-        return f"Content({len(self.title)} + {len(self.body)} characters)"
-
-
-@dataclass(frozen=True, slots=True)
-class About:
-    """
-    What a message is about, for vendors that pass it on to programs.
-
-    ``data`` is the event's data as JSON text, with what the call gave for this recipient alone.
-    """
-
-    notification: str
-    event: str
-    event_id: str
-    event_type: str
-    source: str
-    workflow: str
-    recipient: str
-    accepted_ms: int
-    data: bytes = b"{}"
-    tenant: str | None = None
-    actor: str | None = None
-
-    def __repr__(self) -> str:
-        return f"About({self.notification})"
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """
-    One message to hand over.
-
-    ``reference`` is ours: the same for every attempt of a delivery, written before the call. A
-    provider carries it along as the vendor's idempotency key, custom id or Message-ID, so that
-    callbacks name it; it has at most 64 characters of ``a-z 0-9 _``. ``trace`` is the caller's
-    ``traceparent`` (W3C Trace Context). ``secret`` is the address's own, for signing.
-    """
-
-    reference: str
-    address: str
-    content: Content
-    secret: str | None = None
-    app: str | None = None
-    trace: str | None = None
-    expires_ms: int | None = None
-    supersedes: str | None = None
-    """The ``provider_id`` of an earlier message to edit or replace, for providers that can."""
-    category: str | None = None
-    """What people switch on and off; the workflow's."""
-    unsubscribe: str | None = None
-    """
-    The URL at which this recipient switches this category off on this channel, by one POST.
-
-    It needs no login, so it is as secret as the address; None where nobody can switch it off.
-    """
-    about: About | None = None
-    """None only where there is no event, as in a test."""
-
-    def __repr__(self) -> str:
-        return f"Message({self.reference})"
-
-
-class ReceiptState(StrEnum):
-    """What a receipt can say."""
-
-    DELIVERED = "delivered"
-    FAILED = "failed"
-    OPENED = "opened"
-    CLICKED = "clicked"
-    COMPLAINED = "complained"
-    UNSUBSCRIBED = "unsubscribed"
-    ACKNOWLEDGED = "acknowledged"
-
-
-class Receipt(msgspec.Struct, frozen=True, array_like=True):
-    """
-    What a provider said later, read from a callback.
-
-    ``reference`` is ours: where a vendor only names its own id, the folder sees to it that ours
-    comes back (metadata, a tag, the callback's URL).
-    """
-
-    reference: str
-    state: ReceiptState
-    reason: str
-    at_ms: int
-    dead_address: bool = False
-    detail: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Callback:
-    """An HTTP request that claims to come from a provider; names of headers in lower case."""
-
-    method: str
-    path: str
-    query: str
-    headers: Mapping[str, str]
-    body: bytes
-    received_ms: int
-
-    def __repr__(self) -> str:
-        return f"Callback({self.method} {self.path}, {len(self.body)} bytes)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,9 +144,12 @@ class Provider(Protocol):
     async def send(self, messages: Sequence[Message]) -> Sequence[ProviderOutcome]:
         """Make one call with 1 to ``flags.batch_max`` messages."""
 
-    def read_callback(self, callback: Callback) -> Sequence[Receipt]:
+    async def read_callback(self, callback: Callback) -> Reading:
         """
         Verify a callback, then read it; a vendor's event that says nothing of use is left out.
+
+        May make a call of its own where the vendor's protocol asks for one, such as for the
+        certificate of a signature.
 
         Raises `tocsin.errors.Unauthenticated` when the signature is not the vendor's or is too
         old, and `tocsin.errors.Malformed` for what cannot be read all the same.
@@ -351,6 +186,10 @@ class Channel(Protocol):
         """Cut rendered fields to the channel's limits and return the content."""
 
 
+def _unknown_url() -> str | None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class ProviderTools:
     """What a provider is built with beside its settings."""
@@ -361,6 +200,8 @@ class ProviderTools:
     """The one client for HTTP; a provider never closes it."""
     wall_ms: Callable[[], int]
     """Real time, for what goes over the wire: signatures, dates, tokens."""
+    callback_url: Callable[[], str | None] = _unknown_url
+    """Where the vendor reaches `Provider.read_callback`; None where nobody has said yet."""
 
 
 class ProviderSpec(msgspec.Struct, frozen=True, kw_only=True):

@@ -19,7 +19,7 @@ from typing import Annotated, Protocol
 import msgspec
 from msgspec import Meta
 
-from tocsin.ports.provider import Callback, ReceiptState
+from tocsin.ports.receipts import Callback, ReceiptState
 
 Share = Annotated[float, Meta(ge=0, le=1)]
 """A probability."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Literal, Protocol
 
 
 class NoAnswerReason(StrEnum):
@@ -64,22 +64,46 @@ class NoAnswer:
     sent: bool
 
 
+Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """
+    How the two ends of a connection prove who they are. Connections are shared by equal trust.
+
+    ``ca_file`` holds the certificates that are trusted instead of the client's own;
+    ``certificate_file`` what this end shows, PEM, its key with it or in ``key_file``.
+    """
+
+    ca_file: str | None = None
+    certificate_file: str | None = None
+    key_file: str | None = None
+
+
+ORDINARY: Final = Trust()
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """
-    One POST. ``headers`` are whole lines, ``name: value``, without an end of line.
+    One request. ``headers`` are whole lines, ``name: value``, without an end of line.
 
-    A line that is not all printable ASCII is a mistake of the caller's and raises ``ValueError``.
-    ``timeout_ms`` is None for the client's own.
+    A line that is not all printable ASCII is a mistake of the caller's and raises ``ValueError``,
+    and so does a body of a request that is none of POST, PUT and PATCH. ``timeout_ms`` is None for
+    the client's own; ``trust`` is who must be, and who is, at the ends of the connection.
     """
 
     url: str
     body: bytes
     headers: Sequence[str] = field(default=())
     timeout_ms: int | None = None
+    method: Method = "POST"
+    trust: Trust = ORDINARY
 
     def __repr__(self) -> str:
-        return f"Call({len(self.body)} bytes)"
+        return f"Call({self.method}, {len(self.body)} bytes)"
 
 
 class Transport(Protocol):
@@ -94,7 +118,7 @@ class Transport(Protocol):
     *Raises*: nothing that the network may do.
     """
 
-    async def post(self, call: Call) -> Answer | NoAnswer:
+    async def call(self, call: Call) -> Answer | NoAnswer:
         """Make one call."""
 
     async def close(self) -> None:

@@ -108,6 +108,8 @@ async def _serve_until_stopped(config: Config, running: Running, driving: Drivin
     await network.started(serving)
     url = local_url(config.http.host, network.port)
     running.services.links.reached_at(url)
+    if running.services.whereabouts is not None:
+        running.services.whereabouts.listen(url)
     write_address(running.folder, url)
     await _lead_vendors(running.services, url)
     announce(config, running.folder, network.port)

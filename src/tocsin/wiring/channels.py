@@ -42,6 +42,7 @@ from tocsin.ports.provider import Channel, Provider, ProviderSpec, ProviderTools
 from tocsin.ports.system import Chance, Clock
 from tocsin.ports.transport import Transport
 from tocsin.ports.vendors import Vendors
+from tocsin.wiring.public import Whereabouts
 from tocsin.wiring.stores import Stores
 from tocsin.wiring.vendors import OpenVendors
 
@@ -55,6 +56,8 @@ class OpenChannels:
     """The client for HTTP, where providers were opened."""
     vendors: Vendors | None = None
     """Who plays the vendors of a sandbox."""
+    whereabouts: Whereabouts | None = None
+    """Where vendors call back, where providers were opened."""
 
     def facts(self) -> dict[str, ChannelFacts]:
         """Return what decide must know of each channel."""
@@ -116,14 +119,16 @@ async def open_channels(
     transport = open_transport(config.outbound, leads.values())
     stack.push_async_callback(transport.close)
     providers: dict[str, list[Wired]] = {}
+    places = Whereabouts(config)
     for name, table in tables.items():
         spec = found.spec(name)
-        tools = ProviderTools(name, transport, wall_ms or SystemClock().now_ms)
+        wall = wall_ms or SystemClock().now_ms
+        tools = ProviderTools(name, transport, wall, places.callbacks_of(name))
         wired = build_provider(spec, table, tools)
         stack.push_async_callback(wired.provider.close)
         providers.setdefault(spec.channel, []).append(wired)
     vendors = None if played is None else played.vendors
-    return OpenChannels(Fleet(found.channels, providers), transport, vendors)
+    return OpenChannels(Fleet(found.channels, providers), transport, vendors, places)
 
 
 def _led(

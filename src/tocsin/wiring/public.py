@@ -2,7 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from tocsin.config import Config
+
+
+class Whereabouts:
+    """Where the outside reaches this server; known when it listens, where it takes any free port."""
+
+    def __init__(self, config: Config) -> None:
+        self._url = public_url(config)
+
+    def listen(self, url: str) -> None:
+        """Note where it listens; what the configuration says is stronger."""
+        self._url = self._url or url
+
+    def callbacks_of(self, provider: str) -> Callable[[], str | None]:
+        """Return what says where a provider's callbacks go."""
+
+        def url() -> str | None:
+            return None if self._url is None else f"{self._url}/v1/callbacks/{provider}"
+
+        return url
 
 
 def public_url(config: Config) -> str | None:

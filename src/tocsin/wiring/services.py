@@ -55,7 +55,7 @@ from tocsin.wiring.accepting import Producing, backpressure, build_accept, disk_
 from tocsin.wiring.apart import Apart, build_apart
 from tocsin.wiring.channels import Delivery, OpenChannels, build_delivery, without_providers
 from tocsin.wiring.history import History, build_history
-from tocsin.wiring.public import public_url
+from tocsin.wiring.public import Whereabouts, public_url
 from tocsin.wiring.status_webhooks import build_tellers
 from tocsin.wiring.storage import Storage
 from tocsin.wiring.stores import Stores
@@ -100,6 +100,8 @@ class Services:
     """None where no client for HTTP was opened."""
     vendors: Vendors | None
     """Who plays the vendors of a sandbox; None on a real server."""
+    whereabouts: Whereabouts | None
+    """Where vendors call back; None where no providers were opened."""
     history: History
     upkeep: Upkeep
     metrics: CollectorRegistry
@@ -244,6 +246,7 @@ async def _services(
         delivery=_delivery(ground, opened, wall_ms),
         status_webhooks=_tellers(ground, opened, wall_ms),
         vendors=opened.vendors,
+        whereabouts=opened.whereabouts,
         history=_history(ground, violations.set),
         upkeep=build_upkeep(ground.config, storage, stores, clock, ground.chance),
         metrics=metrics,

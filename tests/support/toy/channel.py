@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tocsin.errors import RequestRefused
-from tocsin.ports.provider import Content
+from tocsin.ports.message import Content
 
 BODY_CHARACTERS_MAX = 80
 

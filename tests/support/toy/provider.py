@@ -11,19 +11,10 @@ import msgspec
 
 from tests.support.toy.settings import PagerSettings
 from tocsin.errors import Malformed, Unauthenticated
-from tocsin.ports.provider import (
-    Accepted,
-    Callback,
-    Flags,
-    Message,
-    ProviderOutcome,
-    ProviderReason,
-    ProviderTools,
-    Receipt,
-    ReceiptState,
-    Refused,
-    TryLater,
-)
+from tocsin.ports.message import Message
+from tocsin.ports.outcomes import Accepted, ProviderOutcome, ProviderReason, Refused, TryLater
+from tocsin.ports.provider import Flags, ProviderTools
+from tocsin.ports.receipts import Callback, Reading, Receipt, ReceiptState
 
 TOLERANCE_MS = 300_000
 
@@ -74,7 +65,7 @@ class Pager:
         results = msgspec.json.decode(body, type=list[Result])
         return [_outcome(each) for each in results]
 
-    def read_callback(self, callback: Callback) -> Sequence[Receipt]:
+    async def read_callback(self, callback: Callback) -> Reading:
         stamp = callback.headers.get("x-pager-time", "")
         given = callback.headers.get("x-pager-signature", "")
         wanted = sign(self._settings.callback_secret.reveal(), stamp, callback.body)
@@ -86,11 +77,13 @@ class Pager:
             reports = msgspec.json.decode(callback.body, type=list[Report])
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise Malformed("a list of reports is needed") from None
-        return [
-            Receipt(each.ref, ReceiptState(each.state), f"pager_{each.state}", each.at_ms)
-            for each in reports
-            if each.state in set(ReceiptState)
-        ]
+        return Reading(
+            [
+                Receipt(each.ref, ReceiptState(each.state), f"pager_{each.state}", each.at_ms)
+                for each in reports
+                if each.state in set(ReceiptState)
+            ]
+        )
 
     async def close(self) -> None:
         """Nothing is kept open."""

@@ -10,7 +10,7 @@ import msgspec
 
 from tests.support.toy.provider import sign
 from tocsin.channels.simulating import Deal, Simulating
-from tocsin.ports.provider import Callback, ReceiptState
+from tocsin.ports.receipts import Callback, ReceiptState
 from tocsin.ports.simulator import Action, Dial, Stage
 
 KEY = "key-canary-5e1c"

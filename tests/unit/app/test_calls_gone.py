@@ -11,16 +11,10 @@ from tocsin.app.delivering.turnstiles import Pass, Way
 from tocsin.app.delivering.work import Work
 from tocsin.app.erasing.gone import Gone
 from tocsin.domain.records import Handoff
-from tocsin.ports.provider import (
-    Accepted,
-    Callback,
-    Content,
-    Flags,
-    Message,
-    ProviderOutcome,
-    ProviderSettings,
-    Receipt,
-)
+from tocsin.ports.message import Content, Message
+from tocsin.ports.outcomes import Accepted, ProviderOutcome
+from tocsin.ports.provider import Flags, ProviderSettings
+from tocsin.ports.receipts import Callback, Reading
 
 
 class Vendor:
@@ -36,7 +30,7 @@ class Vendor:
         self.taken += [each.reference for each in messages]
         return [Accepted(each.reference) for each in messages]
 
-    def read_callback(self, callback: Callback) -> Sequence[Receipt]:
+    async def read_callback(self, callback: Callback) -> Reading:
         raise NotImplementedError
 
     async def close(self) -> None:

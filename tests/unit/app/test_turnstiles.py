@@ -12,7 +12,8 @@ from tocsin.app.delivering.turnstiles import Counts, Pass, Tokens, Turnstiles
 from tocsin.channels.webhook.http.provider import Webhooks
 from tocsin.channels.webhook.http.settings import WebhookSettings
 from tocsin.config import Outbound
-from tocsin.ports.provider import ProviderReason, ProviderTools, TryLater
+from tocsin.ports.outcomes import ProviderReason, TryLater
+from tocsin.ports.provider import ProviderTools
 from tocsin.wiring.channels import open_transport
 
 HOUR_MS = 3_600_000

@@ -15,7 +15,15 @@ import pycurl
 
 from tocsin.config import Outbound
 from tocsin.domain.hosts import Reach
-from tocsin.ports.transport import Answer, Call, NoAnswer, NoAnswerReason
+from tocsin.ports.transport import (
+    WITH_BODY,
+    Answer,
+    Call,
+    Method,
+    NoAnswer,
+    NoAnswerReason,
+    Trust,
+)
 
 _BEFORE: Final = {
     pycurl.E_URL_MALFORMAT: NoAnswerReason.BAD_URL,
@@ -34,7 +42,7 @@ _BEFORE: Final = {
 class _Slot:
     """One handle, with what its callbacks gather."""
 
-    def __init__(self, outbound: Outbound, reach: Reach) -> None:
+    def __init__(self, outbound: Outbound, reach: Reach, trust: Trust) -> None:
         self.curl = pycurl.Curl()
         self.lines: list[bytes] = []
         self.parts: list[bytes] = []
@@ -47,6 +55,8 @@ class _Slot:
         # The proxy is the operator's own, and stands where calls to the inside are refused.
         self._guarded = outbound.proxy is None
         _set_up(self.curl, outbound)
+        _set_trust(self.curl, trust)
+        self._method: Method = "POST"
         self.curl.setopt(pycurl.HEADERFUNCTION, self.lines.append)
         self.curl.setopt(pycurl.WRITEFUNCTION, self.parts.append)
         self.curl.setopt(pycurl.READFUNCTION, self._more)
@@ -60,7 +70,11 @@ class _Slot:
         self._body, self._read = call.body, 0
         curl.setopt(pycurl.URL, call.url)
         curl.setopt(pycurl.HTTPHEADER, ["Expect:", "User-Agent: Tocsin", *call.headers])
-        curl.setopt(pycurl.POSTFIELDSIZE, len(call.body))
+        if call.method != self._method:
+            _set_method(curl, call.method)
+            self._method = call.method
+        if call.method in WITH_BODY:
+            curl.setopt(pycurl.POSTFIELDSIZE, len(call.body))
         if timeout_ms != self.timeout_ms:
             curl.setopt(pycurl.TIMEOUT_MS, timeout_ms)
             self.timeout_ms = timeout_ms
@@ -123,7 +137,7 @@ class CurlTransport:
     def __init__(self, outbound: Outbound, reach: Reach) -> None:
         self._outbound = outbound
         self._reach = reach
-        self._free: list[_Slot] = []
+        self._free: dict[Trust, list[_Slot]] = {}
         self._multi = pycurl.AsyncCurlMulti()
         self._multi.setopt(pycurl.M_MAX_HOST_CONNECTIONS, outbound.connections_per_host_max)
         self._multi.setopt(pycurl.M_MAX_TOTAL_CONNECTIONS, outbound.connections_max)
@@ -131,14 +145,17 @@ class CurlTransport:
         self._multi.setopt(pycurl.M_MAX_CONCURRENT_STREAMS, outbound.streams_max)
         self._multi.setopt(pycurl.M_PIPELINING, pycurl.PIPE_MULTIPLEX)
 
-    async def post(self, call: Call) -> Answer | NoAnswer:
+    async def call(self, call: Call) -> Answer | NoAnswer:
         """Make one call with a handle that is free."""
         for line in call.headers:
             if not (line.isascii() and line.isprintable()):
                 raise ValueError("a header holds what is no printable ASCII")
+        if call.body and call.method not in WITH_BODY:
+            raise ValueError(f"a {call.method} has no body")
         if not call.url.isascii():
             return NoAnswer(NoAnswerReason.BAD_URL, sent=False)
-        slot = self._free.pop() if self._free else _Slot(self._outbound, self._reach)
+        free = self._free.setdefault(call.trust, [])
+        slot = free.pop() if free else _Slot(self._outbound, self._reach, call.trust)
         try:
             slot.take(call, call.timeout_ms or self._outbound.timeout_ms)
             await self._multi.add_handle(slot.curl)
@@ -151,7 +168,7 @@ class CurlTransport:
         else:
             outcome = slot.answer() or NoAnswer(NoAnswerReason.BROKEN, sent=True)
         slot.release()
-        self._free.append(slot)
+        free.append(slot)
         return outcome
 
     async def close(self) -> None:
@@ -159,8 +176,9 @@ class CurlTransport:
         await self._multi.aclose()
         # Calls under way wake up as cancelled, and close their own.
         await asyncio.sleep(0)
-        while self._free:
-            self._free.pop().curl.close()
+        for free in self._free.values():
+            while free:
+                free.pop().curl.close()
 
 
 def _set_up(curl: pycurl.Curl, outbound: Outbound) -> None:
@@ -182,3 +200,24 @@ def _set_up(curl: pycurl.Curl, outbound: Outbound) -> None:
         curl.setopt(option, value)
     if outbound.ca_file is not None:
         curl.setopt(pycurl.CAINFO, outbound.ca_file)
+
+
+def _set_trust(curl: pycurl.Curl, trust: Trust) -> None:
+    for option, value in (
+        (pycurl.CAINFO, trust.ca_file),
+        (pycurl.SSLCERT, trust.certificate_file),
+        (pycurl.SSLKEY, trust.key_file),
+    ):
+        if value is not None:
+            curl.setopt(option, value)
+
+
+def _set_method(curl: pycurl.Curl, method: Method) -> None:
+    if method in WITH_BODY:
+        curl.setopt(pycurl.POST, 1)
+    else:
+        curl.setopt(pycurl.HTTPGET, 1)
+    if method in ("GET", "POST"):
+        curl.unsetopt(pycurl.CUSTOMREQUEST)
+    else:
+        curl.setopt(pycurl.CUSTOMREQUEST, method)

@@ -22,7 +22,8 @@ from tocsin.domain.records import Attempt, Event, Settled
 from tocsin.domain.template_values import RenderFailed
 from tocsin.errors import TocsinError
 from tocsin.ports.log import Log
-from tocsin.ports.provider import Channel, Content
+from tocsin.ports.message import Content
+from tocsin.ports.provider import Channel
 from tocsin.ports.state import Recipients
 from tocsin.ports.views import LedgerView
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tocsin.domain.ids import show_event, show_notification
 from tocsin.domain.records import Event, Handoff
-from tocsin.ports.provider import About
+from tocsin.ports.message import About
 
 
 def about(event: Event, handoff: Handoff, recipient: str, data: bytes) -> About:

@@ -13,7 +13,7 @@ from tocsin.app.delivering.providers import Wired
 from tocsin.app.delivering.turnstiles import Pass
 from tocsin.app.delivering.work import Work
 from tocsin.domain.pauses import Pause
-from tocsin.ports.provider import ProviderOutcome, ProviderReason, TryLater
+from tocsin.ports.outcomes import ProviderOutcome, ProviderReason, TryLater
 
 logger = structlog.get_logger(__name__)
 

@@ -22,7 +22,7 @@ from tocsin.domain.pauses import KIND, pause_of, queue_of
 from tocsin.domain.reasons import Reason
 from tocsin.domain.records import Attempt, Retry, Settled, encode
 from tocsin.domain.retry import next_attempt_ms
-from tocsin.ports.provider import Accepted, ProviderOutcome, ProviderReason, Refused, TryLater
+from tocsin.ports.outcomes import Accepted, ProviderOutcome, ProviderReason, Refused, TryLater
 from tocsin.ports.state import Orphans, Timer, Timers
 from tocsin.ports.system import Chance
 

@@ -35,7 +35,9 @@ from tocsin.domain.reasons import Reason, Verdict
 from tocsin.domain.template_values import RenderFailed
 from tocsin.domain.workflow import Workflow
 from tocsin.errors import NotFound, RequestRefused, StorageFailed, Unavailable
-from tocsin.ports.provider import Channel, Message, ProviderReason
+from tocsin.ports.message import Message
+from tocsin.ports.outcomes import ProviderReason
+from tocsin.ports.provider import Channel
 
 logger = structlog.get_logger(__name__)
 
@@ -213,6 +215,8 @@ class PrepareStep:
             category=workflow.category,
             unsubscribe=self._leave_link(work, workflow),
             about=about(event, handoff, recipient.id, texts.data(entry, run, recipient)),
+            lane=workflow.lane,
+            acknowledge=workflow.awaits_acknowledgement(handoff.step),
         )
 
     def _leave_link(self, work: Work, workflow: Workflow) -> str | None:

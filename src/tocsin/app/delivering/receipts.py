@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from tocsin.domain.records import Settled
-from tocsin.ports.provider import Receipt
+from tocsin.ports.receipts import Receipt
 
 _decoder: Final = msgspec.msgpack.Decoder(Receipt)
 _encoder: Final = msgspec.msgpack.Encoder()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 import msgspec
@@ -11,9 +12,11 @@ from tocsin.app.routing.audiences import AudienceStep
 from tocsin.app.routing.inputs import Input, Run
 from tocsin.app.routing.rendering import render_context
 from tocsin.domain.audience import RecipientTerm
+from tocsin.domain.items import action
 from tocsin.domain.recipient import Recipient
 from tocsin.domain.workflow import CompiledStep
-from tocsin.ports.provider import Channel, Content
+from tocsin.ports.message import Button, Content
+from tocsin.ports.provider import Channel
 
 _decoder = msgspec.json.Decoder()
 _encoder = msgspec.json.Encoder()
@@ -64,7 +67,12 @@ class Texts:
     ) -> Content:
         context = render_context(entry, step, recipient, own)
         fields = {name: template.render(context) for name, template in step.fields.items()}
-        return self._channel.shape(fields)
+        content = self._channel.shape(fields)
+        if not step.actions:
+            return content
+        made = (action(label.render(context), url.render(context)) for label, url in step.actions)
+        buttons = tuple(Button(each.label, each.url) for each in made if each is not None)
+        return replace(content, buttons=buttons)
 
     def _own_data(self, entry: Input, run: Run) -> Mapping[str, bytes]:
         """Return the data that the call gave for single recipients, by id."""

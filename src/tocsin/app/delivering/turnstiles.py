@@ -14,7 +14,7 @@ from tocsin.app.delivering.providers import Wired
 from tocsin.domain.breaker import Breaker, BreakerPolicy, BreakerState
 from tocsin.domain.lanes import Lane
 from tocsin.domain.token_bucket import TokenBucket
-from tocsin.ports.provider import ProviderOutcome, ProviderReason, Refused, TryLater
+from tocsin.ports.outcomes import ProviderOutcome, ProviderReason, Refused, TryLater
 
 _THROTTLED_MS: Final = 1_000
 """What a provider that asks for less, and does not say for how long, is given."""

@@ -10,7 +10,7 @@ from tocsin.domain.attempts import History
 from tocsin.domain.recipient import Address, Recipient
 from tocsin.domain.records import Attempt, Event, Handoff, Settled
 from tocsin.domain.workflow import Workflow
-from tocsin.ports.provider import Message
+from tocsin.ports.message import Message
 from tocsin.ports.state import Claim
 
 

@@ -104,7 +104,7 @@ async def post(
         f"webhook-timestamp: {stamp_s}",
         f"webhook-signature: {signatures(secret, id, stamp_s, body)}",
     ]
-    said = await transport.post(Call(url, body, headers))
+    said = await transport.call(Call(url, body, headers))
     if not isinstance(said, Answer):
         return Verdict(False, detail=said.reason)
     if 200 <= said.status < 300:

@@ -18,7 +18,8 @@ from tocsin.channels.email.writing.tidy import one_line, some_lines
 from tocsin.domain.channels import CHANNEL_FIELDS
 from tocsin.domain.items import cut
 from tocsin.errors import RequestRefused
-from tocsin.ports.provider import Channel, Content
+from tocsin.ports.message import Content
+from tocsin.ports.provider import Channel
 
 SUBJECT_CHARACTERS_MAX: Final = 250
 PREHEADER_CHARACTERS_MAX: Final = 250

@@ -13,7 +13,8 @@ from typing import Final
 from tocsin.domain.channels import CHANNEL_FIELDS
 from tocsin.domain.items import BODY_CHARACTERS_MAX, TITLE_CHARACTERS_MAX, cut, link
 from tocsin.errors import RequestRefused
-from tocsin.ports.provider import Channel, Content
+from tocsin.ports.message import Content
+from tocsin.ports.provider import Channel
 
 
 class InboxChannel:

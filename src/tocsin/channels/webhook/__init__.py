@@ -8,7 +8,8 @@ from typing import Final
 
 from tocsin.domain.channels import CHANNEL_FIELDS
 from tocsin.domain.urls import public_url
-from tocsin.ports.provider import Channel, Content
+from tocsin.ports.message import Content
+from tocsin.ports.provider import Channel
 
 TITLE_CHARACTERS_MAX: Final = 1_000
 BODY_CHARACTERS_MAX: Final = 64 * 1_024

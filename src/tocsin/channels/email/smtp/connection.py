@@ -14,7 +14,7 @@ from typing import Final, NamedTuple, cast
 
 from tocsin.channels.email.smtp.meaning import Stage, meaning
 from tocsin.channels.email.smtp.replies import BadReply, Replies, Reply
-from tocsin.ports.provider import Accepted, ProviderOutcome, ProviderReason, TryLater
+from tocsin.ports.outcomes import Accepted, ProviderOutcome, ProviderReason, TryLater
 
 _ENVELOPE: Final = (Stage.MAIL, Stage.RCPT, Stage.DATA)
 _END: Final = b".\r\n"

@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from tocsin.channels.email.smtp.replies import Reply
-from tocsin.ports.provider import ProviderOutcome, ProviderReason, Refused, TryLater
+from tocsin.ports.outcomes import ProviderOutcome, ProviderReason, Refused, TryLater
 
 _SECOND_MS: Final = 1_000
 _MINUTE_MS: Final = 60 * _SECOND_MS

@@ -13,7 +13,7 @@ from tocsin.channels.email.smtp.connection import Connection, Lost
 from tocsin.channels.email.smtp.meaning import Stage, meaning
 from tocsin.channels.email.smtp.replies import Reply
 from tocsin.channels.email.smtp.settings import SmtpSettings
-from tocsin.ports.provider import ProviderOutcome, ProviderReason, TryLater
+from tocsin.ports.outcomes import ProviderOutcome, ProviderReason, TryLater
 
 _PARTING_S: Final = 1.0
 _READY: Final = 220

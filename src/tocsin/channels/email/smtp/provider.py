@@ -14,17 +14,10 @@ from tocsin.channels.email.smtp.settings import SmtpSettings
 from tocsin.channels.email.writing.letter import BadLetter, Letter, Sender, Writer
 from tocsin.config import Misconfigured
 from tocsin.errors import Unauthenticated
-from tocsin.ports.provider import (
-    Callback,
-    Flags,
-    Message,
-    ProviderOutcome,
-    ProviderReason,
-    ProviderTools,
-    Receipt,
-    Refused,
-    TryLater,
-)
+from tocsin.ports.message import Message
+from tocsin.ports.outcomes import ProviderOutcome, ProviderReason, Refused, TryLater
+from tocsin.ports.provider import Flags, ProviderTools
+from tocsin.ports.receipts import Callback, Reading
 
 
 class Smtp:
@@ -57,7 +50,7 @@ class Smtp:
         """See the port; messages come one by one."""
         return [await self._send(message) for message in messages]
 
-    def read_callback(self, callback: Callback) -> Sequence[Receipt]:
+    async def read_callback(self, callback: Callback) -> Reading:
         """Refuse: nobody calls back over SMTP."""
         raise Unauthenticated("this provider has no callbacks")
 

@@ -15,7 +15,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from tocsin.channels.simulating import Breakable, Deal, Simulating
 from tocsin.errors import RequestRefused
-from tocsin.ports.provider import Callback, ReceiptState
+from tocsin.ports.receipts import Callback, ReceiptState
 from tocsin.ports.simulator import Dial, Stage
 
 USERNAME: Final = "sandbox"

@@ -15,7 +15,7 @@ from tocsin.channels.email.writing.headers import (
     text_field,
 )
 from tocsin.channels.email.writing.parts import Parts
-from tocsin.ports.provider import Content, Message
+from tocsin.ports.message import Content, Message
 
 _ONE_CLICK: Final = b"List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"
 _AUTOMATIC: Final = b"Auto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\n"

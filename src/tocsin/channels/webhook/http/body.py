@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Raw
 
 from tocsin.domain.instants import show_instant
-from tocsin.ports.provider import About, Message
+from tocsin.ports.message import About, Message
 
 TYPE: Final = "notification"
 

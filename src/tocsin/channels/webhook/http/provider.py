@@ -12,18 +12,10 @@ from tocsin.config import Misconfigured
 from tocsin.domain.retry_after import retry_after_ms
 from tocsin.domain.webhook_signing import check_secrets, signatures
 from tocsin.errors import RequestRefused, Unauthenticated
-from tocsin.ports.provider import (
-    Accepted,
-    Callback,
-    Flags,
-    Message,
-    ProviderOutcome,
-    ProviderReason,
-    ProviderTools,
-    Receipt,
-    Refused,
-    TryLater,
-)
+from tocsin.ports.message import Message
+from tocsin.ports.outcomes import Accepted, ProviderOutcome, ProviderReason, Refused, TryLater
+from tocsin.ports.provider import Flags, ProviderTools
+from tocsin.ports.receipts import Callback, Reading
 from tocsin.ports.transport import Answer, Call, NoAnswer, NoAnswerReason
 
 _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}(?:-[0-9a-f]{1,64}){3}\Z", re.ASCII)
@@ -59,12 +51,12 @@ class Webhooks:
     async def send(self, messages: Sequence[Message]) -> Sequence[ProviderOutcome]:
         """Make the call of the one message."""
         (message,) = messages
-        said = await self._transport.post(self._call(message))
+        said = await self._transport.call(self._call(message))
         if isinstance(said, Answer):
             return [_judged(said, self._wall_ms())]
         return [_unanswered(said)]
 
-    def read_callback(self, callback: Callback) -> Sequence[Receipt]:
+    async def read_callback(self, callback: Callback) -> Reading:
         """Refuse: what a receiver thinks of a message is in its answer."""
         raise Unauthenticated("webhooks have no callbacks")
 

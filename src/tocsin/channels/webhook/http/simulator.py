@@ -7,7 +7,6 @@ refused; which secret an address has of its own it cannot know, unless it is tol
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import hashlib
 import hmac
@@ -16,9 +15,10 @@ from typing import Final
 
 import msgspec
 
-from tocsin.channels.simulating import Deal, Simulating
+from tocsin.channels.simulating import Deal
+from tocsin.channels.simulating_http import HttpSimulating, Reply, Request
 from tocsin.errors import NotFound
-from tocsin.ports.provider import Callback, ReceiptState
+from tocsin.ports.receipts import Callback, ReceiptState
 from tocsin.ports.simulator import Dial, Stage
 
 SECRET: Final = "whsec_" + "canary" * 8
@@ -35,24 +35,7 @@ _STATUSES: Final = {
 _TAKING: Final = frozenset({Dial.ACCEPT, Dial.FAIL, Dial.TAKE_AND_DROP, Dial.STALL})
 
 
-class _Request(msgspec.Struct, frozen=True):
-    path: str
-    headers: Mapping[str, str]
-    body: bytes
-    raw: bytes
-
-    @property
-    def reference(self) -> str:
-        return self.headers.get("webhook-id", "")
-
-    @property
-    def to(self) -> str:
-        return self.headers.get(
-            "webhook-destination", f"http://{self.headers.get('host', '')}{self.path}"
-        )
-
-
-class WebhookSimulator(Simulating):
+class WebhookSimulator(HttpSimulating):
     """`tocsin.ports.simulator.Simulator`."""
 
     provider = "webhook"
@@ -78,7 +61,7 @@ class WebhookSimulator(Simulating):
 
     async def start(self, stage: Stage | None = None) -> Mapping[str, object]:
         """Listen; every message is to come here, wherever it was meant for."""
-        port = await self._open(stage, self._streams(self._serve))
+        port = await self._listen_for_http(stage)
         return {"relay_url": f"http://127.0.0.1:{port}/", "secret": SECRET}
 
     def address(self, n: int) -> str:
@@ -99,27 +82,16 @@ class WebhookSimulator(Simulating):
         """Raise `NotFound`, as above."""
         raise NotFound("receivers of webhooks do not call back")
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._connected(writer.transport)
-        try:
-            while await self._answer(await _read(reader), writer):
-                pass
-        except (OSError, EOFError, ValueError):
-            return  # the caller has gone, as callers do
-        finally:
-            self._gone(writer.transport)
-            writer.close()
-
-    async def _answer(self, request: _Request, writer: asyncio.StreamWriter) -> bool:
-        """Return whether the connection stays open."""
-        await self._arrived([request.reference])
+    async def _reply(self, request: Request) -> Reply | None:
+        reference, to = request.headers.get("webhook-id", ""), _to(request)
+        await self._arrived([reference])
         verdict = self._verdict(request)
-        deal = self._deal(request.to) if verdict != "wrong" else Deal(Dial.REFUSE, "401")
+        deal = self._deal(to) if verdict != "wrong" else Deal(Dial.REFUSE, "401")
         status = int(deal.code) if deal.code is not None else _STATUSES.get(deal.dial, 0)
         if deal.dial is not Dial.DROP:
             await self._keep(
-                reference=request.reference,
-                to=request.to,
+                reference=reference,
+                to=to,
                 content={**_content(request.body), "signature": verdict},
                 raw=request.raw,
                 answer="" if deal.lost else str(status),
@@ -128,18 +100,15 @@ class WebhookSimulator(Simulating):
             )
         await self._wait(deal)
         if deal.lost:
-            return False
-        after = f"retry-after: {RETRY_AFTER_S}\r\n" if deal.dial is Dial.THROTTLE else ""
-        length = "" if status == 204 else "content-length: 0\r\n"
-        writer.write(f"HTTP/1.1 {status} x\r\n{after}{length}\r\n".encode())
-        await writer.drain()
-        return True
+            return None
+        after = (("retry-after", str(RETRY_AFTER_S)),) if deal.dial is Dial.THROTTLE else ()
+        return Reply(status, headers=after)
 
-    def _verdict(self, request: _Request) -> str:
+    def _verdict(self, request: Request) -> str:
         """
         Say ``valid``, ``wrong``, or ``not checked`` where the address may have its own secret.
         """
-        own = self._secrets.get(request.to)
+        own = self._secrets.get(_to(request))
         if _signed_by(own or SECRET, request):
             return "valid"
         if own is None and request.headers.get("webhook-signature", "").startswith("v1,"):
@@ -147,10 +116,15 @@ class WebhookSimulator(Simulating):
         return "wrong"
 
 
-def _signed_by(secret: str, request: _Request) -> bool:
+def _to(request: Request) -> str:
+    at = f"http://{request.headers.get('host', '')}{request.target}"
+    return request.headers.get("webhook-destination", at)
+
+
+def _signed_by(secret: str, request: Request) -> bool:
     key = base64.b64decode(secret.removeprefix("whsec_"))
     stamp = request.headers.get("webhook-timestamp", "")
-    text = f"{request.reference}.{stamp}.".encode() + request.body
+    text = f"{request.headers.get('webhook-id', '')}.{stamp}.".encode() + request.body
     wanted = base64.b64encode(hmac.new(key, text, hashlib.sha256).digest()).decode()
     given = request.headers.get("webhook-signature", "").split(" ")
     return stamp.isdigit() and any(hmac.compare_digest(each, f"v1,{wanted}") for each in given)
@@ -167,13 +141,3 @@ def _content(body: bytes) -> dict[str, str]:
         for name in ("title", "body", "url", "workflow", "recipient")
         if isinstance(data, dict) and isinstance(value := data.get(name), str) and value
     }
-
-
-async def _read(reader: asyncio.StreamReader) -> _Request:
-    head = await reader.readuntil(b"\r\n\r\n")
-    first, *lines = head.decode("latin-1").split("\r\n")[:-2]
-    headers = {
-        name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)
-    }
-    body = await reader.readexactly(int(headers.get("content-length", "0")))
-    return _Request(first.split(" ")[1], headers, body, head + body)

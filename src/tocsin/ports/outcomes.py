@@ -1,0 +1,70 @@
+"""What a provider says of a message that it was given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class ProviderReason(StrEnum):
+    """Why a provider did not accept, in a closed list."""
+
+    BAD_ADDRESS = "bad_address"
+    """Nothing that it could send to; another message to it would fare the same."""
+    DEAD_ADDRESS = "dead_address"
+    """Nobody is there any more: the address leaves the registry."""
+    BLOCKED = "blocked"
+    """This recipient does not want it, or the vendor does not let it through."""
+    BAD_CONTENT = "bad_content"
+    TOO_LARGE = "too_large"
+    OUR_FAULT = "our_fault"
+    """Credentials, configuration or billing: every message would fare the same."""
+    THROTTLED = "throttled"
+    OVERLOADED = "overloaded"
+    """The vendor failed (5xx)."""
+    UNREACHABLE = "unreachable"
+    """No connection came about, so nothing was sent."""
+    TIMED_OUT = "timed_out"
+    """The connection broke, or no answer came in time, after something was sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """
+    The provider took the message; ``provider_id`` is its own name for it.
+
+    ``rest_ms`` is how long it wants no other call of ours, where its answer says that a quota is
+    used up.
+    """
+
+    provider_id: str | None = None
+    rest_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TryLater:
+    """
+    Not accepted, or not known to be: another attempt may succeed.
+
+    ``known`` is False when the message may have been accepted all the same: the answer was lost.
+    ``after_ms`` is what the provider asked for, if it did. ``detail`` is kept in the ledger: the
+    vendor's code or words, never an address, content or credential. ``address_only`` says that a
+    throttled vendor wants less for this address, and goes on with others.
+    """
+
+    reason: ProviderReason
+    known: bool = True
+    after_ms: int | None = None
+    detail: str = ""
+    address_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Known not to be accepted, and the same message never will be. ``detail`` as above."""
+
+    reason: ProviderReason
+    detail: str = ""
+
+
+ProviderOutcome = Accepted | TryLater | Refused

@@ -1,0 +1,93 @@
+"""What a provider, or a person at the other end, says later: callbacks and what they hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import msgspec
+
+
+class ReceiptState(StrEnum):
+    """What a receipt can say."""
+
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    OPENED = "opened"
+    CLICKED = "clicked"
+    COMPLAINED = "complained"
+    UNSUBSCRIBED = "unsubscribed"
+    ACKNOWLEDGED = "acknowledged"
+
+
+class Receipt(msgspec.Struct, frozen=True, array_like=True):
+    """
+    What a provider said later, read from a callback.
+
+    ``reference`` is ours: where a vendor only names its own id, the folder sees to it that ours
+    comes back (metadata, a tag, the callback's URL).
+    """
+
+    reference: str
+    state: ReceiptState
+    reason: str
+    at_ms: int
+    dead_address: bool = False
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Callback:
+    """An HTTP request that claims to come from a provider; names of headers in lower case."""
+
+    method: str
+    path: str
+    query: str
+    headers: Mapping[str, str]
+    body: bytes
+    received_ms: int
+
+    def __repr__(self) -> str:
+        return f"Callback({self.method} {self.path}, {len(self.body)} bytes)"
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelWish:
+    """
+    What somebody said on the channel itself: nothing more to this address, or again.
+
+    ``detail`` is the word that was recognised, or the vendor's name for it.
+    """
+
+    address: str
+    wanted: bool
+    at_ms: int
+    detail: str = ""
+
+    def __repr__(self) -> str:
+        return f"ChannelWish(wanted={self.wanted})"
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What the vendor is answered, once all that was read is durable."""
+
+    status: int = 204
+    content_type: str = ""
+    body: bytes = b""
+
+    def __repr__(self) -> str:
+        return f"Response({self.status}, {len(self.body)} bytes)"
+
+
+DONE = Response()
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a callback says; nothing at all is a reading, too."""
+
+    receipts: Sequence[Receipt] = ()
+    wishes: Sequence[ChannelWish] = ()
+    response: Response = DONE
