@@ -55,5 +55,5 @@ $(RUN_STAMP): pyproject.toml requirements/run.txt requirements/build.txt
 
 $(DEV_STAMP): $(RUN_STAMP) requirements/dev.txt
 	@echo 'Installing what the tests and checks need into $(VENV) (once) …'
-	@$(PIP) install --require-hashes -r requirements/dev.txt
+	@$(PIP) install --require-hashes --no-build-isolation -r requirements/dev.txt
 	@touch $@
