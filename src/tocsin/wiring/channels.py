@@ -43,6 +43,7 @@ from tocsin.ports.system import Chance, Clock
 from tocsin.ports.transport import Transport
 from tocsin.ports.vendors import Vendors
 from tocsin.wiring.public import Whereabouts
+from tocsin.wiring.sandbox_providers import led, on_request
 from tocsin.wiring.stores import Stores
 from tocsin.wiring.vendors import OpenVendors
 
@@ -114,8 +115,10 @@ async def open_channels(
     found = registry or Registry(folders())
     tables = {table.name: table for table in config.providers.values()}
     leads = {} if played is None else played.leads
+    spare: frozenset[str] = frozenset()
     if config.mode == "sandbox":
-        tables = _led(tables, found, leads)
+        spare = on_request(tables, found, leads)
+        tables = led(tables, found, leads)
     transport = open_transport(config.outbound, leads.values())
     stack.push_async_callback(transport.close)
     providers: dict[str, list[Wired]] = {}
@@ -124,24 +127,11 @@ async def open_channels(
         spec = found.spec(name)
         wall = wall_ms or SystemClock().now_ms
         tools = ProviderTools(name, transport, wall, places.callbacks_of(name))
-        wired = build_provider(spec, table, tools)
+        wired = build_provider(spec, table, tools, on_request=name in spare)
         stack.push_async_callback(wired.provider.close)
         providers.setdefault(spec.channel, []).append(wired)
     vendors = None if played is None else played.vendors
     return OpenChannels(Fleet(found.channels, providers), transport, vendors, places)
-
-
-def _led(
-    tables: Mapping[str, RawTable], registry: Registry, leads: Mapping[str, Mapping[str, object]]
-) -> dict[str, RawTable]:
-    """Return a table for every vendor that is played; nobody else is ever called."""
-    for name in tables:
-        if registry.spec(name).name not in leads:
-            raise Misconfigured([f"providers.{name}: it is not played in this sandbox"])
-    # Those that somebody configured come first: they are chosen where there are several.
-    names = [*tables, *(name for name in leads if name not in tables and name in registry.specs)]
-    empty = {name: tables.get(name) or RawTable(name, {}, {}) for name in names}
-    return {name: table.with_values(leads[name], "sandbox") for name, table in empty.items()}
 
 
 def open_transport(outbound: Outbound, played: Iterable[Mapping[str, object]] = ()) -> Transport:
@@ -170,11 +160,13 @@ def reach_of(outbound: Outbound, endpoints: Iterable[tuple[str, int]] = ()) -> R
     return Reach(allowed, outbound.ports, endpoints)
 
 
-def build_provider(spec: ProviderSpec, table: RawTable, tools: ProviderTools) -> Wired:
+def build_provider(
+    spec: ProviderSpec, table: RawTable, tools: ProviderTools, *, on_request: bool = False
+) -> Wired:
     """Decode *table* by the folder's type and build the provider."""
     settings = decode_table(table, "providers", spec.settings)
     provider: Provider = loaded(spec.build)(settings, tools)
-    return Wired(provider, settings)
+    return Wired(provider, settings, on_request)
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ class Choosing:
         self._channel = channel
         self._lane = lane
         self._providers = fleet.providers.get(channel, ())
+        self._order = [wired for wired in self._providers if not wired.on_request]
         self._turnstiles = turnstiles
 
     def choose(self, work: Work, pauses: Pauses, now_ms: int) -> Choice:
@@ -71,13 +72,13 @@ class Choosing:
         if bound is not None:
             return [wired for wired in self._providers if wired.name == bound]
         after = self._after(work, history.provider) if history.again else ()
-        return after or self._providers
+        return after or self._order
 
     def _after(self, work: Work, name: str | None) -> Sequence[Wired]:
         if _named(work) is not None:
             return ()
-        names = [wired.name for wired in self._providers]
-        return self._providers[names.index(name) + 1 :] if name in names else ()
+        names = [wired.name for wired in self._order]
+        return self._order[names.index(name) + 1 :] if name in names else ()
 
 
 def _named(work: Work) -> str | None:

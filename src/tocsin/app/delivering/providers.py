@@ -15,6 +15,8 @@ class Wired:
 
     provider: Provider
     settings: ProviderSettings
+    on_request: bool = False
+    """It carries only what names it: a sandbox plays it, and nobody has configured it."""
 
     @property
     def name(self) -> str:

@@ -13,4 +13,5 @@ SPEC: Final = ProviderSpec(
     settings=SmtpSettings,
     build="tocsin.channels.email.smtp.provider:build",
     simulator="tocsin.channels.email.smtp.simulator:SmtpSimulator",
+    preference=10,
 )
