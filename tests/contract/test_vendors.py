@@ -175,10 +175,16 @@ async def test_an_action_is_reported_when_it_returns(site: Site, server: Receive
     sent = await site.send(1, recipient=7)
     await site.vendors.report_to(server.url.removesuffix("/hook"))
     (message,) = await site.vendors.messages(Wanted())
-    await site.vendors.act(message.id, Action.OPEN)
+    assert await site.vendors.act(message.id, Action.OPEN) == ""
     (seen,) = server.seen
     assert seen.line.startswith("POST /v1/callbacks/pager ")
     assert sent.reference.encode() in seen.body
+
+
+async def test_what_a_person_says_is_heard_and_answered(site: Site) -> None:
+    await site.send(1, recipient=7)
+    (message,) = await site.vendors.messages(Wanted())
+    assert await site.vendors.act(message.id, Action.REPLY, "ünï") == "you said ünï"
 
 
 async def test_an_action_that_cannot_be_says_why(site: Site, server: Receiver) -> None:

@@ -123,7 +123,9 @@ async def test_what_a_vendor_does_not_report_is_a_conflict_that_says_what_it_can
         await site.person("ana", "ana-pager")
         await sent(site, "ana", 1)
         (message,) = (await site.call("GET", MESSAGES))["messages"]
-        problem = await site.call("POST", f"{MESSAGES}/{message['id']}/reply", status=409)
+        said = await site.call("POST", f"{MESSAGES}/{message['id']}/reply", {"words": "hello"})
+        assert said == {"answer": "you said hello"}
+        problem = await site.call("POST", f"{MESSAGES}/{message['id']}/decline", status=409)
         assert problem["code"] == "action_not_possible"
         assert "deliver, bounce" in problem["detail"]
         await site.call("POST", f"{MESSAGES}/{message['id']}/frame", status=404)

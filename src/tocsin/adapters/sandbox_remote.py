@@ -46,9 +46,11 @@ class RemoteVendors:
         answer = await self._ask("GET", f"/v1/sandbox/messages?{query}")
         return [_received(each) for each in answer["messages"]]
 
-    async def act(self, id: str, action: Action) -> None:
+    async def act(self, id: str, action: Action, words: str = "") -> str:
         """Ask for it."""
-        await self._ask("POST", f"/v1/sandbox/messages/{quote(id, safe='')}/{action.value}")
+        path = f"/v1/sandbox/messages/{quote(id, safe='')}/{action.value}"
+        said = await self._ask("POST", path, {"words": words})
+        return "" if said is None else str(said["answer"])
 
     async def faults(self, provider: str) -> Faults:
         """Ask what goes wrong."""

@@ -87,10 +87,16 @@ class SandboxAlone:
         call.query_value = decode_query(scope["query_string"], endpoint.query)
         call.raw = await read_body(headers, receive, _BODY_BYTES_MAX)
         if endpoint.body is not None:
-            check_media_type(headers, endpoint.body_types)
-            call.body_value = decode_json(call.raw, endpoint.body)
+            call.body_value = _body(endpoint, call.raw, headers)
         assert endpoint.handler is not None
         return await endpoint.handler(call)
+
+
+def _body(endpoint: Endpoint, raw: bytes, headers: Headers) -> object:
+    if endpoint.body_optional and not raw:
+        return endpoint.body()
+    check_media_type(headers, endpoint.body_types)
+    return decode_json(raw, endpoint.body)
 
 
 async def _nobody(_: str) -> int | None:

@@ -69,6 +69,18 @@ class MessagesAnswer(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     messages: list[MessageAnswer]
 
 
+class Act(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a person says or presses: ``STOP`` in a reply, ``1`` during a call."""
+
+    words: Annotated[str, Meta(max_length=1_600)] = ""
+
+
+class ActAnswer(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """What the person is answered: what a call says after a key, for example."""
+
+    answer: str
+
+
 class SandboxVendorRoutes:
     """Handlers of the vendors' routes."""
 
@@ -94,7 +106,9 @@ class SandboxVendorRoutes:
                 MESSAGES + "/{id}/{action}",
                 "Do with a message what the person, or her provider, would do",
                 self.act,
-                {204: None},
+                {200: ActAnswer, 204: None},
+                body=Act,
+                body_optional=True,
             ),
             Endpoint(
                 "GET", FAULTS, "What goes wrong at a played vendor", self.faults, {200: Faults}
@@ -138,8 +152,8 @@ class SandboxVendorRoutes:
             action = Action(call.path["action"])
         except ValueError:
             raise NotFound(f"one can {', '.join(Action)} a message, nothing else") from None
-        await vendors.act(call.path["id"], action)
-        return Answer(status=204)
+        said = await vendors.act(call.path["id"], action, call.body(Act).words)
+        return Answer(ActAnswer(answer=said)) if said else Answer(status=204)
 
     async def faults(self, call: Call) -> Answer:
         """Answer what goes wrong."""

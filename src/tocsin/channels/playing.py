@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 
 from tocsin.domain.ids import NotificationKey, notification_parts, read_delivery
 from tocsin.errors import Conflict, NotFound, RequestRefused, Unavailable
-from tocsin.ports.receipts import Callback
-from tocsin.ports.simulator import Action, Faults, Received, Simulator, Stage
+from tocsin.ports.receipts import Callback, Response
+from tocsin.ports.simulator import Action, Deed, Faults, Received, Simulator, Stage
 from tocsin.ports.vendors import Wanted
 
 _TIMEOUT_S: Final = 30.0
@@ -74,22 +74,17 @@ class PlayedVendors:
         merged = heapq.merge(*asked, key=lambda message: message.received_ms, reverse=True)
         return list(islice(merged, wanted.limit))
 
-    async def act(self, id: str, action: Action) -> None:
+    async def act(self, id: str, action: Action, words: str = "") -> str:
         """Let the vendor report it."""
         simulator = self.simulator(id.rpartition("-")[0])
-        message = simulator.message(id)
-        state = simulator.actions.get(action)
-        if state is None:
-            can = ", ".join(simulator.actions)
-            why = f"it can: {can}" if can else f"it can none of these: {simulator.silence}"
-            raise Conflict(
-                f"{simulator.provider} reports nothing of the kind; {why}",
-                code="action_not_possible",
-            )
-        callback = simulator.callback([message.reference], state, self._real_ms())
-        await self._report(callback)
-        if self._fraction() < simulator.faults.duplicate_receipts:
-            await self._report(callback)
+
+        async def tell(callback: Callback) -> Response:
+            said = await self._report(callback)
+            if self._fraction() < simulator.faults.duplicate_receipts:
+                await self._report(callback)
+            return said
+
+        return await simulator.act(Deed(id, action, self._real_ms(), words), tell)
 
     async def faults(self, provider: str) -> Faults:
         """Return what goes wrong."""
@@ -116,12 +111,13 @@ class PlayedVendors:
             raise NotFound(f"there is no such vendor in this sandbox; there are: {known}")
         return found
 
-    async def _report(self, callback: Callback) -> None:
+    async def _report(self, callback: Callback) -> Response:
         if self._url is None:
             raise Unavailable("no server has said yet where receipts go")
-        status = await asyncio.to_thread(_post, self._url, callback)
-        if status >= http.client.BAD_REQUEST:
-            raise Conflict(f"the server answered the receipt with {status}")
+        said = await asyncio.to_thread(_post, self._url, callback)
+        if said.status >= http.client.BAD_REQUEST:
+            raise Conflict(f"the server answered the receipt with {said.status}")
+        return said
 
 
 def _about(recipient: int) -> Callable[[str], bool]:
@@ -135,14 +131,15 @@ def _about(recipient: int) -> Callable[[str], bool]:
     return fits
 
 
-def _post(url: str, callback: Callback) -> int:
-    """Make the callback's request and return the status of its answer; raises `Unavailable`."""
+def _post(url: str, callback: Callback) -> Response:
+    """Make the callback's request and return its answer; raises `Unavailable`."""
     where = urlsplit(url)
     target = callback.path + (f"?{callback.query}" if callback.query else "")
     connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=_TIMEOUT_S)
     try:
         connection.request(callback.method, target, callback.body, dict(callback.headers))
-        return connection.getresponse().status
+        said = connection.getresponse()
+        return Response(said.status, said.headers.get("content-type", ""), said.read())
     except (OSError, http.client.HTTPException) as failed:
         raise Unavailable(f"the receipt did not arrive: {type(failed).__name__}") from None
     finally:

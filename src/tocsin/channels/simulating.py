@@ -10,9 +10,9 @@ from itertools import islice
 from typing import Final, Protocol
 
 from tocsin.channels.mailbox import Mailbox
-from tocsin.errors import FieldProblem, NotFound, RequestRefused
-from tocsin.ports.receipts import ReceiptState
-from tocsin.ports.simulator import Action, Dial, Faults, Received, Stage, Taken
+from tocsin.errors import Conflict, FieldProblem, NotFound, RequestRefused
+from tocsin.ports.receipts import Callback, ReceiptState
+from tocsin.ports.simulator import Action, Deed, Dial, Faults, Received, Stage, Taken, Tell
 
 _CALLS_HELD: Final = 10_000
 _LOST: Final = frozenset({Dial.TAKE_AND_DROP, Dial.DROP})
@@ -54,6 +54,7 @@ class Simulating:
     channel: str
     codes: Mapping[str, Dial] = {}
     actions: Mapping[Action, ReceiptState] = {}
+    speaks: frozenset[Action] = frozenset()
     silence = ""
 
     def __init__(self) -> None:
@@ -118,6 +119,21 @@ class Simulating:
             raise NotFound("there is no such message in the sandbox")
         return self._mailbox.get(int(number))
 
+    async def act(self, deed: Deed, tell: Tell) -> str:
+        """Report what became of the message; what more a person can do the folder's own adds."""
+        message = self.message(deed.id)
+        state = self.actions.get(deed.action)
+        if state is None:
+            raise self._impossible()
+        await tell(self.callback([message.reference], state, deed.at_ms))
+        return ""
+
+    def callback(
+        self, references: Sequence[str], state: ReceiptState, at_ms: int, *, genuine: bool = True
+    ) -> Callback:
+        """Return the request by which the vendor would report."""
+        raise NotImplementedError
+
     def dial(self, dials: Sequence[Dial]) -> None:
         """Do this with the next messages."""
         self._dials = deque(dials)
@@ -167,6 +183,13 @@ class Simulating:
         self._mailbox.close()
 
     # What a folder's simulator calls
+
+    def _impossible(self) -> Conflict:
+        can = ", ".join((*self.actions, *sorted(self.speaks)))
+        why = f"it can: {can}" if can else f"it can none of these: {self.silence}"
+        return Conflict(
+            f"{self.provider} reports nothing of the kind; {why}", code="action_not_possible"
+        )
 
     async def _open(self, stage: Stage | None, factory: Factory) -> int:
         """Play on *stage*: listen with a protocol of *factory* for each connection; the port."""

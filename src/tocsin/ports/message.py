@@ -104,6 +104,8 @@ class Message:
     """How many items of the recipient's inbox are unseen, for channels that show such a number."""
     acknowledge: bool = False
     """Whether the run waits until somebody acknowledges this: offer a way to."""
+    locale: str | None = None
+    """The recipient's language (BCP 47), where known: what a voice reads in."""
 
     def __repr__(self) -> str:
         return f"Message({self.reference})"

@@ -10,7 +10,7 @@ whoever plays with the sandbox.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -19,7 +19,7 @@ from typing import Annotated, Protocol
 import msgspec
 from msgspec import Meta
 
-from tocsin.ports.receipts import Callback, ReceiptState
+from tocsin.ports.receipts import Callback, ReceiptState, Response
 
 Share = Annotated[float, Meta(ge=0, le=1)]
 """A probability."""
@@ -75,6 +75,25 @@ class Action(StrEnum):
     REPLY = "reply"
     PRESS = "press"
     DECLINE = "decline"
+
+
+Tell = Callable[[Callback], Awaitable[Response]]
+"""Makes a vendor's request to the server and returns its answer; raises for one that refuses."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """
+    Something done with the message *id*: *words* are a reply's text, or the keys that are pressed.
+    """
+
+    id: str
+    action: Action
+    at_ms: int
+    words: str = ""
+
+    def __repr__(self) -> str:
+        return f"Deed({self.id}, {self.action})"
 
 
 class Received(msgspec.Struct, frozen=True, kw_only=True):
@@ -158,6 +177,8 @@ class Simulator(Protocol):
     """The errors that `Faults.errors` may name, and what each amounts to."""
     actions: Mapping[Action, ReceiptState]
     """What a person can do with a message of this vendor so that it is reported, and as what."""
+    speaks: frozenset[Action]
+    """What else a person can do, of which no receipt comes: answer in words, for example."""
     silence: str
     """Why there are no actions, as the end of a sentence; empty where there are."""
 
@@ -168,7 +189,10 @@ class Simulator(Protocol):
         """Close every connection and stop listening."""
 
     def address(self, n: int) -> str:
-        """Return one of its addresses, for each *n* another; it contains ``canary``, too."""
+        """
+        Return one of its addresses, for each *n* another; it contains ``canary``, too, where it
+        is no number.
+        """
 
     @property
     def port(self) -> int:
@@ -197,6 +221,14 @@ class Simulator(Protocol):
 
     def message(self, id: str) -> Received:
         """Return one; raises `tocsin.errors.NotFound`."""
+
+    async def act(self, deed: Deed, tell: Tell) -> str:
+        """
+        Do as a person, or her provider, would, and report it by *tell* as the vendor does.
+
+        Returns what the person is answered, if anything. Raises `NotFound` for a message that is
+        not there, and `Conflict` (``action_not_possible``) for what cannot be done with it.
+        """
 
     def dial(self, dials: Sequence[Dial]) -> None:
         """Do this with the next messages, in order; with all that follow, accept."""

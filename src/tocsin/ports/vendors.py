@@ -38,9 +38,12 @@ class Vendors(Protocol):
     async def messages(self, wanted: Wanted) -> Sequence[Received]:
         """Return what arrived, newest first, of every vendor."""
 
-    async def act(self, id: str, action: Action) -> None:
+    async def act(self, id: str, action: Action, words: str = "") -> str:
         """
         Do as a person, or her provider, would; the vendor has reported it when this returns.
+
+        *words* are a reply's text, or the keys that are pressed. Returns what the person is
+        answered, such as what a call says after a key; mostly nothing.
 
         Raises `NotFound` for a message that is not there, `Conflict` where the vendor reports no
         such thing or the server refuses it, and `Unavailable` while no server takes receipts.

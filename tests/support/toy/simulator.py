@@ -11,7 +11,7 @@ import msgspec
 from tests.support.toy.provider import sign
 from tocsin.channels.simulating import Deal, Simulating
 from tocsin.ports.receipts import Callback, ReceiptState
-from tocsin.ports.simulator import Action, Dial, Stage
+from tocsin.ports.simulator import Action, Deed, Dial, Stage, Tell
 
 KEY = "key-canary-5e1c"
 CALLBACK_SECRET = "callback-canary-77af"
@@ -43,6 +43,7 @@ class PagerSimulator(Simulating):
         Action.OPEN: ReceiptState.OPENED,
         Action.PRESS: ReceiptState.ACKNOWLEDGED,
     }
+    speaks = frozenset({Action.REPLY})
 
     async def start(self, stage: Stage | None = None) -> Mapping[str, object]:
         port = await self._open(stage, self._streams(self._serve))
@@ -54,6 +55,11 @@ class PagerSimulator(Simulating):
 
     def address(self, n: int) -> str:
         return f"address-canary-{n}"
+
+    async def act(self, deed: Deed, tell: Tell) -> str:
+        if deed.action is Action.REPLY:
+            return f"you said {deed.words}"
+        return await super().act(deed, tell)
 
     def callback(
         self, references: Sequence[str], state: ReceiptState, at_ms: int, *, genuine: bool = True

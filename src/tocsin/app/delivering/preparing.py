@@ -217,6 +217,7 @@ class PrepareStep:
             about=about(event, handoff, recipient.id, texts.data(entry, run, recipient)),
             lane=workflow.lane,
             acknowledge=workflow.awaits_acknowledgement(handoff.step),
+            locale=recipient.locale,
         )
 
     def _leave_link(self, work: Work, workflow: Workflow) -> str | None:
