@@ -1,4 +1,4 @@
-"""The state stores that every suite ``test_state_*.py`` runs against."""
+"""What suites of more than one file run against: state stores, and every provider."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from typing import cast
 
 import pytest
 
+from tests.contract.providers import REGISTRY, Vendor
 from tests.contract.state_stores import SqliteStores, StateStores
+from tocsin.channels.registry import loaded
+from tocsin.ports.simulator import Simulator
 
 
 @pytest.fixture(params=["sqlite-joint", "sqlite-split"])
@@ -19,3 +22,14 @@ async def state(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     await stores.open()
     yield stores
     stores.close()
+
+
+@pytest.fixture(params=list(REGISTRY.specs))
+async def vendor(request: pytest.FixtureRequest) -> AsyncIterator[Vendor]:
+    """Each provider that there is, and the toy."""
+    spec = REGISTRY.specs[cast(str, request.param)]
+    simulator: Simulator = loaded(spec.simulator)()
+    one = Vendor(spec, simulator, await simulator.start())
+    yield one
+    await one.close()
+    await simulator.close()

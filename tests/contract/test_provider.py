@@ -3,69 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
-from typing import cast
 
 import msgspec
 import pytest
 
+from tests.contract.providers import AT_MS, CANARY, REGISTRY, TRACE, Vendor
 from tests.support import toy
-from tocsin.channels.registry import Registry, folders, loaded
-from tocsin.config import Misconfigured, Outbound, RawTable, decode_table
+from tocsin.channels.registry import Registry, folders
+from tocsin.config import Misconfigured, RawTable, decode_table
 from tocsin.errors import Malformed, Unauthenticated
-from tocsin.ports.message import Message
 from tocsin.ports.outcomes import Accepted, ProviderReason, Refused, TryLater
-from tocsin.ports.provider import ProviderSpec, ProviderTools
 from tocsin.ports.receipts import ReceiptState
-from tocsin.ports.simulator import Dial, Simulator
-from tocsin.wiring.channels import build_provider, open_transport
+from tocsin.ports.simulator import Dial
 
-AT_MS = 1_900_000_000_000
-TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-CANARY = "canary"
-REGISTRY = Registry([*folders(), toy])
 UNKNOWN = (Dial.FAIL, Dial.TAKE_AND_DROP, Dial.DROP)
-
-
-class Vendor:
-    """One provider, led to its simulator by the settings that this *played*."""
-
-    def __init__(
-        self, spec: ProviderSpec, simulator: Simulator, played: Mapping[str, object]
-    ) -> None:
-        table = RawTable(spec.name, {}, {}).with_values(played, "test")
-        self._transport = open_transport(Outbound(), [played])
-        tools = ProviderTools(spec.name, self._transport, lambda: AT_MS, lambda: _called(spec))
-        self.spec = spec
-        self.simulator = simulator
-        self.wired = build_provider(spec, table, tools)
-        self.provider = self.wired.provider
-
-    async def close(self) -> None:
-        """Let go of connections."""
-        await self.provider.close()
-        await self._transport.close()
-
-    def message(self, n: int = 1, supersedes: str | None = None) -> Message:
-        channel = REGISTRY.channels[self.spec.channel]
-        content = channel.shape({"title": "Hello", "body": f"body-{CANARY}"})
-        address = self.simulator.address(n)
-        return Message(f"dlv_{n:040x}", address, content, trace=TRACE, supersedes=supersedes)
-
-
-def _called(spec: ProviderSpec) -> str:
-    return f"https://tocsin.example/v1/callbacks/{spec.name}"
-
-
-@pytest.fixture(params=list(REGISTRY.specs))
-async def vendor(request: pytest.FixtureRequest) -> AsyncIterator[Vendor]:
-    spec = REGISTRY.specs[cast(str, request.param)]
-    simulator: Simulator = loaded(spec.simulator)()
-    one = Vendor(spec, simulator, await simulator.start())
-    yield one
-    await one.close()
-    await simulator.close()
 
 
 async def test_a_message_arrives_with_reference_and_trace(vendor: Vendor) -> None:

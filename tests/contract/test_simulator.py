@@ -8,7 +8,7 @@ from typing import cast
 
 import pytest
 
-from tests.contract.test_provider import AT_MS, REGISTRY, Vendor
+from tests.contract.providers import AT_MS, REGISTRY, Vendor
 from tocsin.channels.registry import loaded
 from tocsin.errors import NotFound, RequestRefused
 from tocsin.ports.message import Message

@@ -11,7 +11,7 @@ from typing import cast
 import pytest
 import uvicorn
 
-from tests.contract.test_provider import Vendor
+from tests.contract.providers import Vendor
 from tests.support import toy
 from tests.support.receiver import Receiver, answer, receiver
 from tocsin.adapters.sandbox_remote import RemoteVendors

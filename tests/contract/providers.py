@@ -1,0 +1,63 @@
+"""One provider at a time, led to the simulator of its folder: what the suites of both run with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tests.support import toy
+from tocsin.channels.registry import Registry, folders
+from tocsin.config import Outbound, RawTable
+from tocsin.ports.message import Message
+from tocsin.ports.outcomes import ProviderOutcome
+from tocsin.ports.provider import ProviderSpec, ProviderTools
+from tocsin.ports.simulator import Simulator
+from tocsin.wiring.channels import build_provider, open_transport
+
+AT_MS = 1_900_000_000_000
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+CANARY = "canary"
+REGISTRY = Registry([*folders(), toy])
+
+
+class Vendor:
+    """
+    One provider, led to its simulator by the settings that this *played*.
+
+    *outbound* bounds its calls, *values* are further settings of its table.
+    """
+
+    def __init__(
+        self,
+        spec: ProviderSpec,
+        simulator: Simulator,
+        played: Mapping[str, object],
+        outbound: Outbound | None = None,
+        **values: object,
+    ) -> None:
+        table = RawTable(spec.name, {}, {}).with_values({**played, **values}, "test")
+        self._transport = open_transport(outbound or Outbound(), [played])
+        tools = ProviderTools(spec.name, self._transport, lambda: AT_MS, lambda: _called(spec))
+        self.spec = spec
+        self.simulator = simulator
+        self.wired = build_provider(spec, table, tools)
+        self.provider = self.wired.provider
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        await self.provider.close()
+        await self._transport.close()
+
+    def message(self, n: int = 1, supersedes: str | None = None) -> Message:
+        channel = REGISTRY.channels[self.spec.channel]
+        content = channel.shape({"title": "Hello", "body": f"body-{CANARY}"})
+        address = self.simulator.address(n)
+        return Message(f"dlv_{n:040x}", address, content, trace=TRACE, supersedes=supersedes)
+
+    async def send(self, n: int = 1) -> ProviderOutcome:
+        """Send the *n*-th message alone."""
+        (outcome,) = await self.provider.send([self.message(n)])
+        return outcome
+
+
+def _called(spec: ProviderSpec) -> str:
+    return f"https://tocsin.example/v1/callbacks/{spec.name}"
