@@ -14,6 +14,8 @@ from typing import Any
 from tests.simulation.files import DiskFaults, SimReaders, SimWriter
 from tests.simulation.loop import SimLoop
 from tests.simulation.plants import Plant
+from tests.simulation.vendor import CHANNEL, SimChannel, SimVendor
+from tocsin.app.delivering.providers import Fleet
 from tocsin.config import Config
 from tocsin.domain.case import ChannelFacts
 from tocsin.roles.background import background
@@ -26,10 +28,11 @@ from tocsin.wiring.stores import open_stores
 BEGIN_MS = 1_900_000_000_000
 
 # An inbox that quiet hours concern, so that messages are held and released without a provider.
-# What is handed over to the other stays there, since nobody calls anybody here.
+# What is handed over to push stays there: nobody carries it. A vendor is played for the third.
 CHANNELS = {
     "inbox": ChannelFacts(configured=True, interrupts=True, needs_address=False),
     "push": ChannelFacts(configured=True, interrupts=False, needs_address=False),
+    CHANNEL: ChannelFacts(configured=True, interrupts=False, needs_address=True),
 }
 
 
@@ -95,6 +98,7 @@ class Machine:
     faults: DiskFaults
     plant: Plant
     skew: Skew = field(default_factory=Skew)
+    vendor: SimVendor = field(default_factory=SimVendor)
     now_s: float = 0.0
     writers: list[SimWriter] = field(default_factory=list)
     _stack: AsyncExitStack | None = None
@@ -143,7 +147,7 @@ class Machine:
         storage, stores = self.plant.stores(storage, stores, self.dice)
         channels = self.plant.channels(CHANNELS)
         services = await build(
-            self.config, storage, stores, clock, chance, channels, _no_providers()
+            self.config, storage, stores, clock, chance, channels, self._opened(loop, clock)
         )
         services = self.plant.services(services, self.dice)
         tasks: list[object] = []
@@ -158,6 +162,11 @@ class Machine:
             spawn(work)
         spawn(_heal(driving, loop))
         return Life(loop, clock, services, driving)
+
+    def _opened(self, loop: SimLoop, clock: SimClock) -> OpenChannels:
+        wired = self.plant.providers(self.vendor.fleet(self.dice, loop, clock), self.dice)
+        channels = {**_no_providers().fleet.channels, CHANNEL: SimChannel()}
+        return OpenChannels(Fleet(channels, {CHANNEL: wired}))
 
     def kill(self, loop: SimLoop) -> None:
         """End the life that runs on *loop*: what was not committed is gone."""

@@ -10,10 +10,23 @@ import msgspec
 
 from tests.simulation.calls import request
 from tests.simulation.engine import Life
-from tests.simulation.tracing import Placed, planned
+from tests.simulation.tracing import Placed, decided, planned
+from tests.simulation.vendor import CHANNEL, Seen
 from tocsin.app.inbox import Filter, Reader
+from tocsin.domain.ids import GENERATIONS_MAX, generation_of, next_generation
 from tocsin.domain.lanes import LANES
-from tocsin.domain.records import Continue, Event, Handoff, Item, Plan, Record, Release
+from tocsin.domain.records import (
+    Attempt,
+    Continue,
+    Event,
+    Handoff,
+    Item,
+    Plan,
+    Record,
+    Release,
+    Settled,
+)
+from tocsin.domain.topics import OUTCOMES
 from tocsin.ports.log import Batch
 from tocsin.ports.state import Timer
 from tocsin.ports.views import SettledDelivery
@@ -42,6 +55,12 @@ class Final:
     items: list[Placed] = field(default_factory=list)
     handed: list[Placed] = field(default_factory=list)
     """What was handed over to the channel that nobody calls."""
+    handoffs: list[Placed] = field(default_factory=list)
+    """What was handed over to the played vendors."""
+    outcomes: list[Placed] = field(default_factory=list)
+    carried: dict[bytes, SettledDelivery] = field(default_factory=dict)
+    """What the ledger says of all that was to be handed over to them."""
+    calls: list[Seen] = field(default_factory=list)
     inboxes: dict[str, list[ShownItem]] = field(default_factory=dict)
     counts: dict[str, tuple[int, int]] = field(default_factory=dict)
     devices: dict[str, tuple[str, dict[str, frozenset[str]], dict[str, Any] | None]] = field(
@@ -60,9 +79,18 @@ class Final:
     broadcasts: int = 0
     now_ms: int = 0
 
+    @property
+    def subjects(self) -> dict[tuple[str, int, int], str]:
+        """The token of each event by its place."""
+        return {
+            (place.lane, place.partition, place.position): str(place.record.subject)
+            for place in self.inputs
+            if isinstance(place.record, Event)
+        }
+
     def lines(self) -> Iterator[str]:
         """Yield all that the trace says of the end; nothing in it depends on the order of sets."""
-        for place in (*self.inputs, *self.plans, *self.items):
+        for place in (*self.inputs, *self.plans, *self.items, *self.outcomes):
             yield repr(place)
         for person, items in self.inboxes.items():
             shown = [(item.id, sorted(item.flags)) for item in items]
@@ -79,10 +107,14 @@ async def read_final(life: Life, layout: str) -> Final:
         final.plans += await _records(life, f"plans.{lane}", lane, (Plan,))
         final.items += await _records(life, f"inbox.{lane}", lane, (Item,))
         final.handed += await _records(life, f"deliver.push.{lane}", lane, (Handoff,))
+        topic = f"deliver.{CHANNEL}.{lane}"
+        final.handoffs += await _records(life, topic, lane, (Handoff,))
+    final.outcomes = await _records(life, OUTCOMES, "", (Attempt, Settled))
     for one in await services.stores.recipients.page(None, 1_000):
         final.ids[one.number] = one.id
         await _inbox(life, final, Reader(one.number, one.id))
     final.settled = dict(await services.storage.ledger.settled(_deliveries(final)))
+    final.carried = dict(await services.storage.ledger.settled(_carried(final)))
     final.totals = dict(await services.storage.ledger.settled_counts(0, _FAR_MS))
     final.due = list(await services.stores.timers.due(final.now_ms, 1_000))
     final.armed = list(await services.stores.timers.due(_FAR_MS, 1_000))
@@ -147,3 +179,11 @@ def flags_of(item: dict[str, Any]) -> frozenset[str]:
 
 def _deliveries(final: Final) -> list[bytes]:
     return sorted({each.delivery for each in planned(final)})
+
+
+def _carried(final: Final) -> list[bytes]:
+    planned_ = {each.delivery for each in decided(final) if each.decision.channel == CHANNEL}
+    handed = {place.record.delivery for place in final.handoffs}
+    # A replay that is not sent is in no hand-off, and a plan does not name its generation.
+    again = {next_generation(key) for key in handed if generation_of(key) < GENERATIONS_MAX}
+    return sorted(planned_ | handed | again)

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable
 from typing import Any
 
-from tests.simulation import waits
+from tests.simulation import deliveries, leaver, waits
 from tests.simulation.agreement import counts_are_items, devices_agree
 from tests.simulation.asked import attempts, decisions_of, first_calls, meant, standing
 from tests.simulation.final import Final
@@ -372,6 +372,7 @@ def _position(plan: Plan) -> int:
 
 
 INVARIANTS: dict[str, Invariant] = {
+    **deliveries.INVARIANTS,
     "I1 settles once": settles_once,
     "I1 no excuses": no_excuses,
     "I1 ledger agrees": ledger_agrees,
@@ -389,6 +390,7 @@ INVARIANTS: dict[str, Invariant] = {
     "I9 what was met is over": waits.what_was_met_is_over,
     "I10 timers fire once": timers_fire_once,
     "I10 intervals end once": waits.intervals_end_once,
+    "I7 erased are not called": leaver.erased_are_not_called,
     "I12 moves are allowed": moves_are_allowed,
     "I12 trail is whole": trail_is_whole,
     "I13 devices agree": devices_agree,

@@ -38,6 +38,8 @@ class Operator:
         """Go on until everything is done."""
         while not self.finished():
             await life.loop.pause(self.dice.choice((0.05, 0.3, 1.5)))
+            if self.dice.random() < 0.5:
+                await self._replay(life)
             if self.left > 0 and self.dice.random() < 0.6:
                 self.left -= 1
                 await self._pause(life)
@@ -53,6 +55,15 @@ class Operator:
         self.history.check_answer(reply)
         outcome = "ok" if reply.status < 300 else "info" if reply.status >= _UNKNOWN else "fail"
         self.history.end(operation, outcome, reply.body.get("id"))
+
+    async def _replay(self, life: Life) -> None:
+        """Ask for everything anew that has failed; what a crash takes is asked for no second time."""
+        operation = self.history.begin("replay", life.clock.now_ms())
+        path = "/v1/dead-letters/replay"
+        reply = await request(life.driving.api.local(), "POST", path, {"filter": {}})
+        self.history.check_answer(reply)
+        count = reply.body["count"] if reply.status < 300 else None
+        self.history.end(operation, "info" if count is None else "ok", count)
 
     async def _resume_all(self, life: Life) -> None:
         app = life.driving.api.local()

@@ -31,6 +31,21 @@ from tests.simulation.broken import (
     Unpaused,
     WithoutIds,
 )
+from tests.simulation.broken_delivery import (
+    Backwards,
+    EarlyTimers,
+    ElsewhereCalled,
+    KeptAlive,
+    LostIsRefused,
+    LostOutcomes,
+    NobodyGone,
+    OverlooksOutcomes,
+    RepeatedOutcomes,
+    UnaskedLetters,
+    UnretiredLetters,
+    UnwrittenAttempts,
+)
+from tocsin.app.delivering.providers import Wired
 from tocsin.config import Config
 from tocsin.domain.case import ChannelFacts
 from tocsin.wiring.services import Services
@@ -54,6 +69,9 @@ class Plant:
     ledger: Wrap | None = None
     ports: tuple[tuple[str, Wrap], ...] = ()
     accept: Wrap | None = None
+    provider: Wrap | None = None
+    settings: tuple[tuple[str, int], ...] = ()
+    """Settings of the providers that differ from those that the checker knows."""
     quiet_hours: bool = True
     partitions: int | None = None
 
@@ -86,6 +104,20 @@ class Plant:
             name: msgspec.structs.replace(facts, interrupts=False)
             for name, facts in channels.items()
         }
+
+    def providers(self, wired: list[Wired], dice: Random) -> list[Wired]:
+        """Return the providers of one life."""
+        return [
+            Wired(
+                each.provider if self.provider is None else self._provider(each, dice),
+                msgspec.structs.replace(each.settings, **dict(self.settings)),
+            )
+            for each in wired
+        ]
+
+    def _provider(self, wired: Wired, dice: Random) -> Any:
+        assert self.provider is not None
+        return self.provider(wired.provider, dice)
 
     def services(self, services: Services, dice: Random) -> Services:
         """Return the use cases."""
@@ -162,6 +194,41 @@ PLANTS: dict[str, Plant] = {
     "an interval ended twice": Plant(
         violates=_of("I10 intervals end once"),
         ports=(("timers", UnguardedTimers), ("deduplication", ForgetfulDeduplication)),
+    ),
+    "how calls ended is lost": Plant(violates=_of("I1 deliveries settle once"), log=LostOutcomes),
+    "the ledger overlooks outcomes": Plant(
+        violates=_of("I1 ledger counts deliveries"), ledger=OverlooksOutcomes
+    ),
+    "a replay is done again": Plant(
+        violates=_of("I1 handed over once"),
+        ports=(("dead_letters", UnretiredLetters), ("deduplication", ForgetfulDeduplication)),
+    ),
+    "attempts not written": Plant(violates=_of("I2 calls were written"), log=UnwrittenAttempts),
+    "somebody else is called": Plant(violates=_of("I3 calls are meant"), provider=ElsewhereCalled),
+    "lost answers taken for refusals": Plant(
+        violates=_of("I4 repeats are of unknown"), provider=LostIsRefused
+    ),
+    "hand-offs read backwards": Plant(violates=_of("I5 calls in order"), log=Backwards),
+    "suppressions not looked at before a call": Plant(
+        violates=_of("I7 refused are not called"), ports=(("suppressions", UnlistedRefusals),)
+    ),
+    "an erasure that nobody hears of": Plant(
+        violates=_of("I7 erased are not called"),
+        ports=(("gone", NobodyGone), ("recipients", KeptAlive)),
+    ),
+    "tried again too early": Plant(
+        violates=_of("I11 attempts keep their time"), ports=(("timers", EarlyTimers),)
+    ),
+    "a breaker that never opens": Plant(
+        violates=_of("I11 nothing while open"),
+        settings=(("breaker_failures", 100_000),),
+        partitions=1,
+    ),
+    "old outcomes written again": Plant(
+        violates=_of("I12 deliveries move as allowed"), log=RepeatedOutcomes
+    ),
+    "replayed though nobody asked": Plant(
+        violates=_of("I12 replays are one delivery"), ports=(("dead_letters", UnaskedLetters),)
     ),
     "trail tampered with": Plant(
         violates=_of("I12 trail is whole"), ports=(("trail", TamperedTrail),)

@@ -23,6 +23,9 @@ _KINDS = (
     "hello",
     "nudge",
     "nudge",
+    "ring",
+    "ring",
+    "ring",
     "nobody",
 )
 

@@ -20,6 +20,7 @@ from tests.simulation.files import DiskFaults
 from tests.simulation.final import Final, flags_of, read_final
 from tests.simulation.history import History
 from tests.simulation.invariants import check
+from tests.simulation.leaver import Leaver
 from tests.simulation.loop import SimLoop, Stuck
 from tests.simulation.operators import Operator
 from tests.simulation.plants import Plant
@@ -114,9 +115,10 @@ class _Crowd:
     devices: list[Device]
     admin: Admin
     operator: Operator
+    leaver: Leaver
 
     def everyone(self) -> list[Client]:
-        return [*self.producers, *self.devices, self.admin, self.operator]
+        return [*self.producers, *self.devices, self.admin, self.operator, self.leaver]
 
     def finished(self) -> bool:
         return all(each.finished() for each in self.everyone())
@@ -146,6 +148,7 @@ class _Run:
         folder = self.templates.folder_for(config)
         config = replace(config, data=str(folder))
         self.machine = self.kind(folder, config, dice, _faults(dice), self.plant)
+        self.machine.vendor.names = dice.choice((("first",), ("first", "second")))
         self.crowd = _crowd(dice, self.history, self.machine)
         self.crashes = [dice.randint(20, 2_500) for _ in range(dice.choice((0, 1, 2, 3, 5)))]
 
@@ -191,7 +194,7 @@ class _Run:
         def fatal(error: BaseException) -> None:
             ending.fatal = True
             self.history.note(f"fatal {error!r}")
-            if not isinstance(error, StorageFailed | Unavailable):
+            if not _is_fault(error):
                 loop.errors.append(error)
 
         async def main() -> None:
@@ -201,9 +204,11 @@ class _Run:
                 await _pause(loop, 0.05)
             faults = self.machine.faults
             faults.full = faults.broken = faults.slow = 0.0
+            self.machine.vendor.calm = True
             await quieten(life, self.machine, self.crowd.devices)
             ending.final = await read_final(life, self.machine.config.store.layout)
             self._look_at_devices(ending.final)
+            ending.final.calls = list(self.machine.vendor.calls)
             for client in clients:
                 client.cancel()
             ending.finished = True
@@ -263,7 +268,8 @@ def _crowd(dice: Random, history: History, machine: Machine) -> _Crowd:
     back = dice.random() < 0.5
     admin = Admin(dice, history, machine, dice.randint(0, 8), back)
     operator = Operator(dice, history, dice.choice((0, 0, 1, 2, 4)))
-    return _Crowd(producers, devices, admin, operator)
+    leaver = Leaver(dice, history, dice.choice((0, 0, 1, 3)))
+    return _Crowd(producers, devices, admin, operator, leaver)
 
 
 def _furnish(config: Config, folder: Path) -> None:
@@ -288,6 +294,13 @@ def _furnish(config: Config, folder: Path) -> None:
     machine.kill(loop)
     if failures:
         raise failures[0]
+
+
+def _is_fault(error: BaseException) -> bool:
+    """Return whether it is what a disk does, and no finding."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(_is_fault(each) for each in error.exceptions)
+    return isinstance(error, StorageFailed | Unavailable)
 
 
 async def _pause(loop: SimLoop, seconds: float) -> None:

@@ -6,7 +6,10 @@ from typing import Any
 
 from tests.simulation.calls import request
 from tests.simulation.engine import Life
+from tests.simulation.vendor import CHANNEL, address_of
 
+LEAVER = "leaver"
+"""Who is erased; nobody else sends to her, and no inbox shows anything of it."""
 PEOPLE = ("p0", "p1", "p2", "p3", "p4")
 TEAM = ("p0", "p1")
 
@@ -32,6 +35,17 @@ WORKFLOWS = (
         ],
     },
     {
+        **_document("ring", "transactional", on=["ring"], category="orders"),
+        "steps": [
+            {"channel": "inbox", "title": "{{ data.token }}", "body": "{{ data.note }}"},
+            {"channel": CHANNEL, "title": "{{ data.token }}", "body": "{{ data.note }}"},
+        ],
+    },
+    {
+        **_document("leave", "transactional", on=["leave"], category="orders"),
+        "steps": [{"channel": CHANNEL, "title": "{{ data.token }}", "body": "bye"}],
+    },
+    {
         **_document("nudge", "bulk", on=["nudge"], category="orders"),
         "steps": [
             {"channel": "inbox", "title": "{{ data.token }}", "body": "{{ data.note }}"},
@@ -45,7 +59,7 @@ WORKFLOWS = (
 
 TAKING = {
     event_type: tuple(sorted(str(w["key"]) for w in WORKFLOWS if event_type in w["on"]))
-    for event_type in ("order", "alert", "calm", "path", "hello", "nudge", "nobody")
+    for event_type in ("order", "alert", "calm", "path", "hello", "nudge", "ring", "nobody")
 }
 """Type of event → workflows that take it."""
 
@@ -61,8 +75,10 @@ async def furnish(life: Life) -> None:
         body = {name: value for name, value in document.items() if name != "key"}
         for call in (("PUT", path, body), ("POST", f"{path}/publish", None)):
             _check(await request(app, *call))
-    for id in PEOPLE:
+    for id in (*PEOPLE, LEAVER):
         _check(await request(app, "PUT", f"/v1/recipients/{id}", {"name": id.upper()}))
+        where = {"channel": CHANNEL, "address": address_of(id)}
+        _check(await request(app, "POST", f"/v1/recipients/{id}/addresses", where))
     _check(await request(app, "PUT", "/v1/groups/team", {"name": "Team"}))
     _check(await request(app, "PUT", "/v1/groups/team/members", {"recipients": list(TEAM)}))
 
