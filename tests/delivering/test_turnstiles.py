@@ -10,12 +10,14 @@ from typing import Any
 
 import pytest
 
-from tests.delivering.site import Site, Vendor, process
+from tests.delivering.site import Site, Vendor, delivery_of, process
 from tests.support.toy.spare import BeeperSimulator
 from tocsin.app.callers import LOCAL
 from tocsin.config import Deliver
 from tocsin.domain.recipient import Recipient
 from tocsin.domain.records import Attempt, Settled
+from tocsin.domain.topics import OUTCOMES
+from tocsin.ports.log import Output
 from tocsin.ports.simulator import Dial, Faults
 
 URGENT = {
@@ -118,6 +120,25 @@ async def test_while_it_is_open_nobodys_attempts_are_burnt_and_order_holds(
         assert len(await attempts(site, sent)) <= len(sent) + 1 + 8
         for n in range(8):
             assert texts(vendor, f"pager-{n}") == [f"Alarm {each}" for each in range(5)]
+
+
+async def test_a_probe_that_has_settled_while_it_waited_leaves_its_turn_to_the_next(
+    tmp_path: Path, layout: str, vendor: Vendor
+) -> None:
+    settings = {"breaker_failures": 1, "breaker_open": "30s"}
+    async with started(tmp_path, layout, vendor, **settings) as site:
+        (failed,) = await broken(site, vendor)
+        one, event = failed
+        # Its own time comes, its provider's does not.
+        await site.live(10_000)
+        await until_waiting(site, "pager", 1)
+        log, now_ms = site.services.storage.log, site.clock.now_ms()
+        key = delivery_of(event, one)
+        receipt = Settled(key, "transactional", "chat", "sent", "accepted", now_ms, receipt=True)
+        await log.append([Output(OUTCOMES, log.partition_of(OUTCOMES, one.number), [receipt])])
+        sent = [(one, await site.send(one.id, 1))]
+        await vendor.simulator.set_faults(Faults())
+        await site.live_until(lambda: all_in(site, sent, "sent"))
 
 
 async def test_who_is_known_not_to_have_taken_it_is_passed_over_at_once(

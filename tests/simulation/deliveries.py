@@ -160,6 +160,7 @@ def calls_in_order(history: History, final: Final) -> list[str]:
             (place.position, first[reference], place.record.delivery)
             for place in places
             if (reference := show_delivery(place.record.delivery)) in first
+            and place.record.delivery in begun_ms
         )
         for before, after in pairwise(called):
             excused = any(_excused(each) for key in (before[2], after[2]) for each in told[key])

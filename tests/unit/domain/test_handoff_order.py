@@ -76,6 +76,17 @@ def test_who_passes_when_patience_has_ended_is_known_to_until_the_others_have_go
     assert not order.passed(delivery(3), later)
 
 
+def test_who_follows_one_that_stays_away_looks_for_it_a_few_times_only() -> None:
+    order = failing(patience_ms=900_000)
+    park(order, 2)
+    # The clock was set back, so the head's own timer is an hour away.
+    now_ms, looks = AT_MS + 501, 0
+    while (until_ms := order.park_until(delivery(2), now_ms)) is not None:
+        now_ms, looks = until_ms, looks + 1
+    assert now_ms == AT_MS + 900_000
+    assert looks < 25
+
+
 def test_patience_begins_when_the_provider_may_be_called_again() -> None:
     order = HandoffOrder(300)
     reopens = AT_MS + 60_000

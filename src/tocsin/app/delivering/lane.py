@@ -226,6 +226,7 @@ class LaneDelivery:
         for work in works:
             self._line_up(work, owned, now_ms)
         await parts.prepare([work for work in works if not work.stopped], now_ms)
+        self._give_back([work for work in works if work.stopped])
         self._holding.park(works, now_ms)
         self._count_parked(works)
         records += await parts.conclude.ended([w for w in works if w.ended is not None], now_ms)
@@ -255,6 +256,12 @@ class LaneDelivery:
                 reason = DeliveryReason.BEHIND_ANOTHER
                 work.ended = Ended(State.DEFERRED, reason, until_ms=until_ms)
             work.overtakes = order.passed(work.delivery, now_ms)
+
+    def _give_back(self, works: Sequence[Work]) -> None:
+        """Let go of what *works* were let through with: one may have been the only probe."""
+        self._parts.turnstiles.give_back([w.passed for w in works if w.passed is not None])
+        for work in works:
+            work.passed = None
 
     def _hold(self, works: Sequence[Work]) -> None:
         for work in works:

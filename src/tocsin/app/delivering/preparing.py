@@ -91,7 +91,6 @@ class PrepareStep:
         passing = [work for work in works if work.ended is None and work.passed is not None]
         _each(passing, lambda work: self._fill(work, texts))
         await self._parts.taking.take(works, now_ms)
-        self._give_back(works)
 
     async def _load(self, works: Sequence[Work], now_ms: int) -> BatchFacts:
         parts = self._parts
@@ -179,14 +178,6 @@ class PrepareStep:
             admitted, generation = self._turnstiles.admit(way, len(some), now_ms)
             for work in some[:admitted]:
                 work.passed = Pass(way, generation)
-
-    def _give_back(self, works: Sequence[Work]) -> None:
-        """Let go of what is not used, since its delivery ended."""
-        unused = [w.passed for w in works if w.passed is not None and w.ended is not None]
-        self._turnstiles.give_back(unused)
-        for work in works:
-            if work.ended is not None:
-                work.passed = None
 
     def _fill(self, work: Work, texts: Texts) -> None:
         event, handoff, workflow = work.event, work.handoff, work.workflow
