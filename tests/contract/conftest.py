@@ -8,10 +8,8 @@ from typing import cast
 
 import pytest
 
-from tests.contract.providers import REGISTRY, Vendor
+from tests.contract.providers import REGISTRY, Vendor, played
 from tests.contract.state_stores import SqliteStores, StateStores
-from tocsin.channels.registry import loaded
-from tocsin.ports.simulator import Simulator
 
 
 @pytest.fixture(params=["sqlite-joint", "sqlite-split"])
@@ -27,9 +25,5 @@ async def state(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 @pytest.fixture(params=list(REGISTRY.specs))
 async def vendor(request: pytest.FixtureRequest) -> AsyncIterator[Vendor]:
     """Each provider that there is, and the toy."""
-    spec = REGISTRY.specs[cast(str, request.param)]
-    simulator: Simulator = loaded(spec.simulator)()
-    one = Vendor(spec, simulator, await simulator.start())
-    yield one
-    await one.close()
-    await simulator.close()
+    async with played(cast(str, request.param)) as one:
+        yield one

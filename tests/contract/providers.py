@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 
 from tests.support import toy
-from tocsin.channels.registry import Registry, folders
+from tocsin.channels.registry import Registry, folders, loaded
 from tocsin.config import Outbound, RawTable
 from tocsin.ports.message import Message
 from tocsin.ports.outcomes import ProviderOutcome
 from tocsin.ports.provider import ProviderSpec, ProviderTools
-from tocsin.ports.simulator import Simulator
+from tocsin.ports.simulator import Simulator, Stage
 from tocsin.wiring.channels import build_provider, open_transport
 
 AT_MS = 1_900_000_000_000
@@ -61,3 +62,16 @@ class Vendor:
 
 def _called(spec: ProviderSpec) -> str:
     return f"https://tocsin.example/v1/callbacks/{spec.name}"
+
+
+@asynccontextmanager
+async def played(name: str, stage: Stage | None = None) -> AsyncIterator[Vendor]:
+    """Yield the provider of that name and what plays its vendor, and let go of both."""
+    spec = REGISTRY.specs[name]
+    simulator: Simulator = loaded(spec.simulator)()
+    one = Vendor(spec, simulator, await simulator.start(stage))
+    try:
+        yield one
+    finally:
+        await one.close()
+        await simulator.close()

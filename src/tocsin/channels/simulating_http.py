@@ -13,6 +13,7 @@ import msgspec
 from tocsin.channels.simulating import Simulating
 from tocsin.ports.simulator import Stage
 
+_BODILESS: Final = frozenset({204, 304})
 _BODY_MAX: Final = 64 * 1_024 * 1_024
 
 
@@ -60,8 +61,49 @@ class Reply:
         return cls(status, msgspec.json.encode(value), (kind, *headers))
 
 
+@dataclass(frozen=True, slots=True)
+class Instead:
+    """
+    What callers get in place of the vendor's answer: load balancers and broken proxies speak so.
+
+    ``status`` None keeps the vendor's, and is of use with ``taking`` only: then the vendor does
+    what it was asked, and only what it says is lost. ``early`` is a status of 1xx that goes ahead
+    of the answer.
+    """
+
+    status: int | None = None
+    body: bytes = b""
+    headers: Sequence[tuple[str, str]] = ()
+    taking: bool = False
+    early: int | None = None
+
+    def of(self, reply: Reply | None) -> Reply | None:
+        """Return what is said in place of *reply*; a lost one stays lost."""
+        if self.early is not None:
+            return reply
+        if self.status is not None:
+            return Reply(self.status, self.body, self.headers)
+        return None if reply is None else Reply(reply.status, self.body, self.headers)
+
+
 class HttpSimulating(Simulating):
     """`Simulating` for HTTP: a folder's simulator adds `_reply`, and calls `_listen_for_http`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._instead: Instead | None = None
+
+    def answer_instead(self, instead: Instead | None) -> None:
+        """Answer every request so from now on; with None, as the vendor does."""
+        self._instead = instead
+
+    async def reply_to(self, request: Request) -> Reply | None:
+        """Answer *request* as a server of any protocol hands it over; None: close instead."""
+        instead = self._instead
+        if instead is None:
+            return await self._reply(request)
+        done = instead.taking or instead.early is not None
+        return instead.of(await self._reply(request) if done else None)
 
     async def _reply(self, request: Request) -> Reply | None:
         """
@@ -79,7 +121,9 @@ class HttpSimulating(Simulating):
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._connected(writer.transport)
         try:
-            while (reply := await self._reply(await _read(reader))) is not None:
+            while (reply := await self.reply_to(await _read(reader))) is not None:
+                if self._instead is not None and self._instead.early is not None:
+                    writer.write(b"HTTP/1.1 %d x\r\n\r\n" % self._instead.early)
                 writer.write(_written(reply))
                 await writer.drain()
         except (OSError, EOFError, ValueError):
@@ -91,7 +135,7 @@ class HttpSimulating(Simulating):
 
 def _written(reply: Reply) -> bytes:
     lines = [f"HTTP/1.1 {reply.status} x", *(f"{name}: {value}" for name, value in reply.headers)]
-    if reply.status != 204:
+    if reply.status not in _BODILESS:
         lines.append(f"content-length: {len(reply.body)}")
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1") + reply.body
 
