@@ -6,6 +6,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 from tests.support.certificate import certificate
 from tests.support.receiver import CUT, HANG, Receiver, answer, receiver
 from tocsin.adapters.http.curl import CurlTransport
+from tocsin.adapters.http.watching import LoopWatch
 from tocsin.config import Outbound
 from tocsin.domain.hosts import Reach
 from tocsin.ports.transport import Answer, Call, NoAnswer, NoAnswerReason, Transport
@@ -22,7 +24,11 @@ LOOPBACK = Reach([ip_network("127.0.0.0/8")])
 Make = Callable[[Outbound, Reach], Transport]
 
 
-@pytest.fixture(params=[CurlTransport], ids=["curl"])
+# What systems without epoll watch sockets with must not be worse.
+LOOP_WATCH = partial(CurlTransport, open_watch=LoopWatch)
+
+
+@pytest.fixture(params=[CurlTransport, LOOP_WATCH], ids=["curl", "curl-loop"])
 async def make(request: pytest.FixtureRequest) -> AsyncIterator[Make]:
     made: list[Transport] = []
 

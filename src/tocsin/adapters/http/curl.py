@@ -13,9 +13,12 @@ from typing import Any, Final
 
 import pycurl
 
+from tocsin.adapters.http.driver import CurlDriver, OpenWatch
+from tocsin.adapters.http.watching import open_watch
 from tocsin.config import Outbound
 from tocsin.domain.hosts import Reach
 from tocsin.ports.transport import (
+    ORDINARY,
     WITH_BODY,
     Answer,
     Call,
@@ -51,7 +54,6 @@ class _Slot:
         self._body = b""
         self._read = 0
         self._reach = reach
-        self._opened: list[socket.socket] = []
         # The proxy is the operator's own, and stands where calls to the inside are refused.
         self._guarded = outbound.proxy is None
         _set_up(self.curl, outbound)
@@ -79,8 +81,11 @@ class _Slot:
             curl.setopt(pycurl.TIMEOUT_MS, timeout_ms)
             self.timeout_ms = timeout_ms
 
-    def answer(self) -> Answer | None:
-        """Return what came, if its head came whole."""
+    def answer(self) -> Answer | NoAnswer:
+        """Return what came; half a head is no answer."""
+        return self._answer() or NoAnswer(NoAnswerReason.BROKEN, sent=True)
+
+    def _answer(self) -> Answer | None:
         status = self.curl.getinfo(pycurl.RESPONSE_CODE)
         lines = self.lines
         if not isinstance(status, int) or status < 200 or not lines or lines[-1].strip():
@@ -91,7 +96,7 @@ class _Slot:
         return Answer(status, tuple(lines), b"".join(self.parts))
 
     def failure(self, code: int) -> Answer | NoAnswer:
-        if code == pycurl.E_FILESIZE_EXCEEDED and (answer := self.answer()) is not None:
+        if code == pycurl.E_FILESIZE_EXCEEDED and (answer := self._answer()) is not None:
             # Longer than anybody reads; what it says is in its status.
             return answer
         timed_out = code == pycurl.E_OPERATION_TIMEDOUT
@@ -122,23 +127,22 @@ class _Slot:
             self.forbidden = True
             return pycurl.SOCKET_BAD
         made = socket.socket(family, kind, protocol)
-        self._opened.append(made)
+        # libcurl takes a duplicate of it as soon as this returns.
+        asyncio.get_running_loop().call_soon(made.close)
         return made
-
-    def release(self) -> None:
-        """Close what `_open` gave: libcurl has duplicates of its own."""
-        while self._opened:
-            self._opened.pop().close()
 
 
 class CurlTransport:
     """Fills `tocsin.ports.transport.Transport`."""
 
-    def __init__(self, outbound: Outbound, reach: Reach) -> None:
+    def __init__(
+        self, outbound: Outbound, reach: Reach, open_watch: OpenWatch = open_watch
+    ) -> None:
         self._outbound = outbound
         self._reach = reach
-        self._free: dict[Trust, list[_Slot]] = {}
-        self._multi = pycurl.AsyncCurlMulti()
+        self._ordinary: list[_Slot] = []
+        self._free: dict[Trust, list[_Slot]] = {ORDINARY: self._ordinary}
+        self._multi = CurlDriver(open_watch)
         self._multi.setopt(pycurl.M_MAX_HOST_CONNECTIONS, outbound.connections_per_host_max)
         self._multi.setopt(pycurl.M_MAX_TOTAL_CONNECTIONS, outbound.connections_max)
         self._multi.setopt(pycurl.M_MAXCONNECTS, outbound.connections_max)
@@ -154,26 +158,24 @@ class CurlTransport:
             raise ValueError(f"a {call.method} has no body")
         if not call.url.isascii():
             return NoAnswer(NoAnswerReason.BAD_URL, sent=False)
-        free = self._free.setdefault(call.trust, [])
+        free = self._ordinary if call.trust is ORDINARY else self._free.setdefault(call.trust, [])
         slot = free.pop() if free else _Slot(self._outbound, self._reach, call.trust)
         try:
             slot.take(call, call.timeout_ms or self._outbound.timeout_ms)
-            await self._multi.add_handle(slot.curl)
+            code = await self._multi.perform(slot.curl)
         except pycurl.error as error:
             outcome = slot.failure(int(error.args[0]))
         except BaseException:
-            slot.release()
             slot.curl.close()
             raise
         else:
-            outcome = slot.answer() or NoAnswer(NoAnswerReason.BROKEN, sent=True)
-        slot.release()
+            outcome = slot.answer() if code == 0 else slot.failure(code)
         free.append(slot)
         return outcome
 
     async def close(self) -> None:
         """Close every connection and handle."""
-        await self._multi.aclose()
+        await self._multi.close()
         # Calls under way wake up as cancelled, and close their own.
         await asyncio.sleep(0)
         for free in self._free.values():
