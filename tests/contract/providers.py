@@ -42,6 +42,9 @@ class Vendor:
         self.simulator = simulator
         self.wired = build_provider(spec, table, tools)
         self.provider = self.wired.provider
+        self._content = REGISTRY.channels[spec.channel].shape(
+            {"title": "Hello", "body": f"body-{CANARY}"}
+        )
 
     async def close(self) -> None:
         """Let go of connections."""
@@ -49,9 +52,7 @@ class Vendor:
         await self._transport.close()
 
     def message(self, n: int = 1, supersedes: str | None = None) -> Message:
-        channel = REGISTRY.channels[self.spec.channel]
-        content = channel.shape({"title": "Hello", "body": f"body-{CANARY}"})
-        address = self.simulator.address(n)
+        content, address = self._content, self.simulator.address(n)
         return Message(f"dlv_{n:040x}", address, content, trace=TRACE, supersedes=supersedes)
 
     async def send(self, n: int = 1) -> ProviderOutcome:

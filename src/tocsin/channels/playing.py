@@ -50,7 +50,12 @@ class PlayedVendors:
         """
         return {
             name: await simulator.start(
-                replace(stages[name], now_ms=self.now_ms, fraction=self._fraction)
+                replace(
+                    stages[name],
+                    now_ms=self.now_ms,
+                    fraction=self._fraction,
+                    real_ms=self._real_ms,
+                )
             )
             for name, simulator in self._simulators.items()
         }

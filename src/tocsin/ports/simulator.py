@@ -152,8 +152,8 @@ class Stage:
 
     ``log`` is the file to which what arrives is appended before it is answered: it outlives the
     process, not the machine. ``held_max`` is how many messages are kept. ``port`` is the one that
-    is wished for; when it is taken, another. ``now_ms`` dates what arrives; ``fraction`` draws
-    from [0, 1).
+    is wished for; when it is taken, another. ``now_ms`` dates what arrives; ``real_ms`` is real
+    time, for what goes over the wire; ``fraction`` draws from [0, 1).
     """
 
     port: int = 0
@@ -161,6 +161,7 @@ class Stage:
     held_max: int = 100_000
     now_ms: Callable[[], int] = _no_time
     fraction: Callable[[], float] = _no_chance
+    real_ms: Callable[[], int] = _no_time
 
 
 class Simulator(Protocol):

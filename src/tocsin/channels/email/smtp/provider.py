@@ -11,7 +11,8 @@ from tocsin.channels.email.smtp.connection import Connection, Envelope, Lost
 from tocsin.channels.email.smtp.opening import NotOpened, Opener
 from tocsin.channels.email.smtp.pool import Pool
 from tocsin.channels.email.smtp.settings import SmtpSettings
-from tocsin.channels.email.writing.letter import BadLetter, Letter, Sender, Writer
+from tocsin.channels.email.writing.batches import unwritten
+from tocsin.channels.email.writing.letter import BadLetter, Letter, Writer
 from tocsin.config import Misconfigured
 from tocsin.errors import Unauthenticated
 from tocsin.ports.message import Message
@@ -31,9 +32,7 @@ class Smtp:
         self.name = name
         self._opener = opener
         self._wall_ms = wall_ms
-        self._writer = Writer(
-            Sender(settings.from_address, settings.from_name, settings.reply_to or "")
-        )
+        self._writer = Writer(settings.sender())
         self._bounces = settings.bounce_address or settings.from_address
         self._before_s = settings.call_timeout_ms / 2_000
         self._pool = Pool(
@@ -63,9 +62,7 @@ class Smtp:
         try:
             letter = self._writer.write(message, self._wall_ms())
         except BadLetter as bad:
-            word = str(bad)
-            reason = ProviderReason.BAD_ADDRESS if word == "address" else ProviderReason.BAD_CONTENT
-            return Refused(reason, f"not written: {word}")
+            return unwritten(bad)
         try:
             async with asyncio.timeout(self._before_s) as limit:
                 try:

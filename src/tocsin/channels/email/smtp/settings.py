@@ -6,17 +6,16 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from tocsin.channels.email.writing.sender import Address, SenderSettings
 from tocsin.config import Secret
-from tocsin.ports.provider import ProviderSettings
 
 _SECOND_MS = 1_000
 _MINUTE_MS = 60 * _SECOND_MS
 
-Address = Annotated[str, Meta(pattern=r"^[!-?A-~]{1,64}@[A-Za-z0-9.-]{1,190}$")]
 HostName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9.:-]{1,253}$")]
 
 
-class SmtpSettings(ProviderSettings, frozen=True, kw_only=True):
+class SmtpSettings(SenderSettings, frozen=True, kw_only=True):
     """
     The server that takes email from us and relays it.
 
@@ -42,13 +41,6 @@ class SmtpSettings(ProviderSettings, frozen=True, kw_only=True):
         str | None, Meta(description="Who we log in as; without it we do not log in.")
     ] = None
     password: Annotated[Secret | None, Meta(description="What we log in with.")] = None
-    from_address: Annotated[Address, Meta(description="Who letters are from.")]
-    from_name: Annotated[
-        str, Meta(max_length=200, description="The name that is shown for it.")
-    ] = ""
-    reply_to: Annotated[
-        Address | None, Meta(description="Where answers go, if a step says nothing else.")
-    ] = None
     bounce_address: Annotated[
         Address | None,
         Meta(

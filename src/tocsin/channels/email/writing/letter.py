@@ -96,7 +96,7 @@ class Writer:
             lines.append(exact_field("List-Unsubscribe", f"<{message.unsubscribe}>"))
             lines.append(_ONE_CLICK)
         if message.category is not None:
-            lines.append(exact_field("List-Id", f"<{_label(message.category)}.{self._domain}>"))
+            lines.append(exact_field("List-Id", f"<{list_name(message.category)}.{self._domain}>"))
         if message.trace is not None:
             lines.append(exact_field("Traceparent", message.trace))
         return b"".join(lines)
@@ -115,8 +115,8 @@ class Writer:
         return self._parts.with_link(unsubscribe)
 
 
-def _label(category: str) -> str:
-    """A list's name is made of atoms (RFC 2919, 2); a key may hold what they may not."""
+def list_name(category: str) -> str:
+    """Return a category as a list's name, of atoms (RFC 2919, 2); a key may hold what they may not."""
     return category.replace(":", "-")
 
 

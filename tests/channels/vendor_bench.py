@@ -1,0 +1,71 @@
+"""A vendor's provider, led to its simulator, for the tests of one folder."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+from tocsin.channels.registry import Registry, folders, loaded
+from tocsin.config import Outbound, RawTable
+from tocsin.ports.message import Message
+from tocsin.ports.provider import Provider, ProviderTools
+from tocsin.ports.receipts import Callback
+from tocsin.ports.simulator import Stage
+from tocsin.wiring.channels import build_provider, open_transport
+
+NOW_MS = 1_900_000_000_000
+
+
+@dataclass
+class Bench:
+    """The two ends; ``simulator`` is of the folder's own class."""
+
+    provider: Provider
+    simulator: Any
+    channel: Any
+    settings: Mapping[str, object]
+
+    def message(self, n: int = 1, **said: str) -> Message:
+        """Return a message that says *said*, by default a title and a body."""
+        content = self.channel.shape(said or {"title": "Hello", "body": "It is on its way."})
+        return Message(f"dlv_{n:040x}", self.simulator.address(n), content)
+
+    def alike(self, count: int, **said: str) -> list[Message]:
+        """Return messages of one content, each with its own link to unsubscribe."""
+        first = self.message(1, **said)
+        return [
+            replace(
+                self.message(n),
+                content=first.content,
+                category="news",
+                unsubscribe=f"https://t.example/u/{n}",
+            )
+            for n in range(1, count + 1)
+        ]
+
+
+@asynccontextmanager
+async def bench(name: str, **settings: object) -> AsyncIterator[Bench]:
+    """Play the vendor *name* and build its provider, with *settings* beside what leads there."""
+    registry = Registry(folders())
+    spec = registry.specs[name]
+    called = f"https://tocsin.example/v1/callbacks/{name}"
+    async with AsyncExitStack() as stack:
+        simulator = loaded(spec.simulator)()
+        stage = Stage(now_ms=lambda: NOW_MS, real_ms=lambda: NOW_MS)
+        led = {**await simulator.start(stage), **settings}
+        stack.push_async_callback(simulator.close)
+        transport = open_transport(Outbound(), [led])
+        stack.push_async_callback(transport.close)
+        tools = ProviderTools(name, transport, lambda: NOW_MS, lambda: called)
+        said = {key: value for key, value in led.items() if value is not None}
+        wired = build_provider(spec, RawTable(name, {}, {}).with_values(said, "test"), tools)
+        stack.push_async_callback(wired.provider.close)
+        yield Bench(wired.provider, simulator, registry.channels[spec.channel], led)
+
+
+def callback(name: str, body: bytes, headers: Mapping[str, str], at_ms: int = NOW_MS) -> Callback:
+    """Return a request that arrives at *at_ms*."""
+    return Callback("POST", f"/v1/callbacks/{name}", "", headers, body, at_ms)
