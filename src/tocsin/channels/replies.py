@@ -12,6 +12,13 @@ A table for each code that the vendor documents, and one for each status that co
     means = "later"
     reason = "overloaded"
     says = "the vendor is overloaded"
+
+And where a vendor reports later why a message that it took did not arrive, one for each code::
+
+    [reports.30005]
+    reason = "dead_address"
+    dead_address = true
+    says = "there is no such number"
 """
 
 from __future__ import annotations
@@ -62,11 +69,21 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         )
 
 
+class Report(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Why a message that was taken did not arrive."""
+
+    says: str
+    reason: ProviderReason
+    dead_address: bool = False
+    """Nobody is there: the address leaves the registry."""
+
+
 class Replies(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A vendor's table."""
 
     codes: Mapping[str, Reply] = {}
     statuses: Mapping[str, Reply] = {}
+    reports: Mapping[str, Report] = {}
 
     def of(self, status: int, code: str | None = None) -> Reply:
         """
@@ -79,7 +96,12 @@ class Replies(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             return found
         return self.statuses.get(str(status)) or _by_kind(status)
 
+    def report(self, code: str) -> Report:
+        """Return what a later report means; of an unknown code only that it did not arrive."""
+        return self.reports.get(code, _UNDELIVERED)
 
+
+_UNDELIVERED: Final = Report(reason=ProviderReason.UNREACHABLE, says="it did not arrive")
 _TAKEN: Final = Reply(means="accepted", says="taken")
 _OURS: Final = Reply(means="refused", reason=ProviderReason.OUR_FAULT, says="not permitted")
 _SLOWER: Final = Reply(means="later", reason=ProviderReason.THROTTLED, says="too many requests")

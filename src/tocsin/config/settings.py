@@ -20,6 +20,7 @@ _WORDS: Final[dict[type[inspect.Type], str]] = {
     inspect.BoolType: "true or false",
     inspect.FloatType: "a number",
     inspect.VarTupleType: "a list of texts",
+    inspect.DictType: "a table of texts",
 }
 
 RAW_TABLES: Final = frozenset({"providers"})
@@ -138,7 +139,14 @@ def as_toml(setting: Setting, value: object) -> str | None:
         return '"***"'
     if setting.is_duration and isinstance(value, int):
         return f'"{format_duration(value)}"'
+    if isinstance(value, dict):
+        inner = (f"{_json(key)} = {_json(each)}" for key, each in value.items())
+        return f"{{ {', '.join(inner)} }}" if value else "{}"
     # TOML takes JSON's numbers, strings, booleans and arrays as they are.
+    return _json(value)
+
+
+def _json(value: object) -> str:
     return msgspec.json.encode(value).decode()
 
 
@@ -152,11 +160,16 @@ def _setting(table: str, field: msgspec.structs.FieldInfo, annotation: Any) -> S
         table=table,
         attribute=field.name,
         key=field.name.removesuffix(_DURATION_ENDING),
-        default=field.default,
+        default=_default(field),
         description=description,
         annotation=annotation,
         type=kind,
     )
+
+
+def _default(field: msgspec.structs.FieldInfo) -> object:
+    factory = field.default_factory
+    return field.default if factory is msgspec.NODEFAULT else factory()
 
 
 def _kinds(kind: inspect.Type) -> Sequence[inspect.Type]:
@@ -181,7 +194,17 @@ def _plain(setting: Setting, raw: object) -> object:
         return {"true": True, "false": False}.get(raw, raw)
     if isinstance(kind, inspect.VarTupleType):
         return [part.strip() for part in raw.split(",") if part.strip()]
+    if isinstance(kind, inspect.DictType):
+        return dict(_pair(part) for part in raw.split(",") if part.strip())
     return raw
+
+
+def _pair(text: str) -> tuple[str, str]:
+    """Read one line of a table from a variable: ``+49=TOCSIN``."""
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise ValueError("a line of a table is a key, an equals sign and a value")
+    return key.strip(), value.strip()
 
 
 def _to_secret(kind: type, raw: object) -> object:
