@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.certificate import certificate
+from tests.support.authority import Authority
 from tests.support.receiver import CUT, HANG, Receiver, answer, receiver
 from tocsin.adapters.http.curl import CurlTransport
 from tocsin.adapters.http.watching import LoopWatch
@@ -291,10 +291,8 @@ async def test_a_header_cannot_hold_another(transport: Transport, line: str) -> 
 
 
 def _context(folder: Path, host: str) -> tuple[Path, ssl.SSLContext]:
-    path, secret = certificate(folder, host)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(path, secret)
-    return path, context
+    authority = Authority(folder)
+    return authority.ca_file, authority.issue(host).server_context()
 
 
 @pytest.mark.parametrize(

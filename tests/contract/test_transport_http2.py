@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.certificate import certificate
+from tests.support.authority import Authority
 from tocsin.adapters.http.curl import CurlTransport
 from tocsin.config import Outbound
 from tocsin.domain.hosts import Reach, networks
@@ -23,26 +23,30 @@ pytestmark = pytest.mark.skipif(NODE is None, reason="needs node, whose HTTP/2 s
 
 
 @pytest.fixture
-def files(tmp_path: Path) -> tuple[Path, Path]:
-    return certificate(tmp_path, "127.0.0.1")
+def authority(tmp_path: Path) -> Authority:
+    return Authority(tmp_path)
 
 
 @pytest.fixture
-def server(files: tuple[Path, Path]) -> Iterator[subprocess.Popen[str]]:
+def server(authority: Authority) -> Iterator[subprocess.Popen[str]]:
     assert NODE is not None
+    issued = authority.issue("127.0.0.1")
     with subprocess.Popen(
-        [NODE, SERVER, *files], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [NODE, SERVER, issued.certificate, issued.key],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     ) as process:
         yield process
         process.kill()
 
 
 async def test_many_calls_share_a_connection(
-    files: tuple[Path, Path], server: subprocess.Popen[str]
+    authority: Authority, server: subprocess.Popen[str]
 ) -> None:
     assert server.stdout is not None
     port = int(server.stdout.readline())
-    outbound = Outbound(ca_file=str(files[0]))
+    outbound = Outbound(ca_file=str(authority.ca_file))
     transport = CurlTransport(outbound, Reach(networks(["127.0.0.0/8"])))
     url = f"https://127.0.0.1:{port}/"
     said = await asyncio.gather(*(transport.call(Call(url, b"%d" % n)) for n in range(300)))

@@ -14,6 +14,7 @@ from typing import Any, Final
 import pycurl
 
 from tocsin.adapters.http.driver import CurlDriver, OpenWatch
+from tocsin.adapters.http.sharing import Sharing
 from tocsin.adapters.http.watching import open_watch
 from tocsin.config import Outbound
 from tocsin.domain.hosts import Reach
@@ -59,12 +60,13 @@ class _Slot:
         _set_up(self.curl, outbound)
         _set_trust(self.curl, trust)
         self._method: Method = "POST"
+        self._sharing = True
         self.curl.setopt(pycurl.HEADERFUNCTION, self.lines.append)
         self.curl.setopt(pycurl.WRITEFUNCTION, self.parts.append)
         self.curl.setopt(pycurl.READFUNCTION, self._more)
         self.curl.setopt(pycurl.OPENSOCKETFUNCTION, self._open)
 
-    def take(self, call: Call, timeout_ms: int) -> None:
+    def take(self, call: Call, timeout_ms: int, *, sharing: bool) -> None:
         curl = self.curl
         self.lines.clear()
         self.parts.clear()
@@ -80,6 +82,9 @@ class _Slot:
         if timeout_ms != self.timeout_ms:
             curl.setopt(pycurl.TIMEOUT_MS, timeout_ms)
             self.timeout_ms = timeout_ms
+        if sharing is not self._sharing:
+            curl.setopt(pycurl.PIPEWAIT, int(sharing))
+            self._sharing = sharing
 
     def answer(self) -> Answer | NoAnswer:
         """Return what came; half a head is no answer."""
@@ -142,6 +147,7 @@ class CurlTransport:
         self._reach = reach
         self._ordinary: list[_Slot] = []
         self._free: dict[Trust, list[_Slot]] = {ORDINARY: self._ordinary}
+        self._sharing = Sharing()
         self._multi = CurlDriver(open_watch)
         self._multi.setopt(pycurl.M_MAX_HOST_CONNECTIONS, outbound.connections_per_host_max)
         self._multi.setopt(pycurl.M_MAX_TOTAL_CONNECTIONS, outbound.connections_max)
@@ -151,17 +157,14 @@ class CurlTransport:
 
     async def call(self, call: Call) -> Answer | NoAnswer:
         """Make one call with a handle that is free."""
-        for line in call.headers:
-            if not (line.isascii() and line.isprintable()):
-                raise ValueError("a header holds what is no printable ASCII")
-        if call.body and call.method not in WITH_BODY:
-            raise ValueError(f"a {call.method} has no body")
+        _check(call)
         if not call.url.isascii():
             return NoAnswer(NoAnswerReason.BAD_URL, sent=False)
         free = self._ordinary if call.trust is ORDINARY else self._free.setdefault(call.trust, [])
         slot = free.pop() if free else _Slot(self._outbound, self._reach, call.trust)
+        sharing = self._sharing.is_hoped_for(call.url)
         try:
-            slot.take(call, call.timeout_ms or self._outbound.timeout_ms)
+            slot.take(call, call.timeout_ms or self._outbound.timeout_ms, sharing=sharing)
             code = await self._multi.perform(slot.curl)
         except pycurl.error as error:
             outcome = slot.failure(int(error.args[0]))
@@ -170,6 +173,8 @@ class CurlTransport:
             raise
         else:
             outcome = slot.answer() if code == 0 else slot.failure(code)
+            if sharing and isinstance(outcome, Answer):
+                self._sharing.learn(call.url, outcome.head[0])
         free.append(slot)
         return outcome
 
@@ -181,6 +186,14 @@ class CurlTransport:
         for free in self._free.values():
             while free:
                 free.pop().curl.close()
+
+
+def _check(call: Call) -> None:
+    for line in call.headers:
+        if not (line.isascii() and line.isprintable()):
+            raise ValueError("a header holds what is no printable ASCII")
+    if call.body and call.method not in WITH_BODY:
+        raise ValueError(f"a {call.method} has no body")
 
 
 def _set_up(curl: pycurl.Curl, outbound: Outbound) -> None:
