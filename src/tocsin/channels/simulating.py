@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -67,6 +68,7 @@ class Simulating:
         self._released = asyncio.Event()
         self._changed = asyncio.Condition()
         self._factory: Factory | None = None
+        self._tls: ssl.SSLContext | None = None
         self._server: asyncio.Server | None = None
         self._port = 0
         self._connections: set[Breakable] = set()
@@ -191,12 +193,18 @@ class Simulating:
             f"{self.provider} reports nothing of the kind; {why}", code="action_not_possible"
         )
 
-    async def _open(self, stage: Stage | None, factory: Factory) -> int:
-        """Play on *stage*: listen with a protocol of *factory* for each connection; the port."""
+    async def _open(
+        self, stage: Stage | None, factory: Factory, tls: ssl.SSLContext | None = None
+    ) -> int:
+        """
+        Play on *stage*: listen with a protocol of *factory* for each connection; the port.
+
+        With *tls* each connection begins with a handshake.
+        """
         if stage is not None:
             self._stage = stage
             self._mailbox = Mailbox(stage.log, held_max=stage.held_max)
-        self._factory = factory
+        self._factory, self._tls = factory, tls
         self._port = self._stage.port
         await self._listen()
         return self._port
@@ -287,10 +295,12 @@ class Simulating:
         assert self._factory is not None
         loop = asyncio.get_running_loop()
         try:
-            self._server = await loop.create_server(self._factory, "127.0.0.1", self._port)
+            self._server = await loop.create_server(
+                self._factory, "127.0.0.1", self._port, ssl=self._tls
+            )
         except OSError:
             # Somebody else has the port by now.
-            self._server = await loop.create_server(self._factory, "127.0.0.1", 0)
+            self._server = await loop.create_server(self._factory, "127.0.0.1", 0, ssl=self._tls)
         self._port = int(self._server.sockets[0].getsockname()[1])
 
     def _hang_up(self) -> None:

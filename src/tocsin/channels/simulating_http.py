@@ -13,8 +13,8 @@ import msgspec
 from tocsin.channels.simulating import Simulating
 from tocsin.ports.simulator import Stage
 
-_BODILESS: Final = frozenset({204, 304})
-_BODY_MAX: Final = 64 * 1_024 * 1_024
+BODILESS: Final = frozenset({204, 304})
+BODY_MAX: Final = 64 * 1_024 * 1_024
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +97,11 @@ class HttpSimulating(Simulating):
         """Answer every request so from now on; with None, as the vendor does."""
         self._instead = instead
 
+    @property
+    def early(self) -> int | None:
+        """The status that goes ahead of every answer."""
+        return None if self._instead is None else self._instead.early
+
     async def reply_to(self, request: Request) -> Reply | None:
         """Answer *request* as a server of any protocol hands it over; None: close instead."""
         instead = self._instead
@@ -122,8 +127,8 @@ class HttpSimulating(Simulating):
         self._connected(writer.transport)
         try:
             while (reply := await self.reply_to(await _read(reader))) is not None:
-                if self._instead is not None and self._instead.early is not None:
-                    writer.write(b"HTTP/1.1 %d x\r\n\r\n" % self._instead.early)
+                if self.early is not None:
+                    writer.write(b"HTTP/1.1 %d x\r\n\r\n" % self.early)
                 writer.write(_written(reply))
                 await writer.drain()
         except (OSError, EOFError, ValueError):
@@ -135,7 +140,7 @@ class HttpSimulating(Simulating):
 
 def _written(reply: Reply) -> bytes:
     lines = [f"HTTP/1.1 {reply.status} x", *(f"{name}: {value}" for name, value in reply.headers)]
-    if reply.status not in _BODILESS:
+    if reply.status not in BODILESS:
         lines.append(f"content-length: {len(reply.body)}")
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1") + reply.body
 
@@ -151,7 +156,7 @@ async def _read(reader: asyncio.StreamReader) -> Request:
         body = await _chunks(reader)
     else:
         length = int(headers.get("content-length", "0"))
-        if not 0 <= length <= _BODY_MAX:
+        if not 0 <= length <= BODY_MAX:
             raise ValueError("more than anybody sends")
         body = await reader.readexactly(length)
     return Request(method, target, headers, body, head + body)
@@ -166,5 +171,5 @@ async def _chunks(reader: asyncio.StreamReader) -> bytes:
         body += chunk
         if not size:
             return body
-        if len(body) > _BODY_MAX:
+        if len(body) > BODY_MAX:
             raise ValueError("more than anybody sends")

@@ -1,0 +1,1 @@
+"""What providers of push share: signatures, options, and texts that fit."""

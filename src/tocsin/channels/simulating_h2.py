@@ -1,0 +1,261 @@
+"""
+What simulators of vendors with an HTTP API over TLS share: HTTP/2, and HTTP/1.1 where they have it.
+
+A lost reply is a stream that is reset, so that the others of its connection go on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from h2.config import H2Configuration
+from h2.connection import H2Connection
+from h2.errors import ErrorCodes
+from h2.events import (
+    DataReceived,
+    Event,
+    RequestReceived,
+    StreamEnded,
+    StreamReset,
+    WindowUpdated,
+)
+from h2.exceptions import ProtocolError
+from h2.settings import SettingCodes
+
+from tocsin.channels.simulating import Breakable
+from tocsin.channels.simulating_http import BODILESS, BODY_MAX, HttpSimulating, Reply, Request
+from tocsin.channels.simulating_tls import Keeping, Proof
+from tocsin.ports.simulator import Stage
+
+H2: Final = "h2"
+HTTP_1: Final = "http/1.1"
+STREAMS_MAX: Final = 1_000
+
+
+class TlsSimulating(HttpSimulating):
+    """`HttpSimulating` over TLS; a folder's simulator calls `_listen_for_tls`."""
+
+    host_names: tuple[str, ...] = ()
+    """Names of the vendor's own hosts, for clients that call no other."""
+    protocols: tuple[str, ...] = (H2, HTTP_1)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._keeping: Keeping | None = None
+
+    async def _listen_for_tls(self, stage: Stage | None) -> Proof:
+        """Listen; returns what proves who this is."""
+        if self._keeping is None:
+            self._keeping = Keeping(None if stage is None else stage.log)
+        proof = self._keeping.proof(self.provider, *self.host_names)
+        streams = self._streams(self._serve)
+        await self._open(
+            stage, lambda: _Chosen(self, streams), proof.server_context(*self.protocols)
+        )
+        return proof
+
+    async def close(self) -> None:
+        """Break off every connection, and forget what was temporary."""
+        await super().close()
+        if self._keeping is not None:
+            self._keeping.close()
+            self._keeping = None
+
+    def connected(self, transport: Breakable) -> None:
+        """Note a connection."""
+        self._connected(transport)
+
+    def gone(self, transport: Breakable) -> None:
+        """Forget it."""
+        self._gone(transport)
+
+
+class _Served(Protocol):
+    @property
+    def early(self) -> int | None: ...
+    async def reply_to(self, request: Request) -> Reply | None: ...
+    def connected(self, transport: Breakable) -> None: ...
+    def gone(self, transport: Breakable) -> None: ...
+
+
+class _Chosen(asyncio.Protocol):
+    """Waits until the two sides have agreed on a protocol, and steps aside for it."""
+
+    def __init__(self, served: _Served, streams: Callable[[], asyncio.BaseProtocol]) -> None:
+        self._served = served
+        self._streams = streams
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        secured = transport.get_extra_info("ssl_object")
+        assert isinstance(secured, ssl.SSLObject | ssl.SSLSocket)
+        inner: asyncio.BaseProtocol
+        if secured.selected_alpn_protocol() == H2:
+            inner = _Http2(self._served)
+        else:
+            inner = self._streams()
+        transport.set_protocol(inner)
+        inner.connection_made(transport)
+
+
+class _Open:
+    """A request that is arriving."""
+
+    def __init__(self, headers: list[tuple[str, str]]) -> None:
+        self.pseudo = {name: value for name, value in headers if name.startswith(":")}
+        self.headers = {name: value for name, value in headers if not name.startswith(":")}
+        self.headers.setdefault("host", self.pseudo.get(":authority", ""))
+        self.parts: list[bytes] = []
+        self.size = 0
+
+    def add(self, data: bytes) -> None:
+        self.parts.append(data)
+        self.size += len(data)
+
+    def request(self) -> Request:
+        body = b"".join(self.parts)
+        method, target = self.pseudo.get(":method", ""), self.pseudo.get(":path", "")
+        lines = [f"{method} {target} HTTP/2", *(f"{n}: {v}" for n, v in self.headers.items())]
+        head = "\r\n".join(lines).encode("utf-8", "replace")
+        return Request(method, target, self.headers, body, head + b"\r\n\r\n" + body)
+
+
+class _Http2(asyncio.Protocol):
+    """One connection; each stream is answered by a task of its own."""
+
+    def __init__(self, served: _Served) -> None:
+        self._served = served
+        self._h2 = H2Connection(H2Configuration(client_side=False, header_encoding="utf-8"))
+        self._transport: asyncio.Transport | None = None
+        self._open: dict[int, _Open] = {}
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._unsent: dict[int, memoryview] = {}
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._served.connected(transport)
+        self._h2.update_settings({SettingCodes.MAX_CONCURRENT_STREAMS: STREAMS_MAX})
+        self._h2.initiate_connection()
+        self._flush()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        assert self._transport is not None
+        self._served.gone(self._transport)
+        for task in self._tasks.values():
+            task.cancel()
+
+    def data_received(self, data: bytes) -> None:
+        assert self._transport is not None
+        try:
+            for event in self._h2.receive_data(data):
+                self._heed(event)
+        except ProtocolError:
+            self._flush()
+            self._transport.close()
+            return
+        self._flush()
+
+    def _heed(self, event: Event) -> None:
+        match event:
+            case RequestReceived():
+                assert event.stream_id is not None
+                self._open[event.stream_id] = _Open(_texts(event.headers))
+            case DataReceived():
+                self._take(event)
+            case StreamEnded():
+                self._begin(event.stream_id)
+            case StreamReset():
+                self._forget(event.stream_id)
+            case WindowUpdated():
+                for stream in tuple(self._unsent):
+                    self._send_more(stream)
+            case _:
+                pass
+
+    def _take(self, event: DataReceived) -> None:
+        assert event.stream_id is not None
+        assert event.flow_controlled_length is not None
+        found = self._open.get(event.stream_id)
+        if found is not None and event.data is not None:
+            found.add(event.data)
+            if found.size > BODY_MAX:
+                self._reset(event.stream_id)
+        self._h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
+
+    def _begin(self, stream: int | None) -> None:
+        found = self._open.pop(stream or 0, None)
+        if stream is None or found is None:
+            return
+        loop = asyncio.get_running_loop()
+        self._tasks[stream] = loop.create_task(self._answer(stream, found.request()))
+
+    def _forget(self, stream: int | None) -> None:
+        if stream is None:
+            return
+        self._open.pop(stream, None)
+        self._unsent.pop(stream, None)
+        task = self._tasks.pop(stream, None)
+        if task is not None:
+            task.cancel()
+
+    async def _answer(self, stream: int, request: Request) -> None:
+        try:
+            reply = await self._served.reply_to(request)
+        finally:
+            self._tasks.pop(stream, None)
+        if reply is None:
+            self._reset(stream)
+        else:
+            self._say(stream, reply)
+        self._flush()
+
+    def _say(self, stream: int, reply: Reply) -> None:
+        early = self._served.early
+        headers = [(":status", str(reply.status)), *reply.headers]
+        if reply.status not in BODILESS:
+            headers.append(("content-length", str(len(reply.body))))
+        try:
+            if early is not None:
+                self._h2.send_headers(stream, [(":status", str(early))])
+            self._h2.send_headers(stream, headers, end_stream=not reply.body)
+        except ProtocolError:
+            return  # the caller has gone, as callers do
+        if reply.body:
+            self._unsent[stream] = memoryview(reply.body)
+            self._send_more(stream)
+
+    def _send_more(self, stream: int) -> None:
+        rest = self._unsent.pop(stream)
+        try:
+            while rest:
+                window = self._h2.local_flow_control_window(stream)
+                room = min(window, self._h2.max_outbound_frame_size)
+                if room <= 0:
+                    self._unsent[stream] = rest
+                    return
+                now, rest = bytes(rest[:room]), rest[room:]
+                self._h2.send_data(stream, now, end_stream=not rest)
+        except ProtocolError:
+            return  # as above
+
+    def _reset(self, stream: int) -> None:
+        self._open.pop(stream, None)
+        try:
+            self._h2.reset_stream(stream, ErrorCodes.INTERNAL_ERROR)
+        except ProtocolError:
+            return  # as above
+
+    def _flush(self) -> None:
+        assert self._transport is not None
+        waiting = self._h2.data_to_send()
+        if waiting and not self._transport.is_closing():
+            self._transport.write(waiting)
+
+
+def _texts(headers: object) -> list[tuple[str, str]]:
+    assert isinstance(headers, list)
+    return [(str(name), str(value)) for name, value in headers]

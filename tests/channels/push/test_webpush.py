@@ -1,0 +1,227 @@
+"""Web Push on the wire: what browsers get, and what push services say."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import pytest
+from pywebpush import webpush
+
+from tests.channels.push.support import NOW_MS, Played, send
+from tocsin.channels.push.webpush.simulator import PRIVATE_KEY, SUBJECT
+from tocsin.ports.message import Button
+from tocsin.ports.outcomes import Accepted, ProviderReason, Refused, TryLater
+from tocsin.ports.provider import Provider
+from tocsin.ports.simulator import Dial, Faults
+
+
+@pytest.fixture
+async def played(tmp_path: Path) -> AsyncIterator[Played]:
+    one = Played("webpush", tmp_path)
+    await one.start()
+    yield one
+    await one.close()
+
+
+@pytest.fixture
+def provider(played: Played) -> Provider:
+    return played.provider()
+
+
+async def test_a_browser_reads_what_was_meant(played: Played, provider: Provider) -> None:
+    message = played.message(
+        fields={"url": "https://shop.example/1", "image": "https://shop.example/1.png"},
+        badge=3,
+        trace="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        options={"icon": "/i.png", "require_interaction": True, "data": {"a": [1]}},
+    )
+    outcome = await send(provider, message)
+    assert isinstance(outcome, Accepted)
+    assert outcome.provider_id == "1"
+    content = dict(played.arrived().content)
+    assert content == {
+        "tocsin": message.reference,
+        "title": "Disk full",
+        "body": "db-3 is at 97 %",
+        "notification": "ntf_" + "1" * 32,
+        "url": "https://shop.example/1",
+        "image": "https://shop.example/1.png",
+        "unseen": "3",
+        "icon": "/i.png",
+        "requireInteraction": "true",
+        "data": '{"a":[1]}',
+        "traceparent": message.trace,
+        "ttl": str(28 * 86_400),
+        "urgency": "normal",
+    }
+
+
+async def test_it_goes_over_http_2(played: Played, provider: Provider) -> None:
+    await asyncio.gather(*(send(provider, played.message(n)) for n in range(20)))
+    assert all(b" HTTP/2\r\n" in each.raw for each in played.simulator.messages())
+    assert len(played.simulator.taken) == 20
+
+
+async def test_a_message_is_kept_no_longer_than_it_is_true(
+    played: Played, provider: Provider
+) -> None:
+    for expires_ms, ttl in ((NOW_MS + 90_500, "90"), (NOW_MS - 1, "0"), (NOW_MS * 2, "2419200")):
+        await send(provider, played.message(expires_ms=expires_ms))
+        assert played.arrived().content["ttl"] == ttl
+
+
+async def test_a_later_message_takes_the_place_of_an_earlier(
+    played: Played, provider: Provider
+) -> None:
+    for _ in range(2):
+        await send(provider, played.message(fields={"collapse_key": "disk-db3 ✉"}))
+    newest, oldest = played.simulator.messages()
+    assert (oldest.supersedes, newest.supersedes) == (None, "1")
+    assert newest.content["tag"] == "disk-db3 ✉"
+    assert len(newest.content["topic"]) == 24
+
+
+@pytest.mark.parametrize(
+    ("lane", "urgency"), [("critical", "high"), ("transactional", "normal"), ("bulk", "low")]
+)
+async def test_how_urgent_it_is_follows_from_the_lane_unless_the_step_says(
+    played: Played, provider: Provider, lane: str, urgency: str
+) -> None:
+    await send(provider, played.message(lane=lane))
+    assert played.arrived().content["urgency"] == urgency
+    await send(provider, played.message(lane=lane, options={"urgency": "very-low"}))
+    assert played.arrived().content["urgency"] == "very-low"
+
+
+async def test_a_long_text_is_cut_between_characters(played: Played) -> None:
+    small = played.provider(payload_bytes_max=500)
+    outcome = await send(small, played.message(fields={"body": "👩‍👩‍👧 é\n" * 190}))
+    assert isinstance(outcome, Accepted)
+    body = played.arrived().content["body"]
+    assert body.endswith("…")
+    assert not body.removesuffix("…").endswith("\u200d")
+    assert "👩‍👩‍👧" in body
+
+
+async def test_what_cannot_be_cut_is_refused_before_it_is_sent(played: Played) -> None:
+    small = played.provider(payload_bytes_max=500)
+    outcome = await send(small, played.message(options={"data": {"x": "y" * 600}}))
+    assert outcome == Refused(ProviderReason.TOO_LARGE, "options")
+    assert not played.simulator.messages()
+
+
+async def test_options_that_cannot_be_are_refused_by_their_place(
+    played: Played, provider: Provider
+) -> None:
+    outcome = await send(provider, played.message(options={"urgency": "canary"}))
+    assert outcome == Refused(ProviderReason.BAD_CONTENT, "options urgency")
+
+
+async def test_buttons_go_along(played: Played, provider: Provider) -> None:
+    message = played.message()
+    button = Button("Open", "https://a.example/")
+    await send(provider, replace(message, content=replace(message.content, buttons=(button,))))
+    assert played.arrived().content["actions"] == '[{"title":"Open","url":"https://a.example/"}]'
+
+
+@pytest.mark.parametrize(
+    "keys", [{"p256dh": "AAAA", "auth": "AAAA"}, {"p256dh": "B" * 87, "auth": "%"}, {}]
+)
+async def test_a_subscription_with_wrong_keys_is_a_bad_address(
+    played: Played, provider: Provider, keys: dict[str, str]
+) -> None:
+    address = msgspec.json.encode({"endpoint": "https://push.example/x", "keys": keys}).decode()
+    outcome = await send(provider, played.message(address=address))
+    assert outcome == Refused(ProviderReason.BAD_ADDRESS, "subscription")
+
+
+async def test_a_push_service_inside_is_never_called(played: Played) -> None:
+    direct = played.provider(relay_url=None)
+    address = played.message().address.replace("sandbox-push.example", "127.0.0.1:9")
+    outcome = await send(direct, played.message(address=address))
+    assert outcome == Refused(ProviderReason.BAD_ADDRESS, "forbidden")
+
+
+@pytest.mark.parametrize("n", [0, 1, 2])
+async def test_each_service_says_in_its_own_way_that_nobody_is_there(
+    played: Played, provider: Provider, n: int
+) -> None:
+    played.simulator.dial([Dial.DEAD_ADDRESS])
+    outcome = await send(provider, played.message(n))
+    assert outcome == Refused(ProviderReason.DEAD_ADDRESS, ("404", "errno_103", "410")[n])
+
+
+async def test_a_dead_browser_is_named_by_its_url_too(played: Played, provider: Provider) -> None:
+    endpoint = msgspec.json.decode(played.message().address)["endpoint"]
+    await played.simulator.set_faults(Faults(dead=(endpoint,)))
+    outcome = await send(provider, played.message())
+    assert isinstance(outcome, Refused)
+    assert outcome.reason is ProviderReason.DEAD_ADDRESS
+
+
+async def test_who_subscribed_with_another_key_has_to_subscribe_anew(played: Played) -> None:
+    other = played.provider(private_key="B" + "x" * 41 + "A")
+    for n in range(3):
+        assert isinstance(await send(played.provider(), played.message(n)), Accepted)
+        outcome = await send(other, played.message(n))
+        assert isinstance(outcome, Refused)
+        assert outcome.reason is ProviderReason.DEAD_ADDRESS
+
+
+async def test_a_signature_that_has_expired_is_our_fault(played: Played) -> None:
+    provider = played.provider()
+    await send(provider, played.message())
+    frozen = played.now_ms
+    late = played.provider()
+    late._wall_ms = lambda: frozen  # type: ignore[attr-defined]  # its clock alone stands still
+    late._identity._wall_ms = lambda: frozen  # type: ignore[attr-defined]  # as above
+    played.now_ms += 13 * 3_600_000
+    outcome = await send(late, played.message())
+    assert outcome == Refused(ProviderReason.OUR_FAULT, "errno_109")
+    assert isinstance(await send(provider, played.message()), Accepted)
+
+
+async def test_a_throttled_browser_holds_up_no_other(played: Played, provider: Provider) -> None:
+    played.simulator.dial([Dial.THROTTLE])
+    outcome = await send(provider, played.message())
+    assert outcome == TryLater(
+        ProviderReason.THROTTLED, after_ms=30_000, detail="429", address_only=True
+    )
+
+
+async def test_another_implementation_sends_to_the_played_service(played: Played) -> None:
+    where = f"https://127.0.0.1:{played.simulator.port}"
+    subscribed = await asyncio.to_thread(_posted, where, str(played.settings["ca_file"]))
+    answer = await asyncio.to_thread(_push, subscribed, str(played.settings["ca_file"]))
+    assert answer == 201
+    assert played.arrived().content["body"] == "from elsewhere"
+
+
+def _posted(where: str, ca_file: str) -> dict[str, object]:
+    import requests
+
+    answer = requests.post(f"{where}/subscribe", verify=ca_file, timeout=5)
+    found: dict[str, object] = answer.json()
+    return found
+
+
+def _push(subscription: dict[str, object], ca_file: str) -> int:
+    import requests
+
+    session = requests.Session()
+    session.verify = ca_file
+    session.trust_env = False
+    answer = webpush(
+        subscription,
+        '{"tocsin": "dlv_x", "body": "from elsewhere"}',
+        vapid_private_key=PRIVATE_KEY,
+        vapid_claims={"sub": SUBJECT, "exp": NOW_MS // 1_000 + 3_600},
+        ttl=60,
+        requests_session=session,
+    )
+    status: int = answer.status_code
+    return status
