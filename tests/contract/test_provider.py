@@ -137,6 +137,8 @@ def calling(vendor: Vendor) -> Vendor:
 
 @pytest.mark.parametrize("state", [ReceiptState.DELIVERED, ReceiptState.FAILED])
 async def test_a_callback_names_our_reference(calling: Vendor, state: ReceiptState) -> None:
+    if state not in calling.simulator.actions.values():
+        pytest.skip("it reports nothing of the kind")
     messages = [calling.message(n) for n in (1, 2)]
     for message in messages:
         await calling.provider.send([message])
@@ -180,7 +182,7 @@ async def test_a_signed_callback_that_cannot_be_read_is_malformed(
 
 
 def test_a_name_that_is_taken_is_refused() -> None:
-    with pytest.raises(Misconfigured, match="chat"):
+    with pytest.raises(Misconfigured, match="pager"):
         Registry([*folders(), toy, toy])
 
 

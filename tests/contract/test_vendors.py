@@ -15,6 +15,7 @@ from tests.contract.providers import Vendor
 from tests.support import toy
 from tests.support.receiver import Receiver, answer, receiver
 from tocsin.adapters.sandbox_remote import RemoteVendors
+from tocsin.channels import chat
 from tocsin.channels.playing import PlayedVendors
 from tocsin.channels.registry import Registry
 from tocsin.config import Config
@@ -28,7 +29,7 @@ from tocsin.roles.network import PlainServer
 from tocsin.wiring.vendors import make_simulators
 from tocsin.wiring.vendors_alone import open_alone
 
-REGISTRY = Registry([toy])
+REGISTRY = Registry([chat, toy])
 HOUR_MS = 3_600_000
 
 

@@ -17,6 +17,7 @@ import email_validator
 import msgspec
 import phonenumbers
 
+from tocsin.app.chat_addresses import normal_chat
 from tocsin.domain.recipient import Address, Recipient
 from tocsin.domain.urls import public_url
 from tocsin.errors import RequestRefused
@@ -33,7 +34,6 @@ _SPECIAL_TOPS: Final = frozenset({"arpa", "invalid", "local", "localhost", "onio
 _E164: Final = re.compile(r"\+[1-9][0-9]{6,14}\Z", re.ASCII)
 _APNS_TOKEN: Final = re.compile(r"(?:[0-9a-f]{2}){32,100}\Z", re.ASCII)
 _FCM_TOKEN: Final = re.compile(r"[A-Za-z0-9_:-]{20,4096}\Z", re.ASCII)
-_CHAT_NAME: Final = re.compile(r"[\x21-\x7e]{1,512}\Z", re.ASCII)
 
 
 class PushKeys(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -109,10 +109,12 @@ def normalise(channel: str, provider: str | None, value: str) -> str:
     """
     if channel == "push":
         return _device(provider, value)
+    if channel == "chat":
+        return normal_phone(value) if provider == "whatsapp" else normal_chat(provider, value)
     try:
         return _NORMAL[channel](value)
     except KeyError:
-        known = ", ".join(sorted((*_NORMAL, "push")))
+        known = ", ".join(sorted((*_NORMAL, "chat", "push")))
         raise RequestRefused(
             f"channels with addresses are {known}", code="unknown_channel"
         ) from None
@@ -186,7 +188,7 @@ def mask(channel: str, value: str) -> str:
     if channel == "email":
         local, _, domain = value.rpartition("@")
         return f"{local[:1]}…@{domain}"
-    if channel == "webhook":
+    if channel == "webhook" or (channel == "chat" and value.startswith("https://")):
         return f"{urlsplit(value).scheme}://{urlsplit(value).hostname}/…"
     if channel in {"sms", "voice"}:
         return f"{value[:3]}…{value[-2:]}"
@@ -229,16 +231,6 @@ def _subscription(value: str) -> str:
     ).decode()
 
 
-def _chat(value: str) -> str:
-    if value.startswith(("https://", "http://")):
-        return public_url(value)
-    if _CHAT_NAME.match(value) is None:
-        raise RequestRefused(
-            "must be a name or a URL without spaces, at most 512 characters", code="invalid_chat"
-        )
-    return value
-
-
 def _place(recipient_id: str, channel: str) -> str:
     return f"address/{channel}/{recipient_id}"
 
@@ -248,5 +240,4 @@ _NORMAL: Final[Mapping[str, Callable[[str], str]]] = {
     "sms": normal_phone,
     "voice": normal_phone,
     "webhook": public_url,
-    "chat": _chat,
 }

@@ -22,7 +22,14 @@ from tocsin.ports.system import Clock
 
 logger = structlog.get_logger(__name__)
 
-_PROOF = frozenset({ReceiptState.DELIVERED, ReceiptState.OPENED, ReceiptState.CLICKED})
+_PROOF = frozenset(
+    {
+        ReceiptState.DELIVERED,
+        ReceiptState.OPENED,
+        ReceiptState.CLICKED,
+        ReceiptState.ACKNOWLEDGED,
+    }
+)
 """What can only be said of a message that was taken."""
 
 
@@ -70,6 +77,8 @@ class Callbacks:
         about = _by_delivery([_dated(each, each.at_ms + ahead_ms) for each in reading.receipts])
         if about:
             await self._keep(name, about, callback.received_ms)
+        if reading.afterwards is not None:
+            await reading.afterwards()
         return reading.response
 
     async def _keep(

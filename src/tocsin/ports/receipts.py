@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -91,3 +91,8 @@ class Reading:
     receipts: Sequence[Receipt] = ()
     wishes: Sequence[ChannelWish] = ()
     response: Response = DONE
+    afterwards: Callable[[], Awaitable[None]] | None = None
+    """
+    What to do once all that was read is durable and before the vendor is answered: a message that
+    shows what somebody pressed. Takes a second or two at the most, and may come to nothing.
+    """

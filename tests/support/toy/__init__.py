@@ -7,15 +7,14 @@ with a signature.
 
 from __future__ import annotations
 
-from tests.support.toy.channel import ChatChannel
 from tests.support.toy.settings import PagerSettings
-from tocsin.ports.provider import Channel, ProviderSpec
+from tocsin.ports.provider import ProviderSpec
 
-CHANNEL: Channel = ChatChannel()
 SPEC = ProviderSpec(
     name="pager",
     channel="chat",
     settings=PagerSettings,
     build="tests.support.toy.provider:build",
     simulator="tests.support.toy.simulator:PagerSimulator",
+    preference=0,
 )

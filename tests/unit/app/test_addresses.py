@@ -214,7 +214,52 @@ def test_a_browsers_subscription_has_one_form() -> None:
         ("webhook", "https://example.com/hooks/secret", "https://example.com/…"),
         ("push", "a" * 60 + "wxyz", "…wxyz"),
         ("chat", "U1", "…"),
+        ("chat", "https://hooks.slack.com/services/T/B/secret", "https://hooks.slack.com/…"),
     ],
 )
 def test_a_mask_tells_one_from_another_and_no_more(channel: str, value: str, shown: str) -> None:
     assert mask(channel, value) == shown
+
+
+@pytest.mark.parametrize(
+    ("provider", "value"),
+    [
+        ("slack", "C0123ABCD"),
+        ("slack", "#ops-alerts"),
+        ("slack", "https://hooks.slack.com/services/T0/B0/x"),
+        ("teams", "https://x.01.environment.api.powerplatform.com:443/workflows/a?sig=b%2F"),
+        ("discord", "https://discord.com/api/webhooks/123456/ab-c_d?thread_id=777777"),
+        ("telegram", "-1001234567890"),
+        ("telegram", "@shop_news"),
+        ("whatsapp", "+34612345678"),
+        ("other", "anything-at-all"),
+        (None, "https://chat.example/hook"),
+        (None, "U1"),
+    ],
+)
+def test_each_chat_platform_has_its_addresses(provider: str | None, value: str) -> None:
+    assert normalise("chat", provider, value) == value
+
+
+@pytest.mark.parametrize(
+    ("provider", "value"),
+    [
+        ("slack", "ops"),
+        ("slack", "https://hooks.slack.com.evil.test/services/T0"),
+        ("slack", "http://hooks.slack.com/services/T0"),
+        ("teams", "C0123ABCD"),
+        ("teams", "https://127.0.0.1/x"),
+        ("discord", "https://discord.com/api/webhooks/123456"),
+        ("discord", "https://evil.test/api/webhooks/123456/x"),
+        ("telegram", "0123"),
+        ("telegram", "shop"),
+        ("whatsapp", "12"),
+        (None, "two words"),
+        (None, "http://10.0.0.1/"),
+    ],
+)
+def test_what_is_no_address_of_the_platform_is_refused(provider: str | None, value: str) -> None:
+    with pytest.raises(RequestRefused) as refused:
+        normalise("chat", provider, value)
+    assert refused.value.code in {"invalid_chat", "invalid_url", "invalid_phone"}
+    assert value not in refused.value.detail

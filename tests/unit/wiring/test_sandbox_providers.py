@@ -6,6 +6,7 @@ import pytest
 
 from tests.support import toy
 from tests.support.toy import spare
+from tocsin.channels import chat
 from tocsin.channels.registry import Registry, folders
 from tocsin.config import Misconfigured, RawTable
 from tocsin.ports.provider import ProviderSettings, ProviderSpec
@@ -24,21 +25,30 @@ class _Folder:
         )
 
 
-REGISTRY = Registry([toy, spare, _Folder("zeta", "chat", 10), _Folder("alpha", "chat", 20)])
+REGISTRY = Registry(
+    [
+        chat,
+        toy,
+        spare,
+        _Folder("zeta", "chat", -20),
+        _Folder("alpha", "chat", -10),
+        _Folder("yeti", "chat", 100),
+    ]
+)
 LEADS = {name: {"url": f"http://127.0.0.1/{name}"} for name in REGISTRY.specs}
 
 
 def test_one_provider_of_a_channel_carries_what_names_none_the_preferred() -> None:
-    assert on_request((), REGISTRY, LEADS) == {"alpha", "beeper", "pager"}
+    assert on_request((), REGISTRY, LEADS) == {"alpha", "beeper", "pager", "yeti"}
 
 
 def test_of_equals_the_first_by_name() -> None:
-    leads = {name: LEADS[name] for name in ("pager", "beeper")}
-    assert on_request((), REGISTRY, leads) == {"pager"}
+    leads = {name: LEADS[name] for name in ("yeti", "beeper")}
+    assert on_request((), REGISTRY, leads) == {"yeti"}
 
 
 def test_who_is_configured_carries_it_and_the_preferred_one_does_not() -> None:
-    assert on_request(("pager", "alpha"), REGISTRY, LEADS) == {"beeper", "zeta"}
+    assert on_request(("pager", "alpha"), REGISTRY, LEADS) == {"beeper", "yeti", "zeta"}
 
 
 def test_all_are_led_to_where_they_are_played_those_configured_first() -> None:

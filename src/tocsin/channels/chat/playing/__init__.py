@@ -1,0 +1,1 @@
+"""What simulators of chat platforms share; providers do not look at it."""

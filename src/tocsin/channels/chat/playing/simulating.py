@@ -1,0 +1,85 @@
+"""What simulators of chat platforms share: messages under the platform's ids, and their edits."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from tocsin.channels.simulating import Deal
+from tocsin.channels.simulating_http import HttpSimulating, Request
+from tocsin.ports.simulator import Dial, Stage
+
+_POSTED_MAX: Final = 10_000
+TAKING: Final = frozenset({Dial.ACCEPT, Dial.FAIL, Dial.TAKE_AND_DROP, Dial.STALL})
+OK: Final = frozenset({Dial.ACCEPT, Dial.STALL})
+
+
+@dataclass(slots=True)
+class Posted:
+    """A message as it stands in its chat now, by the platform's own id for it."""
+
+    id: str
+    place: str
+    reference: str
+    said: dict[str, Any]
+    to: str = ""
+
+
+class ChatSimulating(HttpSimulating):
+    """`HttpSimulating` for platforms that let what was posted be edited."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._posted: OrderedDict[str, Posted] = OrderedDict()
+        self._by_reference: dict[str, str] = {}
+
+    async def start(self, stage: Stage | None = None) -> Mapping[str, object]:
+        """Listen; returns the settings that lead here."""
+        raise NotImplementedError
+
+    def address(self, n: int) -> str:
+        """Return one of its addresses."""
+        raise NotImplementedError
+
+    def posted(self, id: str) -> Posted | None:
+        """Return a message as it stands now, by the platform's id."""
+        return self._posted.get(id)
+
+    def _post(self, posted: Posted) -> None:
+        self._posted[posted.id] = posted
+        self._by_reference[posted.reference] = posted.id
+        while len(self._posted) > _POSTED_MAX:
+            _, gone = self._posted.popitem(last=False)
+            self._by_reference.pop(gone.reference, None)
+
+    def standing(self, reference: str) -> Posted:
+        """Return the message of *reference* as it stands now; a gone one is made up."""
+        found = self._posted.get(self._by_reference.get(reference, ""))
+        return found or Posted("1", "canary", reference, {})
+
+    async def _take(
+        self,
+        request: Request,
+        deal: Deal,
+        *,
+        reference: str,
+        to: str,
+        content: dict[str, str],
+        answer: str,
+        supersedes: str | None = None,
+    ) -> None:
+        """Keep a message unless it got lost, and let the time of its answer pass."""
+        if deal.dial is not Dial.DROP:
+            await self._keep(
+                reference=reference,
+                to=to,
+                content={name: text for name, text in content.items() if text},
+                raw=request.raw,
+                answer="" if deal.lost else answer,
+                taken=deal.dial in TAKING,
+                trace=request.headers.get("traceparent"),
+                supersedes=supersedes,
+            )
+        await self._wait(deal)
