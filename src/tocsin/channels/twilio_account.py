@@ -106,13 +106,18 @@ class TwilioAccount:
         said = await self._tools.transport.call(Call(self._url, body, headers))
         return unanswered(said) if isinstance(said, NoAnswer) else self._judged(said)
 
-    def callback_url(self, reference: str, kind: str = "status") -> str | None:
-        """Return where Twilio is to report about *reference*; None where nobody knows yet."""
+    def callback_url(self, reference: str, kind: str = "status", **more: str) -> str | None:
+        """
+        Return where Twilio is to report about *reference*; None where nobody knows yet.
+
+        *more* comes back as `Reported.query`.
+        """
         base = self._tools.callback_url()
         if base is None:
             return None
         # What cannot be changed without the signature: which message, what about it, since when.
-        query = {"reference": reference, "kind": kind, "at": str(self._tools.wall_ms())}
+        at = str(self._tools.wall_ms())
+        query = {"reference": reference, "kind": kind, "at": at, **more}
         return f"{base}?{urlencode(query)}"
 
     def read(self, callback: Callback) -> Reported:
@@ -125,7 +130,7 @@ class TwilioAccount:
             age_ms = callback.received_ms - int(at[:15])
             if age_ms >= self._settings.callback_window_ms:
                 raise Unauthenticated("the callback is too old")
-        return Reported(dict(fields), query.get("reference"), query.get("kind", ""))
+        return Reported(dict(fields), query)
 
     def _login(self) -> str:
         settings = self._settings
@@ -160,11 +165,15 @@ class Reported(msgspec.Struct, frozen=True):
     """A verified callback: its form, and what our own URL said it is about."""
 
     fields: dict[str, str]
-    reference: str | None
-    kind: str
+    query: dict[str, str]
+
+    @property
+    def reference(self) -> str | None:
+        """Which message it is about; None where Twilio was told of another URL."""
+        return self.query.get("reference")
 
     def __repr__(self) -> str:
-        return f"Reported({self.kind})"
+        return f"Reported({len(self.fields)} fields)"
 
     def need(self, name: str) -> str:
         """Return a field that must be there; raises `Malformed`."""

@@ -19,6 +19,8 @@ class ProviderReason(StrEnum):
     TOO_LARGE = "too_large"
     OUR_FAULT = "our_fault"
     """Credentials, configuration or billing: every message would fare the same."""
+    UNANSWERED = "unanswered"
+    """The phone rang, or was busy, and nobody took the call."""
     THROTTLED = "throttled"
     OVERLOADED = "overloaded"
     """The vendor failed (5xx)."""
