@@ -131,6 +131,26 @@ async def test_a_receipt_may_take_back_what_was_delivered(
     assert [(state, n) for (_, _, state), n in counts.items() if n] == [("failed", 1)]
 
 
+@pytest.mark.parametrize("batches", ["together", "apart", "receipt first"])
+async def test_what_is_sent_long_after_it_was_accepted_is_counted_once(
+    stores: ViewStores, batches: str
+) -> None:
+    delivery = delivery_key(notification_key(event_key(BEGIN_MS, bytes(10)), 0, 1), 0, 0)
+    later_ms = BEGIN_MS + 3_600_000
+    told = [
+        msgspec.structs.replace(settled(delivery, "sent", later_ms), attempt=1),
+        settled(delivery, "delivered", later_ms + 5, receipt=True),
+    ]
+    if batches == "receipt first":
+        told.reverse()
+    for batch in [told] if batches == "together" else [[each] for each in told]:
+        await stores.put(Output("outcomes", 0, batch))
+
+    assert (await stores.ledger.settled([delivery]))[delivery].state == "delivered"
+    counts = await stores.ledger.settled_counts(*WINDOW)
+    assert [(state, n) for (_, _, state), n in counts.items() if n] == [("delivered", 1)]
+
+
 async def test_attempts_are_told_in_the_order_of_the_log(stores: ViewStores) -> None:
     delivery = delivery_key(notification_key(event_key(BEGIN_MS, bytes(10)), 0, 1), 0, 0)
     other = delivery_key(notification_key(event_key(BEGIN_MS, bytes(10)), 0, 2), 0, 0)

@@ -56,6 +56,10 @@ _LATE = (
 )
 
 
+_NOTHING_REFINED = "UPDATE settled_late SET refines = NULL WHERE delivery = ? AND refines = ?"
+"""The receipt came first, and what it was taken to refine has come too late for an entry."""
+
+
 class SettledBroadcast(NamedTuple):
     """The members of a fan-out's chunk, counted by how they settled."""
 
@@ -89,7 +93,8 @@ class SettlementWrite:
     def __init__(self, settled: Sequence[Settlement], contested: Sequence[Settlement]) -> None:
         """Of *contested* another record may tell, too; the first that is written stands."""
         groups: dict[tuple[Kind, int], list[bytes]] = {}
-        self._late = list(contested)
+        self._late: list[Settlement] = []
+        refined: list[Settlement] = []
         # Most of a batch settles at one time in one way: what they share is worked out once, and
         # whether one is late is told by comparing the bytes that its key begins with.
         for each in settled:
@@ -102,6 +107,9 @@ class SettlementWrite:
         totals: list[int] = []
         parts: list[bytes] = []
         for (kind, at_ms), deliveries in groups.items():
+            if kind[2] in _REFINING:
+                refined.extend(Settlement(each, at_ms, kind) for each in deliveries)
+                continue
             prompt = self._without_late(kind, at_ms, deliveries)
             if not prompt:
                 continue
@@ -111,6 +119,8 @@ class SettlementWrite:
             totals[number] += len(prompt)
             end = at_ms.to_bytes(6, "big") + number.to_bytes(2, "big")
             parts.extend([delivery + end for delivery in prompt])
+        # What is refined comes before what refines it.
+        self._late += [*contested, *refined]
         self._row: tuple[int, int, str, bytes] | None = None
         if parts:
             counts = [[*kind, total] for kind, total in zip(numbers, totals, strict=True)]
@@ -118,9 +128,6 @@ class SettlementWrite:
             self._row = (first, last, _text(counts), b"".join(parts))
 
     def _without_late(self, kind: Kind, at_ms: int, deliveries: list[bytes]) -> list[bytes]:
-        if kind[2] in _REFINING:
-            self._late.extend(Settlement(each, at_ms, kind) for each in deliveries)
-            return []
         edge = max(0, at_ms - _LATE_MS).to_bytes(6, "big")
         if min(deliveries) >= edge:
             return deliveries
@@ -137,6 +144,8 @@ class SettlementWrite:
             before = standing.get(each.delivery)
             refines = before.state if before is not None else _AFTER.get(state)
             if before is not None and not _may_refine(before.state, state):
+                if state in _AFTER.values() and not _entries(connection, [each.delivery]):
+                    connection.execute(_NOTHING_REFINED, (each.delivery, state))
                 continue
             stamp = accepted_ms(each.delivery)
             row = (each.delivery, stamp, lane, channel, state, reason, each.at_ms, refines)
@@ -154,6 +163,20 @@ def _may_refine(before: str, after: str) -> bool:
 
 def find(connection: apsw.Connection, deliveries: Sequence[bytes]) -> dict[bytes, SettledDelivery]:
     """Return how those deliveries stand that have settled."""
+    found = _entries(connection, deliveries)
+    late = connection.execute(
+        "SELECT delivery, state, reason, at_ms FROM carray(?) AS wanted"
+        " CROSS JOIN settled_late ON settled_late.delivery = wanted.value",
+        (bind_blobs(deliveries),),
+    )
+    found.update((row[0], SettledDelivery(*row)) for row in late)
+    return found
+
+
+def _entries(
+    connection: apsw.Connection, deliveries: Sequence[bytes]
+) -> dict[bytes, SettledDelivery]:
+    """Return how those stand that have an entry, before what came late."""
     found: dict[bytes, SettledDelivery] = {}
     by_stamp: dict[int, list[bytes]] = {}
     for each in deliveries:
@@ -168,12 +191,6 @@ def find(connection: apsw.Connection, deliveries: Sequence[bytes]) -> dict[bytes
                 place = _place(entries, delivery)
                 if place is not None:
                     found[delivery] = _read(counts, entries, place)
-    late = connection.execute(
-        "SELECT delivery, state, reason, at_ms FROM carray(?) AS wanted"
-        " CROSS JOIN settled_late ON settled_late.delivery = wanted.value",
-        (bind_blobs(deliveries),),
-    )
-    found.update((row[0], SettledDelivery(*row)) for row in late)
     return found
 
 
