@@ -15,7 +15,7 @@ from tocsin.config import Misconfigured, RawTable, decode_table
 from tocsin.errors import Malformed, Unauthenticated
 from tocsin.ports.outcomes import Accepted, ProviderReason, Refused, TryLater
 from tocsin.ports.receipts import ReceiptState
-from tocsin.ports.simulator import Dial
+from tocsin.ports.simulator import Dial, Proof
 
 UNKNOWN = (Dial.FAIL, Dial.TAKE_AND_DROP, Dial.DROP)
 
@@ -161,12 +161,15 @@ async def test_a_forged_callback_is_refused(calling: Vendor) -> None:
     changed = replace(genuine, body=genuine.body + b" ")
     unsigned = replace(genuine, headers={})
     odd = replace(genuine, headers=dict.fromkeys(genuine.headers, "\xff9"))
-    for callback in (forged, changed, unsigned, odd):
+    covered = calling.simulator.proof is Proof.BYTES
+    for callback in (forged, unsigned, odd, *([changed] if covered else [])):
         with pytest.raises(Unauthenticated):
             await calling.provider.read_callback(callback)
 
 
 async def test_an_old_callback_cannot_be_replayed(calling: Vendor) -> None:
+    if calling.simulator.proof is Proof.SENDER:
+        pytest.skip("its callbacks do not say when they were made")
     callback = calling.simulator.callback([await _sent(calling)], ReceiptState.DELIVERED, AT_MS)
     with pytest.raises(Unauthenticated):
         await calling.provider.read_callback(replace(callback, received_ms=AT_MS + 86_400_000))

@@ -119,9 +119,13 @@ def _by_kind(status: int) -> Reply:
     return _FAILED if status >= 500 else _WRONG
 
 
-def load_replies(package: str) -> Replies:
-    """Read the table in a provider's folder; one that is wrong raises ``msgspec.ValidationError``."""
-    text = (files(package) / "replies.toml").read_text(encoding="utf-8")
+def load_replies(package: str, file: str = "replies.toml") -> Replies:
+    """
+    Read the table in a provider's folder; one that is wrong raises ``msgspec.ValidationError``.
+
+    A vendor that answers about each message of a call in words of its own has another for those.
+    """
+    text = (files(package) / file).read_text(encoding="utf-8")
     found = msgspec.convert(tomllib.loads(text), Replies)
     for name, reply in (*found.codes.items(), *found.statuses.items()):
         if (reply.reason is None) != (reply.means == "accepted"):

@@ -13,7 +13,7 @@ from typing import Final, Protocol
 from tocsin.channels.mailbox import Mailbox
 from tocsin.errors import Conflict, FieldProblem, NotFound, RequestRefused
 from tocsin.ports.receipts import Callback, ReceiptState
-from tocsin.ports.simulator import Action, Deed, Dial, Faults, Received, Stage, Taken, Tell
+from tocsin.ports.simulator import Action, Deed, Dial, Faults, Proof, Received, Stage, Taken, Tell
 
 _CALLS_HELD: Final = 10_000
 _LOST: Final = frozenset({Dial.TAKE_AND_DROP, Dial.DROP})
@@ -57,6 +57,7 @@ class Simulating:
     actions: Mapping[Action, ReceiptState] = {}
     speaks: frozenset[Action] = frozenset()
     silence = ""
+    proof = Proof.BYTES
 
     def __init__(self) -> None:
         self._stage = Stage()

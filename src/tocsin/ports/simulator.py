@@ -96,6 +96,19 @@ class Deed:
         return f"Deed({self.id}, {self.action})"
 
 
+class Proof(StrEnum):
+    """What a vendor's callbacks prove by their signature, or whatever they have instead."""
+
+    BYTES = "bytes"
+    """Who sent it, when, and each byte of it."""
+    FIELDS = "fields"
+    """Who sent it, when, and what it says, however that is written."""
+    MOMENT = "moment"
+    """Who sent it and when, not what it says."""
+    SENDER = "sender"
+    """Who sent it, no more."""
+
+
 class Received(msgspec.Struct, frozen=True, kw_only=True):
     """
     One message that arrived whole, whether the vendor took it or not.
@@ -182,6 +195,8 @@ class Simulator(Protocol):
     """What else a person can do, of which no receipt comes: answer in words, for example."""
     silence: str
     """Why there are no actions, as the end of a sentence; empty where there are."""
+    proof: Proof
+    """What its callbacks prove."""
 
     async def start(self, stage: Stage | None = None) -> Mapping[str, object]:
         """Listen; returns the settings, as a configuration would say them, that lead here."""
