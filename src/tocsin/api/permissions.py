@@ -148,6 +148,10 @@ PERMISSIONS: Final[Mapping[Route, Permission]] = {
     ("GET", "/v1/pauses"): _READ,
     ("POST", "/v1/pauses"): _OPERATE,
     ("DELETE", "/v1/pauses/{id}"): _OPERATE,
+    ("GET", "/v1/providers"): _READ,
+    ("POST", "/v1/providers/{name}/test"): _OPERATE,
+    # It calls the vendor, so it takes more than reading.
+    ("GET", "/v1/providers/{name}/doctor"): _OPERATE,
     ("GET", "/v1/cancels/{id}"): _BY_HAND,
     # A provider signs what it sends; its folder verifies that, see POST's handler.
     ("GET", "/v1/callbacks/{provider}"): _PUBLIC,

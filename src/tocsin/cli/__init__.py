@@ -32,6 +32,7 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
         "pause": "tocsin.cli.pause:pause",
         "resume": "tocsin.cli.pause:resume",
         "pauses": "tocsin.cli.pause:pauses",
+        "providers": "tocsin.cli.providers:providers",
         "erasures": "tocsin.cli.erasures:erasures",
         "recipients": "tocsin.cli.recipients:recipients",
         "workflows": "tocsin.cli.workflows:workflows",

@@ -147,7 +147,13 @@ def as_toml(setting: Setting, value: object) -> str | None:
 
 
 def _json(value: object) -> str:
-    return msgspec.json.encode(value).decode()
+    return msgspec.json.encode(value, enc_hook=_hidden).decode()
+
+
+def _hidden(value: object) -> str:
+    if not isinstance(value, Secret):
+        raise TypeError(f"a setting cannot hold a {type(value).__name__}")
+    return "***"
 
 
 def _setting(table: str, field: msgspec.structs.FieldInfo, annotation: Any) -> Setting:

@@ -135,7 +135,8 @@ class Provider(Protocol):
     promise of the vendor's are unknown. *Cancelled*: the caller's deadline passed or its process
     ends; `send` lets go of its connection and raises ``CancelledError``, and the caller counts
     every message of the call as unknown. *Secrets*: neither a repr, nor an outcome's detail, nor
-    an error holds a credential, an address or content.
+    an error holds a credential, an address or content. *Checks*: one that can look whether it would
+    work says so by `tocsin.ports.self_check.SelfCheck`.
     """
 
     name: str

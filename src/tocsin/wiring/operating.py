@@ -1,18 +1,23 @@
-"""What operators steer: pauses and dead letters, put together."""
+"""What operators steer: pauses, providers and dead letters, put together."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 
+from tocsin.adapters.system import SystemClock
 from tocsin.api.dead_letters import DeadLetterRoutes
 from tocsin.api.endpoint import Endpoint
 from tocsin.api.pauses import PauseRoutes
+from tocsin.api.providers import ProviderRoutes
 from tocsin.app.dead_letters.desk import DeadLetterDesk
 from tocsin.app.dead_letters.showing import ShowParts, ShowStep
 from tocsin.app.metrics.backlog import Backlog
 from tocsin.app.metrics.collector import Labels, Numbers
 from tocsin.app.pausing.desk import Known, PauseDesk
+from tocsin.app.provider_doctor import Doctor
+from tocsin.app.provider_list import ProviderList
+from tocsin.app.provider_tests import ProviderTests
 from tocsin.app.routing.audiences import AudienceStep
 from tocsin.app.trail import Notes
 from tocsin.wiring.services import Services
@@ -28,7 +33,34 @@ def operating_endpoints(services: Services, notes: Notes) -> tuple[Endpoint, ...
     pauses = PauseDesk(
         services.stores.pauses, services.pauses, known, notes, services.clock, services.chance
     )
-    return (*PauseRoutes(pauses).endpoints(), *_dead_letters(services, notes))
+    return (
+        *PauseRoutes(pauses).endpoints(),
+        *_providers(services, notes),
+        *_dead_letters(services, notes),
+    )
+
+
+def _providers(services: Services, notes: Notes) -> Sequence[Endpoint]:
+    stores, delivery, places = services.stores, services.delivery, services.whereabouts
+
+    def callback_url(name: str) -> str | None:
+        return None if places is None else places.callbacks_of(name)()
+
+    found = ProviderList(
+        delivery.fleet, delivery.turnstiles, services.pauses, callback_url, services.clock
+    )
+    tests = ProviderTests(
+        found,
+        delivery.fleet.channels.__getitem__,
+        stores.suppressions,
+        services.book,
+        notes,
+        services.clock,
+        services.chance,
+        SystemClock().monotonic,
+    )
+    doctor = Doctor(found, sandbox=services.config.mode == "sandbox")
+    return ProviderRoutes(found, tests, doctor).endpoints()
 
 
 def _dead_letters(services: Services, notes: Notes) -> Sequence[Endpoint]:

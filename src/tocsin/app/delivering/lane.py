@@ -295,6 +295,7 @@ class LaneDelivery:
         for called in calls:
             if called.made:
                 turnstiles.tell(called.passed, called.outcomes, now_ms)
+                called.wired.answers.note(called.outcomes, now_ms)
             else:
                 turnstiles.give_back([called.passed] * len(called.works))
         found = await self._patiently(lambda: conclude.outcomes(calls, clock.now_ms()))

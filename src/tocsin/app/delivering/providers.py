@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from tocsin.app.delivering.answers import Answers
 from tocsin.domain.retry import RetryPolicy
 from tocsin.ports.provider import Channel, Provider, ProviderSettings
 
@@ -17,6 +18,8 @@ class Wired:
     settings: ProviderSettings
     on_request: bool = False
     """It carries only what names it: a sandbox plays it, and nobody has configured it."""
+    answers: Answers = field(default_factory=Answers, repr=False, compare=False)
+    """What it has answered."""
 
     @property
     def name(self) -> str:

@@ -16,9 +16,10 @@ from tocsin.channels.email.writing.letter import BadLetter, Letter, Writer
 from tocsin.config import Misconfigured
 from tocsin.errors import Unauthenticated
 from tocsin.ports.message import Message
-from tocsin.ports.outcomes import ProviderOutcome, ProviderReason, Refused, TryLater
+from tocsin.ports.outcomes import Accepted, ProviderOutcome, ProviderReason, Refused, TryLater
 from tocsin.ports.provider import Flags, ProviderTools
 from tocsin.ports.receipts import Callback, Reading
+from tocsin.ports.self_check import Finding, found
 
 
 class Smtp:
@@ -52,6 +53,19 @@ class Smtp:
     async def read_callback(self, callback: Callback) -> Reading:
         """Refuse: nobody calls back over SMTP."""
         raise Unauthenticated("this provider has no callbacks")
+
+    async def check(self) -> Sequence[Finding]:
+        """Connect and log in (`tocsin.ports.self_check.SelfCheck`)."""
+        doing = "connecting and logging in"
+        try:
+            connection = await self._opener.open()
+        except NotOpened as failed:
+            return [found(failed.outcome, doing)]
+        except TimeoutError:
+            late = TryLater(ProviderReason.UNREACHABLE, detail="no connection in time")
+            return [found(late, doing)]
+        connection.quit()
+        return [found(Accepted(), doing)]
 
     async def close(self) -> None:
         """Say goodbye to the server."""
