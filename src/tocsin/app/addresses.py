@@ -69,6 +69,7 @@ class AddressBook:
         secret: str | None = None,
         verified_ms: int | None = None,
         timezone: str | None = None,
+        registered_ms: int = 0,
     ) -> Address:
         """Return a new address; *value* is normal already (`normalise`)."""
         place = _place(recipient_id, channel)
@@ -82,6 +83,7 @@ class AddressBook:
             sealed_secret=self._sealer.seal(secret, place=place + "/secret") if secret else None,
             verified_ms=verified_ms,
             timezone=timezone,
+            registered_ms=registered_ms,
         )
 
     def digest(self, channel: str, value: str) -> bytes:

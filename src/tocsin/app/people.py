@@ -121,8 +121,9 @@ class People:
 
         *fresh_secret* is for a webhook that would have none.
         """
+        now_ms = self._clock.now_ms()
         _, after = await self._change(
-            id, lambda r: with_address(r, given, self.book, fresh_secret)[0]
+            id, lambda r: with_address(r, given, self.book, fresh_secret, now_ms)[0]
         )
         made = _made(after, given, self.book)
         await self._note(by, "address.put", after, f"{made.channel} {made.number}")

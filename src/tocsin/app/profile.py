@@ -150,7 +150,11 @@ def cleared(change: ProfileInput) -> ProfileInput:
 
 
 def with_address(
-    before: Recipient, given: AddressInput, book: AddressBook, fresh_secret: str | None = None
+    before: Recipient,
+    given: AddressInput,
+    book: AddressBook,
+    fresh_secret: str | None = None,
+    now_ms: int = 0,
 ) -> tuple[Recipient, Address]:
     """
     Return *before* with one more address; the same one again replaces what is said of it.
@@ -182,6 +186,7 @@ def with_address(
         secret=secret,
         verified_ms=verified_ms,
         timezone=zone,
+        registered_ms=now_ms,
     )
     if same is not None:
         kept = tuple(address if a.number == same.number else a for a in before.addresses)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from h2.config import H2Configuration
 from h2.connection import H2Connection
@@ -32,15 +32,16 @@ from tocsin.ports.simulator import Stage
 
 H2: Final = "h2"
 HTTP_1: Final = "http/1.1"
-STREAMS_MAX: Final = 1_000
 
 
 class TlsSimulating(HttpSimulating):
     """`HttpSimulating` over TLS; a folder's simulator calls `_listen_for_tls`."""
 
-    host_names: tuple[str, ...] = ()
-    """Names of the vendor's own hosts, for clients that call no other."""
     protocols: tuple[str, ...] = (H2, HTTP_1)
+    streams_max = 1_000
+    """The most streams of one connection."""
+    streams_first = 1_000
+    """How many before the first call was taken."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -50,12 +51,13 @@ class TlsSimulating(HttpSimulating):
         """Listen; returns what proves who this is."""
         if self._keeping is None:
             self._keeping = Keeping(None if stage is None else stage.log)
-        proof = self._keeping.proof(self.provider, *self.host_names)
+        proof = self._keeping.proof(self.provider)
         streams = self._streams(self._serve)
-        await self._open(
-            stage, lambda: _Chosen(self, streams), proof.server_context(*self.protocols)
-        )
+        await self._open(stage, lambda: _Chosen(self, streams), self._context(proof))
         return proof
+
+    def _context(self, proof: Proof) -> ssl.SSLContext:
+        return proof.server_context(*self.protocols)
 
     async def close(self) -> None:
         """Break off every connection, and forget what was temporary."""
@@ -74,6 +76,10 @@ class TlsSimulating(HttpSimulating):
 
 
 class _Served(Protocol):
+    protocols: tuple[str, ...]
+    streams_max: int
+    streams_first: int
+
     @property
     def early(self) -> int | None: ...
     async def reply_to(self, request: Request) -> Reply | None: ...
@@ -93,7 +99,8 @@ class _Chosen(asyncio.Protocol):
         secured = transport.get_extra_info("ssl_object")
         assert isinstance(secured, ssl.SSLObject | ssl.SSLSocket)
         inner: asyncio.BaseProtocol
-        if secured.selected_alpn_protocol() == H2:
+        agreed = secured.selected_alpn_protocol()
+        if agreed == H2 or (agreed is None and HTTP_1 not in self._served.protocols):
             inner = _Http2(self._served)
         else:
             inner = self._streams()
@@ -115,12 +122,13 @@ class _Open:
         self.parts.append(data)
         self.size += len(data)
 
-    def request(self) -> Request:
+    def request(self, connection: int, client: str | None) -> Request:
         body = b"".join(self.parts)
         method, target = self.pseudo.get(":method", ""), self.pseudo.get(":path", "")
         lines = [f"{method} {target} HTTP/2", *(f"{n}: {v}" for n, v in self.headers.items())]
         head = "\r\n".join(lines).encode("utf-8", "replace")
-        return Request(method, target, self.headers, body, head + b"\r\n\r\n" + body)
+        raw = head + b"\r\n\r\n" + body
+        return Request(method, target, self.headers, body, raw, connection, client)
 
 
 class _Http2(asyncio.Protocol):
@@ -130,6 +138,8 @@ class _Http2(asyncio.Protocol):
         self._served = served
         self._h2 = H2Connection(H2Configuration(client_side=False, header_encoding="utf-8"))
         self._transport: asyncio.Transport | None = None
+        self._client: str | None = None
+        self._streams = 0
         self._open: dict[int, _Open] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._unsent: dict[int, memoryview] = {}
@@ -137,8 +147,10 @@ class _Http2(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+        self._streams = self._served.streams_first
+        self._client = _common_name(transport.get_extra_info("peercert"))
         self._served.connected(transport)
-        self._h2.update_settings({SettingCodes.MAX_CONCURRENT_STREAMS: STREAMS_MAX})
+        self._h2.update_settings({SettingCodes.MAX_CONCURRENT_STREAMS: self._streams})
         self._h2.initiate_connection()
         self._flush()
 
@@ -190,8 +202,9 @@ class _Http2(asyncio.Protocol):
         found = self._open.pop(stream or 0, None)
         if stream is None or found is None:
             return
+        request = found.request(id(self), self._client)
         loop = asyncio.get_running_loop()
-        self._tasks[stream] = loop.create_task(self._answer(stream, found.request()))
+        self._tasks[stream] = loop.create_task(self._answer(stream, request))
 
     def _forget(self, stream: int | None) -> None:
         if stream is None:
@@ -211,7 +224,13 @@ class _Http2(asyncio.Protocol):
             self._reset(stream)
         else:
             self._say(stream, reply)
+            self._allow_more(reply.status)
         self._flush()
+
+    def _allow_more(self, status: int) -> None:
+        if status < 300 and self._streams != self._served.streams_max:
+            self._streams = self._served.streams_max
+            self._h2.update_settings({SettingCodes.MAX_CONCURRENT_STREAMS: self._streams})
 
     def _say(self, stream: int, reply: Reply) -> None:
         early = self._served.early
@@ -254,6 +273,13 @@ class _Http2(asyncio.Protocol):
         waiting = self._h2.data_to_send()
         if waiting and not self._transport.is_closing():
             self._transport.write(waiting)
+
+
+def _common_name(certificate: Any) -> str | None:
+    """Return it as `ssl.SSLSocket.getpeercert` has it; None where none was shown."""
+    names = (certificate or {}).get("subject", ())
+    found = dict(pair for row in names for pair in row)
+    return found.get("commonName")
 
 
 def _texts(headers: object) -> list[tuple[str, str]]:

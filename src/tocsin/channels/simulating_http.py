@@ -26,6 +26,10 @@ class Request:
     headers: Mapping[str, str]
     body: bytes
     raw: bytes
+    connection: int = 0
+    """Which one it came over, where a vendor looks at that."""
+    client: str | None = None
+    """The common name of the certificate that the caller showed, if it did."""
 
     @property
     def path(self) -> str:

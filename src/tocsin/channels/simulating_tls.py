@@ -24,15 +24,18 @@ from cryptography.x509.oid import NameOID
 _BEGIN: Final = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
 _END: Final = dt.datetime(2100, 1, 1, tzinfo=dt.UTC)
 _FOLDER: Final = "tls"
+CLIENT: Final = "canary client"
+"""The common name of the certificate that a client may show."""
 
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """Three files: what to trust, what a server shows, and its key."""
+    """Files: what to trust, what a server shows, its key; what a client shows, its key with it."""
 
     authority: Path
     certificate: Path
     key: Path
+    client: Path
 
     def server_context(self, *protocols: str) -> ssl.SSLContext:
         """Return what a server needs; *protocols* are what it offers by ALPN, the best first."""
@@ -52,11 +55,12 @@ class Keeping:
         self.folder = (base or _beside(log)) / _FOLDER
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
-    def proof(self, provider: str, *names: str) -> Proof:
-        """Return the proof of this vendor, made now unless it is there; *names* it also has."""
-        found = Proof(*(self.folder / f"{provider}-{part}.pem" for part in ("ca", "cert", "key")))
+    def proof(self, provider: str) -> Proof:
+        """Return the proof of this vendor, made now unless it is there."""
+        parts = ("ca", "cert", "key", "client")
+        found = Proof(*(self.folder / f"{provider}-{part}.pem" for part in parts))
         if not found.certificate.exists():
-            _make(found, names)
+            _make(found)
         return found
 
     def close(self) -> None:
@@ -70,8 +74,8 @@ def _beside(log: Path | None) -> Path:
     return log.parent
 
 
-def _make(proof: Proof, names: tuple[str, ...]) -> None:
-    root_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+def _make(proof: Proof) -> None:
+    root_key, key, client_key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(3))
     root_name = _name("Tocsin sandbox")
     root = (
         _builder(root_name, root_name, root_key.public_key(), root_key)
@@ -79,22 +83,32 @@ def _make(proof: Proof, names: tuple[str, ...]) -> None:
         .add_extension(_usage(signs=True), critical=True)
         .sign(root_key, SHA256())
     )
-    also: list[x509.GeneralName] = [x509.DNSName(name) for name in ("localhost", *names)]
-    leaf = (
-        _builder(_name("played vendor"), root_name, key.public_key(), root_key)
+    here = [x509.IPAddress(ip_address("127.0.0.1")), x509.DNSName("localhost")]
+    served = x509.SubjectAlternativeName(here)
+    leaf, client = (
+        _builder(_name(name), root_name, each.public_key(), root_key)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(signs=False), critical=True)
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1")), *also]),
-            critical=False,
-        )
-        .sign(root_key, SHA256())
+        for name, each in (("played vendor", key), (CLIENT, client_key))
     )
+    _write_secret(proof.client, _pem(client_key) + _signed(client, root_key))
+    _write_secret(proof.key, _pem(key))
     proof.authority.write_bytes(root.public_bytes(Encoding.PEM))
-    proof.key.touch(mode=0o600)
-    proof.key.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     # The last to be written: where it is, the others are whole.
-    proof.certificate.write_bytes(leaf.public_bytes(Encoding.PEM))
+    proof.certificate.write_bytes(_signed(leaf.add_extension(served, critical=False), root_key))
+
+
+def _signed(builder: x509.CertificateBuilder, key: ec.EllipticCurvePrivateKey) -> bytes:
+    return builder.sign(key, SHA256()).public_bytes(Encoding.PEM)
+
+
+def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+def _write_secret(path: Path, data: bytes) -> None:
+    path.touch(mode=0o600)
+    path.write_bytes(data)
 
 
 def _builder(

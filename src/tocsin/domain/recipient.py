@@ -31,6 +31,8 @@ class Address(msgspec.Struct, frozen=True, array_like=True, gc=False):
     dead_ms: int | None = None
     """When a provider said that nobody is there any more."""
     needs_verification: bool = False
+    registered_ms: int = 0
+    """When it was registered, or again after it had died; 0 where nobody noted it."""
 
     def __repr__(self) -> str:
         return f"Address({self.number}, {self.channel})"

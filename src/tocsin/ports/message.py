@@ -102,6 +102,8 @@ class Message:
     """What the step says to this provider alone (its ``options.<provider>`` table), unchecked."""
     badge: int | None = None
     """How many items of the recipient's inbox are unseen, for channels that show such a number."""
+    registered_ms: int | None = None
+    """When the address was registered, or registered again."""
     acknowledge: bool = False
     """Whether the run waits until somebody acknowledges this: offer a way to."""
     locale: str | None = None

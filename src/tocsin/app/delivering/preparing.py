@@ -207,6 +207,7 @@ class PrepareStep:
             unsubscribe=self._leave_link(work, workflow),
             about=about(event, handoff, recipient.id, texts.data(entry, run, recipient)),
             lane=workflow.lane,
+            registered_ms=address.registered_ms or None,
             acknowledge=workflow.awaits_acknowledgement(handoff.step),
             locale=recipient.locale,
         )

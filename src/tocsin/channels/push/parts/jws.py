@@ -42,7 +42,9 @@ def es256(
 ) -> str:
     """Return the token that says *claims*."""
     signed = f"{_part(header)}.{_part(claims)}"
-    r, s = decode_dss_signature(key.sign(signed.encode(), ec.ECDSA(SHA256())))
+    r, s = decode_dss_signature(
+        key.sign(signed.encode(), ec.ECDSA(SHA256(), deterministic_signing=True))
+    )
     return f"{signed}.{base64url(r.to_bytes(32) + s.to_bytes(32))}"
 
 

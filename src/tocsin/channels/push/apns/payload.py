@@ -1,0 +1,180 @@
+"""What a device of Apple's is sent: JSON of at most 4,096 bytes."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal
+
+import msgspec
+from msgspec import Meta
+
+from tocsin.channels.push.parts.fitting import fitted
+from tocsin.domain.lanes import Lane
+from tocsin.ports.message import Message
+
+PAYLOAD_BYTES_MAX: Final = 4_096
+
+Level = Literal["passive", "active", "time-sensitive", "critical"]
+Text = Annotated[str, Meta(max_length=1_000)]
+
+_encoder: Final = msgspec.json.Encoder()
+
+
+class ApnsOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a step may say to Apple's devices alone: ``options.apns``, by Apple's own names."""
+
+    priority: Literal[1, 5, 10] | None = None
+    interruption_level: Level | None = None
+    relevance_score: Annotated[float, Meta(ge=0, le=1)] | None = None
+    category: Text | None = None
+    thread_id: Text | None = None
+    target_content_id: Text | None = None
+    filter_criteria: Text | None = None
+    subtitle: Text | None = None
+    title_loc_key: Text | None = None
+    title_loc_args: tuple[Text, ...] | None = None
+    loc_key: Text | None = None
+    loc_args: tuple[Text, ...] | None = None
+    launch_image: Text | None = None
+    sound: Text | None = None
+    volume: Annotated[float, Meta(ge=0, le=1)] | None = None
+    """Of a critical alert's sound."""
+    badge: Annotated[int, Meta(ge=0)] | None = None
+    """Instead of the number of unseen items; 0 takes it away."""
+    content_available: bool | None = None
+    mutable_content: bool | None = None
+    data: dict[str, object] | None = None
+    """Members beside ``aps``, for the app."""
+
+
+class _Alert(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="kebab"):
+    title: str = ""
+    subtitle: str | None = None
+    body: str = ""
+    title_loc_key: str | None = None
+    title_loc_args: tuple[str, ...] | None = None
+    loc_key: str | None = None
+    loc_args: tuple[str, ...] | None = None
+    launch_image: str | None = None
+
+
+class _Sound(msgspec.Struct, frozen=True, kw_only=True):
+    critical: int
+    name: str
+    volume: float
+
+
+class _Aps(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="kebab"):
+    alert: _Alert | None = None
+    badge: int | None = None
+    sound: str | _Sound | None = None
+    thread_id: str | None = None
+    category: str | None = None
+    content_available: int | None = None
+    mutable_content: int | None = None
+    target_content_id: str | None = None
+    interruption_level: str | None = None
+    relevance_score: float | None = None
+    filter_criteria: str | None = None
+
+
+class _Action(msgspec.Struct, frozen=True):
+    title: str
+    url: str
+
+
+class _Payload(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    aps: _Aps
+    tocsin: str
+    notification: str = ""
+    url: str | None = None
+    image: str | None = None
+    actions: tuple[_Action, ...] = ()
+    traceparent: str | None = None
+
+
+def is_silent(message: Message, options: ApnsOptions) -> bool:
+    """Return whether there is nothing to show: the app is woken, and that is all."""
+    content = message.content
+    return not (content.title or content.body or options.loc_key or options.title_loc_key)
+
+
+def payload_of(message: Message, options: ApnsOptions, *, critical_alerts: bool) -> bytes | None:
+    """Return the payload; None when what cannot be cut is too large."""
+    silent = is_silent(message, options)
+    aps = _Aps(content_available=1) if silent else _aps(message, options, critical_alerts)
+    content, about = message.content, message.about
+    whole = _Payload(
+        aps=aps,
+        tocsin=message.reference,
+        notification=about.notification if about is not None else "",
+        url=content.fields.get("url"),
+        image=content.fields.get("image"),
+        actions=tuple(_Action(each.label, each.url) for each in content.buttons),
+        traceparent=message.trace,
+    )
+    if silent:
+        payload = _with_data(_encoder.encode(whole), options)
+        return payload if len(payload) <= PAYLOAD_BYTES_MAX else None
+    alert = _alert(options)
+
+    def encode(title: str, body: str) -> bytes:
+        said = msgspec.structs.replace(alert, title=title, body=body)
+        shown = msgspec.structs.replace(aps, alert=said)
+        return _with_data(_encoder.encode(msgspec.structs.replace(whole, aps=shown)), options)
+
+    return fitted(encode, content.title, content.body, PAYLOAD_BYTES_MAX)
+
+
+def _with_data(payload: bytes, options: ApnsOptions) -> bytes:
+    """Put the app's own members in front, so that ours win where a name is both."""
+    if not options.data:
+        return payload
+    return _encoder.encode(options.data)[:-1] + b"," + payload[1:]
+
+
+def _alert(options: ApnsOptions) -> _Alert:
+    return _Alert(
+        subtitle=options.subtitle,
+        title_loc_key=options.title_loc_key,
+        title_loc_args=options.title_loc_args,
+        loc_key=options.loc_key,
+        loc_args=options.loc_args,
+        launch_image=options.launch_image,
+    )
+
+
+def _aps(message: Message, options: ApnsOptions, critical_alerts: bool) -> _Aps:
+    level = options.interruption_level or _level(message.lane, critical_alerts)
+    content = message.content
+    pictured = "image" in content.fields or None
+    return _Aps(
+        badge=message.badge if options.badge is None else options.badge,
+        sound=_sound(options.sound or content.fields.get("sound"), level, options),
+        thread_id=options.thread_id,
+        category=options.category,
+        content_available=_flag(options.content_available),
+        # What shows a picture is an extension of the app, which runs only if asked to.
+        mutable_content=_flag(options.mutable_content, pictured),
+        target_content_id=options.target_content_id,
+        interruption_level=level,
+        relevance_score=options.relevance_score,
+        filter_criteria=options.filter_criteria,
+    )
+
+
+def _flag(wanted: bool | None, otherwise: bool | None = None) -> int | None:
+    return 1 if (otherwise if wanted is None else wanted) else None
+
+
+def _level(lane: Lane, critical_alerts: bool) -> Level | None:
+    """None is what Apple takes for ``active``."""
+    if lane == "critical":
+        return "critical" if critical_alerts else "time-sensitive"
+    return "passive" if lane == "bulk" else None
+
+
+def _sound(name: str | None, level: Level | None, options: ApnsOptions) -> str | _Sound | None:
+    if level == "critical":
+        volume = 1.0 if options.volume is None else options.volume
+        return _Sound(critical=1, name=name or "default", volume=volume)
+    return name or (None if level == "passive" else "default")

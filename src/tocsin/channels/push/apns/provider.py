@@ -1,0 +1,169 @@
+"""The caller: one POST for each message, and what Apple's answer means."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Final
+
+import msgspec
+
+from tocsin.channels.push.apns.payload import ApnsOptions, is_silent, payload_of
+from tocsin.channels.push.apns.settings import DEVELOPMENT, PRODUCTION, ApnsSettings
+from tocsin.channels.push.apns.token import ProviderToken
+from tocsin.channels.push.parts.jws import read_p256_key
+from tocsin.channels.push.parts.options import read_options
+from tocsin.channels.replies import load_replies, unanswered
+from tocsin.config import Misconfigured
+from tocsin.domain.retry_after import retry_after_ms
+from tocsin.errors import Unauthenticated
+from tocsin.ports.message import Message
+from tocsin.ports.outcomes import ProviderOutcome, ProviderReason, Refused
+from tocsin.ports.provider import Flags, ProviderTools
+from tocsin.ports.receipts import Callback, Reading
+from tocsin.ports.transport import Answer, Call, Trust
+
+COLLAPSE_BYTES_MAX: Final = 64
+
+
+class _Said(msgspec.Struct, frozen=True):
+    reason: str = ""
+    timestamp: int = 0
+    """When Apple learned that nobody is there, in ms."""
+
+
+_answers: Final = msgspec.json.Decoder(_Said)
+
+
+class Apns:
+    """`tocsin.ports.provider.Provider`."""
+
+    flags = Flags()
+
+    def __init__(self, settings: ApnsSettings, tools: ProviderTools) -> None:
+        self.name = tools.name
+        self._transport = tools.transport
+        self._wall_ms = tools.wall_ms
+        self._critical_alerts = settings.critical_alerts
+        self._token = _token(settings, tools)
+        self._trust = Trust(
+            settings.ca_file, settings.certificate_file, settings.certificate_key_file
+        )
+        place = PRODUCTION if settings.environment == "production" else DEVELOPMENT
+        self._url = (settings.url or place) + "/3/device/"
+        self._topics = {topic: f"apns-topic: {topic}" for topic in settings.topics}
+        self._topic = self._topics[settings.topics[0]]
+        self._replies = load_replies(__package__ or "")
+
+    async def send(self, messages: Sequence[Message]) -> Sequence[ProviderOutcome]:
+        """Make the call of the one message."""
+        (message,) = messages
+        call = self._call(message)
+        if isinstance(call, Refused):
+            return [call]
+        said = await self._transport.call(call)
+        if isinstance(said, Answer):
+            return [self._judged(said, message)]
+        return [unanswered(said)]
+
+    async def read_callback(self, callback: Callback) -> Reading:
+        """Refuse: Apple answers each call once."""
+        raise Unauthenticated("Apple has no callbacks")
+
+    async def close(self) -> None:
+        """The client is not its own."""
+
+    def _call(self, message: Message) -> Call | Refused:
+        options = read_options(message.options, ApnsOptions)
+        if isinstance(options, Refused):
+            return options
+        payload = payload_of(message, options, critical_alerts=self._critical_alerts)
+        if payload is None:
+            return Refused(ProviderReason.TOO_LARGE, "options")
+        silent = is_silent(message, options)
+        headers = [
+            self._topics.get(message.app or "", self._topic),
+            _BACKGROUND if silent else _ALERT,
+            f"apns-priority: {_priority(message, options, silent=silent)}",
+            f"apns-id: {id_of(message.reference)}",
+        ]
+        if self._token is not None:
+            headers.append(self._token.header())
+        if message.expires_ms is not None:
+            headers.append(f"apns-expiration: {message.expires_ms // 1_000}")
+        collapse_key = message.content.fields.get("collapse_key")
+        if collapse_key is not None:
+            headers.append(f"apns-collapse-id: {_collapse_id(collapse_key)}")
+        return Call(self._url + message.address, payload, headers, trust=self._trust)
+
+    def _judged(self, answer: Answer, message: Message) -> ProviderOutcome:
+        status = answer.status
+        if status == 200:
+            return self._replies.of(status).outcome("", provider_id=id_of(message.reference))
+        said = _read(answer.body)
+        known = said.reason in self._replies.codes
+        detail = said.reason if known else str(status)
+        if status == 410 and 0 < said.timestamp < (message.registered_ms or 0):
+            # The app has registered since, so what Apple knows is about the time before.
+            return Refused(ProviderReason.BAD_ADDRESS, f"{detail}, before it was registered")
+        after_ms = retry_after_ms(answer.header(b"retry-after"), self._wall_ms())
+        code = said.reason if known else None
+        return self._replies.of(status, code).outcome(detail, after_ms=after_ms)
+
+
+_ALERT: Final = "apns-push-type: alert"
+_BACKGROUND: Final = "apns-push-type: background"
+
+
+def build(settings: ApnsSettings, tools: ProviderTools) -> Apns:
+    """Return the provider."""
+    return Apns(settings, tools)
+
+
+def id_of(reference: str) -> str:
+    """Return the message's id at Apple, a UUID that is the same for every attempt."""
+    digest = hashlib.sha256(reference.encode()).hexdigest()
+    return f"{digest[:8]}-{digest[8:12]}-{digest[12:16]}-{digest[16:20]}-{digest[20:32]}"
+
+
+def _token(settings: ApnsSettings, tools: ProviderTools) -> ProviderToken | None:
+    """Return the key's token; None with a certificate. Raises `Misconfigured` for half of one."""
+    said = f"providers.{tools.name}"
+    secret, key_id, team_id = settings.private_key, settings.key_id, settings.team_id
+    if secret is None or key_id is None or team_id is None:
+        some = secret is not None or key_id is not None or team_id is not None
+        if some or settings.certificate_file is None:
+            raise Misconfigured(
+                [f"{said} needs team_id, key_id and private_key, or certificate_file instead"]
+            )
+        return None
+    try:
+        key = read_p256_key(secret.reveal())
+    except ValueError:
+        raise Misconfigured([f"{said}.private_key is no key on the curve P-256"]) from None
+    return ProviderToken(key, key_id, team_id, tools.wall_ms)
+
+
+def _priority(message: Message, options: ApnsOptions, *, silent: bool) -> int:
+    if silent:
+        # Apple refuses any higher one for what only wakes the app.
+        return min(options.priority or 5, 5)
+    return options.priority or (5 if message.lane == "bulk" else 10)
+
+
+def _read(body: bytes) -> _Said:
+    try:
+        return _answers.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _Said()
+
+
+@lru_cache(maxsize=1_024)
+def _collapse_id(collapse_key: str) -> str:
+    plain = collapse_key.isascii() and collapse_key.isprintable() and collapse_key.strip()
+    if plain == collapse_key and len(collapse_key) <= COLLAPSE_BYTES_MAX:
+        return collapse_key
+    digest = hashlib.sha256(collapse_key.encode()).digest()
+    return base64.urlsafe_b64encode(digest).decode().rstrip("=")
