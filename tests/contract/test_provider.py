@@ -99,7 +99,9 @@ async def test_an_edit_names_what_it_replaces(vendor: Vendor) -> None:
     (first,) = await vendor.provider.send([vendor.message()])
     assert isinstance(first, Accepted)
     assert first.provider_id is not None
-    await vendor.provider.send([vendor.message(2, supersedes=first.provider_id)])
+    channel = REGISTRY.channels[vendor.spec.channel]
+    later = vendor.message(2, supersedes=first.provider_id)
+    await vendor.provider.send([replace(later, content=channel.shape({"title": "Better"}))])
     assert vendor.simulator.taken[-1].supersedes == first.provider_id
 
 

@@ -164,5 +164,6 @@ def _place(provider_id: str) -> Mapping[str, str]:
 
 
 def _words(answer: Answer) -> Said:
+    """Read what a webhook answers: ``ok``, or a status that says it failed and one word."""
     text = answer.body[:100].decode("ascii", "replace").strip()
-    return Said(text == "ok", text)
+    return Said(text == "ok", text if answer.status >= 300 else "")

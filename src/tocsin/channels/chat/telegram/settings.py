@@ -1,0 +1,40 @@
+"""What ``[providers.telegram]`` may say."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from tocsin.channels.chat.writing.acknowledging import AcknowledgeSettings
+from tocsin.config import Secret
+
+
+class TelegramSettings(AcknowledgeSettings, frozen=True, kw_only=True):
+    """
+    A bot of Telegram's.
+
+    Telegram names no exact limits; its support speaks of about 30 messages a second in all, one a
+    second to one chat, and 20 a minute to one group.
+    """
+
+    bot_token: Annotated[Secret, Meta(description="The bot's token, as BotFather gave it.")]
+    secret_token: Annotated[
+        Secret | None,
+        Meta(
+            description="The secret_token with which the bot's webhook was set; without it there"
+            " is no button to acknowledge."
+        ),
+    ] = None
+    api_url: Annotated[
+        str,
+        Meta(pattern="^https?://[^/]+/", description="Where the Bot API is; yours, if you run it."),
+    ] = "https://api.telegram.org/"
+    rate_per_second: Annotated[
+        Annotated[float, Meta(gt=0, le=1_000_000)] | None,
+        Meta(description="Messages that it may be given, on average; without it, no limit."),
+    ] = 25.0
+    burst: Annotated[
+        Annotated[int, Meta(ge=1, le=10_000_000)] | None,
+        Meta(description="Messages that it may be given at one moment; by default those of 1 s."),
+    ] = 30
