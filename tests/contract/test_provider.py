@@ -164,7 +164,10 @@ async def test_a_forged_callback_is_refused(calling: Vendor) -> None:
     unsigned = replace(genuine, headers={})
     odd = replace(genuine, headers=dict.fromkeys(genuine.headers, "\xff9"))
     covered = calling.simulator.proof is Proof.BYTES
-    for callback in (forged, unsigned, odd, *([changed] if covered else [])):
+    # Some vendors put the signature among the fields: then their headers prove nothing.
+    heard = genuine.headers.keys() - {"content-type", "user-agent"}
+    wrong = [forged, *([changed] if covered else []), *([unsigned, odd] if heard else [])]
+    for callback in wrong:
         with pytest.raises(Unauthenticated):
             await calling.provider.read_callback(callback)
 
