@@ -173,3 +173,19 @@ async def test_explain_says_what_a_run_waits_for_and_why_there_was_no_second_one
     assert f"did not get it by push because it was read at {show_instant(NOON_MS)}" in said.sentence
     assert said.runs[0].waiting is None
     assert not any(each.recomputed_differs for each in said.runs[0].deliveries)
+
+
+async def test_a_wait_for_what_was_held_and_is_not_sent_after_all_goes_on(runs: Runs) -> None:
+    await runs.publish({**PUSH, "title": "t"}, wait("1h", "delivered"), INBOX)
+    async with await runs.site.client() as client:
+        path = f"/v1/recipients/{runs.ana.id}/preferences"
+        silence = {"days": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]}
+        hours = [{**silence, "from": "11:00", "until": "14:00"}]
+        assert (await client.patch(path, json={"quiet_hours": hours})).status_code < 300
+        await runs.send()
+        refusal = {"channels": {"push": False}}
+        assert (await client.patch(path, json=refusal)).status_code < 300
+    await runs.at(2 * HOUR_MS)
+    await runs.at(2 * HOUR_MS + 1)
+    assert await runs.settled() == {("push", "suppressed"): 1, ("inbox", "sent"): 1}
+    assert await runs.site.services.stores.timers.next_due_ms() is None

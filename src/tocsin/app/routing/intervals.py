@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 import msgspec
 import xxhash
 
+from tocsin.app.routing.held_ends import tell_waits
 from tocsin.app.routing.holding import CANCEL, ROUTE
 from tocsin.app.routing.inputs import TIMER, Input, Resting, Run
 from tocsin.domain.channels import INBOX
@@ -94,7 +95,12 @@ class IntervalsStep:
         return await self._claims.swap(stands, msgspec.structs.replace(wanted, epoch=1))
 
     async def arm(self, inputs: Sequence[Input], lane: Lane, now_ms: int) -> None:
-        """Begin the intervals of runs that were decided up to one. Without one it costs no call."""
+        """
+        Begin the intervals of runs that were decided up to one. Without one it costs no call.
+
+        Those that wait for what was held and has ended are told so.
+        """
+        await tell_waits(inputs, self._waits, now_ms)
         armed: list[_Armed] = []
         runs: list[bytes] = []
         for entry in inputs:
