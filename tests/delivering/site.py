@@ -16,6 +16,7 @@ from tests.support.toy.simulator import PagerSimulator
 from tocsin.adapters.system import SystemChance, SystemClock, VirtualClock
 from tocsin.app.accepting.accept import Taken
 from tocsin.app.callers import LOCAL, Principal
+from tocsin.app.quiet import Quiet
 from tocsin.channels.email.smtp.simulator import SmtpSimulator
 from tocsin.channels.registry import Registry, folders
 from tocsin.channels.webhook.http.simulator import WebhookSimulator
@@ -26,6 +27,7 @@ from tocsin.domain.recipient import Recipient
 from tocsin.domain.records import Attempt, Settled
 from tocsin.roles.background import background
 from tocsin.wiring.channels import OpenChannels, open_channels
+from tocsin.wiring.sandbox import workers
 from tocsin.wiring.services import Services, build
 from tocsin.wiring.storage import open_storage
 from tocsin.wiring.stores import open_stores
@@ -37,6 +39,8 @@ WORKFLOW: Mapping[str, object] = {
     "key": "alarm",
     "steps": [{"channel": "chat", "title": "Alarm", "body": "{{ data.n }}"}],
 }
+
+_STEP_MS = 10_000
 
 Played = PagerSimulator | WebhookSimulator | SmtpSimulator
 
@@ -172,6 +176,14 @@ class Site:
             return await condition()
 
         await self.until(lived)
+
+    async def unhurried_until(self, condition: Callable[[], Awaitable[bool]]) -> None:
+        """Go from due time to due time, with nothing under way in between, until it holds."""
+        quiet = Quiet(workers(self.services), (), SystemClock(), longest_ms=60_000)
+        while not await condition():
+            assert await quiet.reached()
+            now_ms = self.clock.now_ms()
+            self.clock.advance(max(self.clock.next_due_ms() or 0, now_ms + _STEP_MS))
 
     async def live(self, ms: int) -> None:
         """Let so much time pass, with turns for what it brings about."""

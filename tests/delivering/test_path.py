@@ -101,19 +101,17 @@ async def test_what_waits_for_its_next_try_is_told_as_deferred_and_until_when(si
 
 async def test_what_is_tried_too_often_fails(site: Site) -> None:
     ana = await site.person("ana", "ana-pager")
-    site.simulator.dial([Dial.THROTTLE] * 8)
+    site.simulator.dial([Dial.FAIL] * 12)
     event = await site.send("ana", 1)
-    for made in range(1, 8):
+    found: list[Attempt | Settled] = []
 
-        async def deferred(times: int = made) -> bool:
-            return len(told(await site.history(event, ana))) == times
+    async def failed() -> bool:
+        found[:] = await site.history(event, ana)
+        return bool(found) and getattr(found[-1], "state", None) == "failed"
 
-        await site.until(deferred)
-        await site.pass_time(7_200_000)
-        await site.simulator.until_called(made + 1)
-    records = await site.until_settled(event, ana, "failed")
-    assert told(records)[-1] == ("failed", "throttled")
-    assert len(site.simulator.calls) == 8
+    await site.unhurried_until(failed)
+    assert told(found)[-1] == ("failed", "overloaded")
+    assert len(site.simulator.calls) == 12
 
 
 async def test_who_opts_out_between_plan_and_call_is_not_called(site: Site) -> None:

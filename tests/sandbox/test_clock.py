@@ -16,7 +16,7 @@ from tocsin.ports.simulator import Faults
 
 DAY_MS = 24 * HOUR_MS
 ALL_DAY_BUT_EVENING = {"from": "21:00", "until": "20:00"}
-PATIENT = {"attempts_max": 5, "retry_base": "1h", "retry_cap": "8h"}
+PATIENT = {"attempts_max": 5, "retry_base": "1h", "retry_cap": "8h", "patience": "2d"}
 
 
 @pytest.fixture(params=LAYOUTS)

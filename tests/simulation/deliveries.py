@@ -182,18 +182,21 @@ def _excused(each: Settled) -> bool:
     return each.detail.startswith(_OVERTOOK) or each.reason == "paused"
 
 
+_FREE = frozenset({Reason.PAUSED, ProviderReason.THROTTLED, ProviderReason.OVERLOADED})
+"""A call that was not made, or that would have ended so for every message, costs no attempt."""
+
+
 def attempts_keep_their_time(history: History, final: Final) -> list[str]:
     """I11: no more attempts than there may be, and none before the time that was agreed on."""
     found = []
     until: dict[bytes, int] = {}
-    stopped = Counter[bytes]()
+    free: defaultdict[bytes, set[int]] = defaultdict(set)
     for place in _in_order(final):
         each = place.record
-        if isinstance(each, Settled) and each.attempt and each.reason == Reason.PAUSED:
-            # A pause came between the attempt and its call, which was not made.
-            stopped[each.delivery] += 1
+        if isinstance(each, Settled) and each.attempt and each.known and each.reason in _FREE:
+            free[each.delivery].add(each.attempt)
         if isinstance(each, Attempt):
-            if each.number > SETTINGS.attempts_max + stopped[each.delivery]:
+            if each.number > SETTINGS.attempts_max + len(free[each.delivery]):
                 found.append(f"{each.reference} has attempt {each.number}")
             if each.at_ms < until.pop(each.delivery, 0) and not history.set_back:
                 found.append(f"{each.reference} was tried again too early")

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from tocsin.app.delivering.answers import Answers
 from tocsin.app.delivering.providers import Fleet, Wired
-from tocsin.app.delivering.turnstiles import Turnstiles, Way
+from tocsin.app.delivering.rates import Way
+from tocsin.app.delivering.turnstiles import Turnstiles
 from tocsin.app.pausing.gate import PauseGate
 from tocsin.config import as_toml
 from tocsin.config.settings import section_of

@@ -9,6 +9,7 @@ import msgspec
 
 from tocsin.domain.delivery import State, settled
 from tocsin.domain.records import Attempt, Settled
+from tocsin.domain.retry import costs
 
 
 class Standing(Enum):
@@ -37,6 +38,12 @@ class History(msgspec.Struct):
     """Who may have taken it without our hearing of it: nobody else may be called any more."""
     receipts: frozenset[tuple[str, str, str]] = frozenset()
     """(provider, state, reason) of each: a repeated callback says nothing new."""
+    spent: int = 0
+    """How many attempts used up one of those that a delivery has (`tocsin.domain.retry.costs`)."""
+    began_ms: int | None = None
+    """When the first attempt was made."""
+    tried: tuple[str, ...] = ()
+    """Who is known not to have taken it since it last waited: they are passed over for now."""
 
     def take(self, record: Attempt | Settled) -> None:
         """Fold one record in; a repeat changes nothing."""
@@ -44,16 +51,24 @@ class History(msgspec.Struct):
             if record.number > self.attempts:
                 self.attempts, self.open = record.number, record
                 self.last, self.again = record, False
+                self.began_ms = record.at_ms if self.began_ms is None else self.began_ms
             return
         if record.receipt:
             self.receipts |= {(record.provider, record.state, record.reason)}
         elif record.attempt and record.attempt == self.attempts:
-            self.open = None
-            self.again = record.state == State.PENDING
+            self._end(record)
         if not record.known and record.provider:
             self.unknown_provider = record.provider
         if record.state in _FINAL and self.state not in _FINAL:
             self.state = record.state
+
+    def _end(self, record: Settled) -> None:
+        self.again = record.state == State.PENDING
+        if self.open is None:
+            return
+        self.tried = (*self.tried, record.provider) if self.again and record.known else ()
+        self.spent += costs(record.reason, known=record.known)
+        self.open = None
 
     @property
     def provider(self) -> str | None:

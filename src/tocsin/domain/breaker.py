@@ -102,8 +102,12 @@ class Breaker:
         if count and generation == self.generation and self._open_until_ms is not None:
             self._probing = False
 
-    def tell(self, *, failed: bool, generation: int, now_ms: int) -> bool:
-        """Take in how a call ended that was admitted in *generation*; True: the state changed."""
+    def tell(self, *, failed: bool, generation: int, now_ms: int, at_once: bool = False) -> bool:
+        """
+        Take in how a call ended that was admitted in *generation*; True: the state changed.
+
+        *at_once* says that every other call would fail like this one: it opens without counting.
+        """
         if generation != self.generation:
             return False
         if self._open_until_ms is not None:
@@ -112,6 +116,9 @@ class Breaker:
                 self._open(now_ms)
             else:
                 self._close(now_ms)
+            return True
+        if failed and at_once:
+            self._open(now_ms)
             return True
         return self._count(failed, now_ms)
 

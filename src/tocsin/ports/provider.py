@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Final, Literal, Protocol
+from typing import Annotated, Final, Literal, Protocol, runtime_checkable
 
 import msgspec
 from msgspec import Meta
@@ -51,8 +51,23 @@ class ProviderSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         ),
     ] = "resend"
     attempts_max: Annotated[
-        int, Meta(ge=1, le=100, description="Most attempts of one delivery.")
-    ] = 8
+        int,
+        Meta(
+            ge=1,
+            le=100,
+            description="Most attempts of one delivery. One that is known not to have been"
+            " accepted, since the provider was in trouble or had too much, does not count.",
+        ),
+    ] = 12
+    patience_ms: Annotated[
+        int,
+        Meta(
+            ge=1_000,
+            le=30 * 1_440 * _MINUTE_MS,
+            description="How long a message is tried, from its first attempt, if it does not expire"
+            " before.",
+        ),
+    ] = 1_440 * _MINUTE_MS
     retry_base_ms: Annotated[
         int, Meta(ge=100, le=60 * _MINUTE_MS, description="Ceiling of the first wait; it doubles.")
     ] = 1_000
@@ -158,6 +173,28 @@ class Provider(Protocol):
 
     async def close(self) -> None:
         """Let go of connections."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who a message is sent as, where the vendor limits each sender by itself: a number, a bot."""
+
+    name: str
+    rate_per_second: float
+    burst: int = 1
+
+
+@runtime_checkable
+class BySender(Protocol):
+    """A provider that has several senders, each with a rate of its own. Optional."""
+
+    def sender_of(self, address: str) -> Sender | None:
+        """
+        Return who carries a message to *address*; None: only the provider's own rate counts.
+
+        Asked for every message before its call, so it must be quick, and always the same for one
+        address. Whatever is asked of a sender is asked of the provider as well.
+        """
 
 
 class Channel(Protocol):

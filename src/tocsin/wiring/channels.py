@@ -21,8 +21,9 @@ from tocsin.app.delivering.histories import Histories
 from tocsin.app.delivering.lane import LaneDelivery, LaneParts
 from tocsin.app.delivering.preparing import PrepareParts, PrepareStep
 from tocsin.app.delivering.providers import Fleet, Wired
+from tocsin.app.delivering.rates import Rates
 from tocsin.app.delivering.taking import Taking
-from tocsin.app.delivering.turnstiles import Counts, Tokens, Turnstiles
+from tocsin.app.delivering.turnstiles import Counts, Turnstiles
 from tocsin.app.delivering.unknown import Unknown
 from tocsin.app.leaving import LeaveLinks
 from tocsin.app.lookup import EventLookup
@@ -201,9 +202,9 @@ class Delivery:
 
 
 def _turnstiles(fleet: Fleet, counts: Counts) -> dict[tuple[str, Lane], Turnstiles]:
-    tokens = {name: Tokens(wired) for name, wired in fleet.by_name().items()}
+    rates = Rates(fleet.by_name())
     return {
-        (name, lane): Turnstiles(providers, tokens, lane, counts)
+        (name, lane): Turnstiles(providers, rates, lane, counts)
         for name, providers in fleet.providers.items()
         for lane in LANES
     }

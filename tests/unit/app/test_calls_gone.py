@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from tocsin.app.delivering.calling import Calls
 from tocsin.app.delivering.providers import Wired
-from tocsin.app.delivering.turnstiles import Pass, Way
+from tocsin.app.delivering.rates import Way
+from tocsin.app.delivering.turnstiles import Pass
 from tocsin.app.delivering.work import Work
 from tocsin.app.erasing.gone import Gone
 from tocsin.domain.records import Handoff

@@ -8,7 +8,8 @@ import pytest
 
 from tests.delivering.site import BEGIN_MS
 from tocsin.app.delivering.providers import Wired
-from tocsin.app.delivering.turnstiles import Counts, Pass, Tokens, Turnstiles
+from tocsin.app.delivering.rates import Rates
+from tocsin.app.delivering.turnstiles import Counts, Pass, Turnstiles
 from tocsin.channels.webhook.http.provider import Webhooks
 from tocsin.channels.webhook.http.settings import WebhookSettings
 from tocsin.config import Outbound
@@ -31,14 +32,14 @@ async def wired() -> AsyncIterator[Wired]:
 async def test_who_asks_to_wait_stops_its_host_no_longer_than_a_failure_would(
     wired: Wired,
 ) -> None:
-    turnstiles = Turnstiles([wired], {"webhook": Tokens(wired)}, "bulk", Counts())
+    turnstiles = Turnstiles([wired], Rates({"webhook": wired}), "bulk", Counts())
     way = turnstiles.way(wired, "https://hooks.example.com/one")
     neighbour = turnstiles.way(wired, "https://hooks.example.com/another")
     elsewhere = turnstiles.way(wired, "https://other.example.com/")
     admitted, generation = turnstiles.admit(way, 1, BEGIN_MS)
     assert admitted == 1
 
-    turnstiles.tell(Pass(way, generation), [WAIT], BEGIN_MS)
+    turnstiles.tell(Pass(way, generation), ["https://hooks.example.com/one"], [WAIT], BEGIN_MS)
 
     end_ms = BEGIN_MS + SETTINGS.breaker_open_max_ms
     assert turnstiles.admit(neighbour, 1, end_ms - 1)[0] == 0

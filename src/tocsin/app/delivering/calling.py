@@ -31,6 +31,11 @@ class Called(NamedTuple):
     """Whoever it was for was erased meanwhile."""
 
     @property
+    def addresses(self) -> Sequence[str]:
+        """Where it went, a place for each message."""
+        return [work.opened for work in self.works]
+
+    @property
     def made(self) -> bool:
         """Whether anything was called."""
         return self.pause is None and not self.gone

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from tocsin.app.delivering.providers import Fleet, Wired
-from tocsin.app.delivering.turnstiles import Turnstiles, Way
+from tocsin.app.delivering.rates import Way
+from tocsin.app.delivering.turnstiles import Turnstiles
 from tocsin.app.delivering.work import Work
 from tocsin.domain.lanes import Lane
 from tocsin.domain.pauses import NO_PAUSES, Pause, Pauses
@@ -51,11 +52,15 @@ class Choosing:
         return first
 
     def another(self, work: Work, now_ms: int) -> bool:
-        """Return whether *work*, not taken by its provider, can go to the next one at once."""
-        turnstiles = self._turnstiles
-        return work.history.bound is None and any(
+        """Return whether *work*, not taken by its provider, can go to another one at once."""
+        if work.history.bound is not None or _named(work) is not None:
+            return False
+        turnstiles, name = self._turnstiles, work.wired.name if work.wired is not None else None
+        tried = {name, *work.history.tried}
+        return any(
             turnstiles.passable(turnstiles.way(wired, work.opened), now_ms)
-            for wired in self._after(work, work.wired.name if work.wired is not None else None)
+            for wired in self._order
+            if wired.name not in tried
         )
 
     def _pause(self, work: Work, pauses: Pauses, wired: Wired) -> Pause | None:
@@ -71,14 +76,9 @@ class Choosing:
         bound = history.bound or _named(work)
         if bound is not None:
             return [wired for wired in self._providers if wired.name == bound]
-        after = self._after(work, history.provider) if history.again else ()
-        return after or self._order
-
-    def _after(self, work: Work, name: str | None) -> Sequence[Wired]:
-        if _named(work) is not None:
-            return ()
-        names = [wired.name for wired in self._order]
-        return self._order[names.index(name) + 1 :] if name in names else ()
+        tried = history.tried if history.again else ()
+        left = [wired for wired in self._order if wired.name not in tried]
+        return left or self._order
 
 
 def _named(work: Work) -> str | None:

@@ -21,7 +21,7 @@ from tocsin.domain.lanes import Lane
 from tocsin.domain.pauses import KIND, pause_of, queue_of
 from tocsin.domain.reasons import Reason
 from tocsin.domain.records import Attempt, Retry, Settled, encode
-from tocsin.domain.retry import next_attempt_ms
+from tocsin.domain.retry import RetryPolicy, costs, next_attempt_ms
 from tocsin.ports.outcomes import Accepted, ProviderOutcome, ProviderReason, Refused, TryLater
 from tocsin.ports.state import Orphans, Timer, Timers
 from tocsin.ports.system import Chance
@@ -176,25 +176,28 @@ class Conclude:
         assert work.wired is not None
         if not outcome.known and work.wired.settings.on_unknown == "give_up":
             return Ended(State.FAILED, DeliveryReason.OUTCOME_UNKNOWN, outcome.detail)
-        policy = work.wired.retry
-        if (
-            outcome.known
-            and work.number < policy.attempts_max
-            and self._choosing.another(work, now_ms)
-        ):
-            return Ended(State.PENDING, outcome.reason, outcome.detail)
+        policy, reason, known = work.wired.retry, outcome.reason, outcome.known
+        spent = work.history.spent + costs(reason, known=known)
+        left = policy.attempts_max - spent
+        if known and left > 0 and not outcome.address_only and self._choosing.another(work, now_ms):
+            return Ended(State.PENDING, reason, outcome.detail)
+        ends_ms, expires_ms = _last_ms(work, policy), work.handoff.expires_ms
+        expires = expires_ms is not None and expires_ms <= ends_ms
         due_ms = next_attempt_ms(
             policy,
             attempts=work.number,
             now_ms=now_ms,
             fraction=self._parts.chance.fraction(),
             retry_after_ms=outcome.after_ms,
-            expires_ms=work.handoff.expires_ms,
+            expires_ms=expires_ms if expires else ends_ms,
+            spent=spent,
+            reason=reason,
+            known=known,
         )
         if due_ms is not None:
-            return Ended(State.DEFERRED, outcome.reason, outcome.detail, due_ms)
-        state = State.FAILED if work.number >= policy.attempts_max else State.EXPIRED
-        return Ended(state, outcome.reason, outcome.detail)
+            return Ended(State.DEFERRED, reason, outcome.detail, due_ms)
+        state = State.EXPIRED if left > 0 and expires else State.FAILED
+        return Ended(state, reason, outcome.detail)
 
     def _told(
         self, work: Work, ended: Ended, outcome: ProviderOutcome | None, now_ms: int
@@ -232,7 +235,7 @@ class Conclude:
     def _timer(self, work: Work, ended: Ended, attempts: int) -> Timer:
         due_ms = ended.until_ms
         assert due_ms is not None
-        occasion = bytes((attempts,))
+        occasion = attempts.to_bytes(4, "big").lstrip(b"\0") or b"\0"
         kind = "retry" if attempts else "hold"
         if ended.reason == Reason.PAUSED:
             # Those of several pauses are due at the same time: when the message expires.
@@ -258,6 +261,13 @@ def _outcomes(called: Called) -> Sequence[tuple[Work, ProviderOutcome | None]]:
     if not called.made:
         return [(work, None) for work in called.works]
     return list(zip(called.works, called.outcomes, strict=True))
+
+
+def _last_ms(work: Work, policy: RetryPolicy) -> int:
+    """Return until when a message is tried that does not expire before."""
+    attempt, began_ms = work.attempt, work.history.began_ms
+    assert attempt is not None
+    return (attempt.at_ms if began_ms is None else began_ms) + policy.patience_ms
 
 
 def _never_taken(work: Work, outcome: ProviderOutcome | None) -> bool:

@@ -6,7 +6,8 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 
-from tocsin.app.delivering.turnstiles import Pass, Turnstiles, Way
+from tocsin.app.delivering.rates import Way
+from tocsin.app.delivering.turnstiles import Pass, Turnstiles
 from tocsin.app.delivering.work import Ended, Work
 from tocsin.app.waiting import first_of, set_
 from tocsin.domain.delivery import DeliveryReason, State

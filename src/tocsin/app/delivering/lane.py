@@ -294,7 +294,7 @@ class LaneDelivery:
         now_ms = clock.now_ms()
         for called in calls:
             if called.made:
-                turnstiles.tell(called.passed, called.outcomes, now_ms)
+                turnstiles.tell(called.passed, called.addresses, called.outcomes, now_ms)
                 called.wired.answers.note(called.outcomes, now_ms)
             else:
                 turnstiles.give_back([called.passed] * len(called.works))

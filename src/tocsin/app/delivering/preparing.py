@@ -13,9 +13,11 @@ from tocsin.app.addresses import AddressBook
 from tocsin.app.delivering.about import about
 from tocsin.app.delivering.choosing import Choosing
 from tocsin.app.delivering.pausing import waits
+from tocsin.app.delivering.providers import Wired
+from tocsin.app.delivering.rates import Way
 from tocsin.app.delivering.taking import Taking
 from tocsin.app.delivering.texts import Texts
-from tocsin.app.delivering.turnstiles import Pass, Turnstiles, Way
+from tocsin.app.delivering.turnstiles import Pass, Turnstiles
 from tocsin.app.delivering.work import Ended, Work
 from tocsin.app.leaving import LeaveLinks, Leaving
 from tocsin.app.lookup import EventLookup, EventPlace
@@ -156,11 +158,19 @@ class PrepareStep:
         if chosen.pause is not None:
             work.ended = waits(work, chosen.pause)
         elif chosen.wired is not None:
-            work.wired, work.way = chosen.wired, chosen.way
+            self._go(work, chosen.wired, chosen.way, now_ms)
         elif work.history.bound is not None:
             work.ended = Ended(State.FAILED, DeliveryReason.OUTCOME_UNKNOWN)
         else:
             work.ended = Ended(State.SUPPRESSED, Reason.CHANNEL_NOT_CONFIGURED)
+
+    def _go(self, work: Work, wired: Wired, way: Way | None, now_ms: int) -> None:
+        rested_ms = self._turnstiles.rested_ms(wired, work.opened, now_ms)
+        if rested_ms is None:
+            work.wired, work.way = wired, way
+        else:
+            busy = DeliveryReason.PROVIDER_BUSY
+            work.ended = Ended(State.DEFERRED, busy, "for this address", rested_ms)
 
     def _let_pass(self, works: Sequence[Work], now_ms: int) -> None:
         """Ask the turnstiles, once for each way."""

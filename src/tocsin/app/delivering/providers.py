@@ -34,6 +34,7 @@ class Wired:
             base_ms=settings.retry_base_ms,
             cap_ms=settings.retry_cap_ms,
             attempts_max=settings.attempts_max,
+            patience_ms=settings.patience_ms,
         )
 
 

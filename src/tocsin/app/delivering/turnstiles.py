@@ -11,10 +11,11 @@ from urllib.parse import urlsplit
 import structlog
 
 from tocsin.app.delivering.providers import Wired
+from tocsin.app.delivering.rates import Rates, Way
 from tocsin.domain.breaker import Breaker, BreakerPolicy, BreakerState
 from tocsin.domain.lanes import Lane
-from tocsin.domain.token_bucket import TokenBucket
-from tocsin.ports.outcomes import ProviderOutcome, ProviderReason, Refused, TryLater
+from tocsin.ports.outcomes import Accepted, ProviderOutcome, ProviderReason, Refused, TryLater
+from tocsin.ports.provider import BySender
 
 _THROTTLED_MS: Final = 1_000
 """What a provider that asks for less, and does not say for how long, is given."""
@@ -34,60 +35,11 @@ _HEALTH: Final = frozenset(
 logger = structlog.get_logger(__name__)
 
 
-class Way(NamedTuple):
-    """Where a message goes: a provider, and the host where each address is a service of its own."""
-
-    provider: str
-    host: str = ""
-
-
 class Pass(NamedTuple):
     """One message may go this way."""
 
     way: Way
     generation: int
-
-
-class Tokens:
-    """
-    What a provider may be asked for, in all of its lanes together.
-
-    *critical* may draw the whole bucket, the others leave a reserve in it.
-    """
-
-    def __init__(self, wired: Wired) -> None:
-        settings = wired.settings
-        rate = settings.rate_per_second
-        self._paused_until_ms = 0
-        self._bucket: TokenBucket | None = None
-        if rate is not None:
-            burst = settings.burst or max(1, int(rate))
-            # One token at least is everybody's, or the others would wait for ever.
-            reserve = min(burst * settings.critical_reserve, burst - 1)
-            self._bucket = TokenBucket(rate, burst, reserve)
-
-    def take(self, wanted: int, now_ms: int, *, critical: bool) -> int:
-        """Take as many as there are."""
-        if now_ms < self._paused_until_ms:
-            return 0
-        if self._bucket is None:
-            return wanted
-        return self._bucket.take(wanted, now_ms, reserved=critical)
-
-    def give_back(self, count: int) -> None:
-        """Put back what no call was made for."""
-        if self._bucket is not None:
-            self._bucket.give_back(count)
-
-    def ready_ms(self, now_ms: int, *, critical: bool) -> int:
-        """Return when to ask again."""
-        if now_ms < self._paused_until_ms:
-            return self._paused_until_ms
-        return now_ms if self._bucket is None else self._bucket.ready_ms(now_ms, reserved=critical)
-
-    def pause(self, until_ms: int) -> None:
-        """Give nothing until then: the provider asked for it."""
-        self._paused_until_ms = max(self._paused_until_ms, until_ms)
 
 
 @dataclass(slots=True)
@@ -122,11 +74,16 @@ class Turnstiles:
     """
 
     def __init__(
-        self, providers: Sequence[Wired], tokens: dict[str, Tokens], lane: Lane, counts: Counts
+        self, providers: Sequence[Wired], rates: Rates, lane: Lane, counts: Counts
     ) -> None:
-        """*tokens* are shared with the other lanes."""
+        """*rates* are shared with the other lanes."""
         self._providers = {wired.name: wired for wired in providers}
-        self._tokens = tokens
+        self._by_sender = {
+            wired.name: wired.provider.sender_of
+            for wired in providers
+            if isinstance(wired.provider, BySender)
+        }
+        self._rates = rates
         self._lane = lane
         self._critical = lane == "critical"
         self._gates: dict[Way, _Gate] = {}
@@ -134,13 +91,23 @@ class Turnstiles:
 
     def way(self, wired: Wired, address: str) -> Way:
         """Return the way to *address*."""
-        if not wired.provider.flags.per_host:
-            return Way(wired.name)
-        return Way(wired.name, urlsplit(address).hostname or "")
+        name = wired.name
+        host = urlsplit(address).hostname or "" if wired.provider.flags.per_host else ""
+        sender_of = self._by_sender.get(name)
+        sender = None if sender_of is None else sender_of(address)
+        if sender is None:
+            return Way(name, host)
+        way = Way(name, host, sender.name)
+        self._rates.know(way, sender)
+        return way
+
+    def rested_ms(self, wired: Wired, address: str, now_ms: int) -> int | None:
+        """Return when to come back, where the provider wants less for *address*; else None."""
+        return self._rates.rested_ms(wired.name, address, now_ms)
 
     def passable(self, way: Way, now_ms: int) -> bool:
         """Return whether its breaker would let a message through, or may soon."""
-        gate = self._gates.get(way)
+        gate = self._gates.get(way.service)
         if gate is None:
             return True
         breaker = gate.breaker
@@ -152,7 +119,7 @@ class Turnstiles:
 
     def other_ways(self, way: Way, now_ms: int) -> bool:
         """Return whether messages of the lane may go that do not go *way*."""
-        return any(
+        return (bool(way.sender) and self.passable(way, now_ms)) or any(
             wired.provider.flags.per_host
             or (name != way.provider and self.passable(Way(name), now_ms))
             for name, wired in self._providers.items()
@@ -160,8 +127,7 @@ class Turnstiles:
 
     def spacing_ms(self, way: Way) -> int:
         """Return how far apart those are to come back that wait *way*, so that all find room."""
-        rate = self._providers[way.provider].settings.rate_per_second
-        return 1 if rate is None else max(1, int(1000 / rate))
+        return self._rates.spacing_ms(way)
 
     def admit(self, way: Way, wanted: int, now_ms: int) -> tuple[int, int]:
         """Return how many of *wanted* messages may go now, and in which generation."""
@@ -169,40 +135,49 @@ class Turnstiles:
         breaker = gate.breaker
         if now_ms < gate.paused_until_ms:
             return 0, breaker.generation
-        tokens = self._tokens[way.provider]
-        taken = tokens.take(wanted, now_ms, critical=self._critical)
+        taken = self._rates.take(way, wanted, now_ms, critical=self._critical)
         admitted = breaker.admit(taken, now_ms)
-        tokens.give_back(taken - admitted)
+        self._rates.give_back(way, taken - admitted)
         return admitted, breaker.generation
 
     def give_back(self, passes: Sequence[Pass]) -> None:
         """Take back what was not used."""
         for (way, generation), count in Counter(passes).items():
-            self._tokens[way.provider].give_back(count)
+            self._rates.give_back(way, count)
             self._gate(way).breaker.give_back(count, generation)
 
     def ready_ms(self, way: Way, now_ms: int) -> int:
         """Return when to ask again; *now_ms* when something may go now."""
         gate = self._gate(way)
-        tokens_ms = self._tokens[way.provider].ready_ms(now_ms, critical=self._critical)
+        tokens_ms = self._rates.ready_ms(way, now_ms, critical=self._critical)
         return max(tokens_ms, gate.breaker.ready_ms(now_ms), gate.paused_until_ms)
 
     def waits_for_probe(self, way: Way) -> bool:
         """Return whether nothing is let through until `tell` has heard how a probe ended."""
         return self._gate(way).breaker.waits_for_probe()
 
-    def tell(self, passed: Pass, outcomes: Sequence[ProviderOutcome], now_ms: int) -> None:
-        """Take in how a call ended."""
+    def tell(
+        self,
+        passed: Pass,
+        addresses: Sequence[str],
+        outcomes: Sequence[ProviderOutcome],
+        now_ms: int,
+    ) -> None:
+        """Take in how a call to *addresses* ended."""
         way = passed.way
         breaker = self._gate(way).breaker
         failed = all(_is_health(outcome) for outcome in outcomes)
-        if breaker.tell(failed=failed, generation=passed.generation, now_ms=now_ms):
+        ours = failed and all(_is_our_fault(outcome) for outcome in outcomes)
+        if breaker.tell(failed=failed, at_once=ours, generation=passed.generation, now_ms=now_ms):
             state = breaker.state(now_ms)
             logger.warning("breaker", provider=way.provider, lane=self._lane, state=state.value)
             self.counts.opened[way.provider, self._lane] += state is BreakerState.OPEN
-        after_ms = [_throttled_ms(each) for each in outcomes if _is_throttled(each)]
-        if after_ms:
-            self._pause(way, now_ms, max(after_ms))
+        wanted_ms = [ms for outcome in outcomes if (ms := _rest_ms(outcome)) is not None]
+        if wanted_ms:
+            self._pause(way, now_ms, max(wanted_ms))
+        for address, outcome in zip(addresses, outcomes, strict=True):
+            if isinstance(outcome, TryLater) and _is_for_address(outcome):
+                self._rates.rest(way.provider, address, now_ms + self._bound(way, outcome))
 
     def breakers(self, now_ms: int) -> Iterator[tuple[str, int]]:
         """Yield (provider, how many of its breakers are not closed)."""
@@ -222,9 +197,13 @@ class Turnstiles:
             gate = self._gate(way)
             gate.paused_until_ms = max(gate.paused_until_ms, now_ms + min(after_ms, longest_ms))
         else:
-            self._tokens[way.provider].pause(now_ms + min(after_ms, settings.retry_cap_ms))
+            self._rates.pause(way.provider, now_ms + min(after_ms, settings.retry_cap_ms))
+
+    def _bound(self, way: Way, outcome: TryLater) -> int:
+        return min(_throttled_ms(outcome), self._providers[way.provider].settings.retry_cap_ms)
 
     def _gate(self, way: Way) -> _Gate:
+        way = way.service
         gate = self._gates.get(way)
         if gate is None:
             if len(self._gates) >= _HOSTS_MAX:
@@ -255,10 +234,28 @@ def _is_health(outcome: ProviderOutcome) -> bool:
     return isinstance(outcome, TryLater | Refused) and outcome.reason in _HEALTH
 
 
-def _is_throttled(outcome: ProviderOutcome) -> bool:
-    return isinstance(outcome, TryLater) and outcome.reason is ProviderReason.THROTTLED
+def _is_our_fault(outcome: ProviderOutcome) -> bool:
+    """Return whether a vendor said so: what a folder's mistake looks like may be one message's."""
+    said = isinstance(outcome, Refused) or (isinstance(outcome, TryLater) and outcome.known)
+    return said and _reason(outcome) is ProviderReason.OUR_FAULT
 
 
-def _throttled_ms(outcome: ProviderOutcome) -> int:
-    after_ms = outcome.after_ms if isinstance(outcome, TryLater) else None
-    return _THROTTLED_MS if after_ms is None else max(after_ms, 0)
+def _reason(outcome: ProviderOutcome) -> ProviderReason | None:
+    return None if isinstance(outcome, Accepted) else outcome.reason
+
+
+def _is_for_address(outcome: TryLater) -> bool:
+    return outcome.address_only and outcome.reason is ProviderReason.THROTTLED
+
+
+def _rest_ms(outcome: ProviderOutcome) -> int | None:
+    """Return how long a provider wants no call at all, where its answer says so."""
+    if isinstance(outcome, Accepted):
+        return outcome.rest_ms
+    if isinstance(outcome, Refused) or outcome.address_only:
+        return None
+    return _throttled_ms(outcome) if outcome.reason is ProviderReason.THROTTLED else None
+
+
+def _throttled_ms(outcome: TryLater) -> int:
+    return _THROTTLED_MS if outcome.after_ms is None else max(outcome.after_ms, 0)

@@ -9,7 +9,7 @@ import msgspec
 from tocsin.app.delivering.providers import Fleet, Wired
 from tocsin.app.delivering.receipts import receipts_of
 from tocsin.app.delivering.work import Work
-from tocsin.domain.attempts import Standing
+from tocsin.domain.attempts import History, Standing
 from tocsin.domain.delivery import DeliveryReason, State
 from tocsin.domain.lanes import Lane
 from tocsin.domain.records import Attempt, Settled
@@ -49,7 +49,7 @@ class Unknown:
                     work.delivery, self._lane, self._channel, call[0], kept[call]
                 )
                 work.settled_before = True
-            elif self._again(attempt, self._providers.get(attempt.provider)):
+            elif self._again(work.history, self._providers.get(attempt.provider)):
                 records.append(self._record(attempt, State.PENDING, now_ms))
             else:
                 failed = self._record(attempt, State.FAILED, now_ms)
@@ -58,8 +58,9 @@ class Unknown:
                 work.settled_before = True
         return records
 
-    def _again(self, attempt: Attempt, wired: Wired | None) -> bool:
-        if wired is None or attempt.number >= wired.settings.attempts_max:
+    def _again(self, history: History, wired: Wired | None) -> bool:
+        # The one that is unknown is spent as well.
+        if wired is None or history.spent + 1 >= wired.settings.attempts_max:
             return False
         return wired.settings.on_unknown == "resend"
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from tocsin.app.delivering.providers import Wired
-from tocsin.app.delivering.turnstiles import Pass, Way
+from tocsin.app.delivering.rates import Way
+from tocsin.app.delivering.turnstiles import Pass
 from tocsin.domain.attempts import History
 from tocsin.domain.recipient import Address, Recipient
 from tocsin.domain.records import Attempt, Event, Handoff, Settled

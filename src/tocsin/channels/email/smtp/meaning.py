@@ -53,18 +53,21 @@ class Row(NamedTuple):
     after_ms: int | None = None
     stages: frozenset[Stage] = _ANY
     words: tuple[str, ...] = ()
+    address_only: bool = False
+    """Only this mailbox has too much; others may be written to."""
 
 
 _R = ProviderReason
 
 # Somebody has to mend it: letters wait for that, until they expire.
 _MEND = (_R.OUR_FAULT, True)
+_GREY = ("greylist", "graylist", "grey list")
 _SUSPECT = ("spam", "policy", "blocked", "block list", "blacklist", "blocklist", "listed")
 _NOBODY = ("unknown", "no such", "does not exist", "user", "mailbox", "recipient")
 
 BY_STATUS: Final = (
-    Row("4.2.1", _R.THROTTLED, True, _MINUTE_MS, words=("rate",)),
-    Row("4.2.2", _R.THROTTLED, True, _HOUR_MS),
+    Row("4.2.1", _R.THROTTLED, True, _MINUTE_MS, words=("rate",), address_only=True),
+    Row("4.2.2", _R.THROTTLED, True, _HOUR_MS, address_only=True),
     Row("4.3.2", _R.OVERLOADED, True, 30 * _SECOND_MS),
     Row("4.7.", _R.OVERLOADED, True, stages=_OPENING),
     Row("4.7.", _R.THROTTLED, True, 5 * _MINUTE_MS),
@@ -78,7 +81,7 @@ BY_STATUS: Final = (
     Row("5.1.6", _R.DEAD_ADDRESS, stages=_TO),
     Row("5.1.", _R.BAD_ADDRESS, stages=_TO),
     Row("5.2.1", _R.DEAD_ADDRESS, stages=_TO),
-    Row("5.2.2", _R.THROTTLED, True, _HOUR_MS),
+    Row("5.2.2", _R.THROTTLED, True, _HOUR_MS, address_only=True),
     Row("5.2.3", _R.TOO_LARGE),
     Row("5.2.", _R.BLOCKED),
     Row("5.3.4", _R.TOO_LARGE),
@@ -93,7 +96,7 @@ BY_STATUS: Final = (
 BY_CODE: Final = (
     Row("421", _R.OVERLOADED, True, 30 * _SECOND_MS),
     Row("450", _R.THROTTLED, True, _MINUTE_MS, words=("rate", "too many", "too fast")),
-    Row("45", _R.THROTTLED, True, 5 * _MINUTE_MS, words=("greylist", "graylist", "grey list")),
+    Row("45", _R.THROTTLED, True, 5 * _MINUTE_MS, words=_GREY, address_only=True),
     Row("4", _R.OVERLOADED, True),
     Row("5", *_MEND, stages=_OPENING),
     Row("530", *_MEND),
@@ -132,7 +135,7 @@ def meaning(reply: Reply, stage: Stage) -> ProviderOutcome:
     after_ms = row.after_ms
     if row.reason is ProviderReason.THROTTLED:
         after_ms = _asked_ms(reply.text) or after_ms
-    return TryLater(row.reason, after_ms=after_ms, detail=detail)
+    return TryLater(row.reason, after_ms=after_ms, detail=detail, address_only=row.address_only)
 
 
 def _row(reply: Reply, stage: Stage) -> Row:

@@ -69,7 +69,13 @@ class SmtpSettings(SenderSettings, frozen=True, kw_only=True):
         Meta(ge=100, le=5 * _MINUTE_MS, description="Longest time to connect and log in."),
     ] = 15 * _SECOND_MS
     attempts_max: Annotated[
-        int, Meta(ge=1, le=100, description="Most attempts of one delivery.")
+        int,
+        Meta(
+            ge=1,
+            le=100,
+            description="Most attempts of one delivery that may have been accepted, or that failed"
+            " for a reason of its own.",
+        ),
     ] = 20
     retry_base_ms: Annotated[
         int, Meta(ge=100, le=60 * _MINUTE_MS, description="Ceiling of the first wait; it doubles.")
