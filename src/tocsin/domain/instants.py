@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 _RFC3339: Final = re.compile(
@@ -64,6 +65,8 @@ def parse_begin(text: str) -> int:
     return parse_instant(f"{text}T00:00:00Z")
 
 
+# Shown for each message of a batch, and most of a batch have the same few.
+@lru_cache(maxsize=4_096)
 def show_instant(at_ms: int) -> str:
     """
     Return the RFC 3339 text of an instant, in UTC, with milliseconds.

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import msgspec
+
 from tocsin.domain.lanes import Lane
 
 
@@ -43,8 +45,7 @@ class Content:
         return f"Content({len(self.title)} + {len(self.body)} characters)"
 
 
-@dataclass(frozen=True, slots=True)
-class About:
+class About(msgspec.Struct, frozen=True):
     """
     What a message is about, for vendors that pass it on to programs.
 

@@ -7,9 +7,10 @@ Every implementation passes ``tests/contract/test_transport.py``.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Literal, Protocol
+
+import msgspec
 
 
 class NoAnswerReason(StrEnum):
@@ -28,8 +29,7 @@ class NoAnswerReason(StrEnum):
     """The connection ended, or what came was no HTTP."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """
     What came back. ``head`` holds the lines of the last head as they came, the first one included.
 
@@ -52,8 +52,7 @@ class Answer:
         return f"Answer({self.status}, {len(self.body)} bytes)"
 
 
-@dataclass(frozen=True, slots=True)
-class NoAnswer:
+class NoAnswer(msgspec.Struct, frozen=True):
     """
     Nothing, or nothing whole, came back.
 
@@ -68,8 +67,7 @@ Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
 
 
-@dataclass(frozen=True, slots=True)
-class Trust:
+class Trust(msgspec.Struct, frozen=True):
     """
     How the two ends of a connection prove who they are. Connections are shared by equal trust.
 
@@ -85,8 +83,7 @@ class Trust:
 ORDINARY: Final = Trust()
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True):
     """
     One request. ``headers`` are whole lines, ``name: value``, without an end of line.
 
@@ -97,7 +94,7 @@ class Call:
 
     url: str
     body: bytes
-    headers: Sequence[str] = field(default=())
+    headers: Sequence[str] = ()
     timeout_ms: int | None = None
     method: Method = "POST"
     trust: Trust = ORDINARY

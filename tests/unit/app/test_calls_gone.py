@@ -47,11 +47,15 @@ def _work(vendor: Vendor, recipient: int) -> Work:
     return work
 
 
+async def at_once() -> None:
+    """Let nothing gather."""
+
+
 PASSED = Pass(Way("vendor"), 0)
 
 
 async def _called(gone: Gone, vendor: Vendor) -> dict[bool, list[int]]:
-    calls = Calls(5, lambda: None, gone)
+    calls = Calls(5, lambda: None, gone, at_once)
     async with asyncio.TaskGroup() as tasks:
         calls.begin([_work(vendor, 1), _work(vendor, 2)], tasks)
     ended = await calls.ended()

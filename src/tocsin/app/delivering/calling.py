@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Container, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Awaitable, Callable, Container, Iterator, Sequence
+from typing import Final, NamedTuple
 
 import structlog
 
+from tocsin.app.delivering.deadlines import Deadlines
 from tocsin.app.delivering.providers import Wired
 from tocsin.app.delivering.turnstiles import Pass
 from tocsin.app.delivering.work import Work
 from tocsin.domain.pauses import Pause
 from tocsin.ports.outcomes import ProviderOutcome, ProviderReason, TryLater
+
+_MANY: Final = 32
+"""Calls under way from which on their ends are gathered."""
 
 logger = structlog.get_logger(__name__)
 
@@ -49,10 +53,20 @@ class Calls:
     """
 
     def __init__(
-        self, calls_max: int, paused: Callable[[], Pause | None], gone: Container[int]
+        self,
+        calls_max: int,
+        paused: Callable[[], Pause | None],
+        gone: Container[int],
+        gather: Callable[[], Awaitable[None]],
     ) -> None:
-        """*paused* is asked right before each call, and so is *gone* about each recipient."""
+        """
+        *paused* is asked right before each call, and so is *gone* about each recipient.
+
+        *gather* lets the moment pass in which ends gather, where many calls are under way.
+        """
         self._gone = gone
+        self._gather = gather
+        self._deadlines = Deadlines()
         self._calls_max = calls_max
         self._paused = paused
         self._waiting: deque[tuple[Wired, list[Work]]] = deque()
@@ -68,8 +82,15 @@ class Calls:
             tasks.create_task(self._make())
 
     async def ended(self) -> Sequence[Called]:
-        """Return all that have ended since; waits for one."""
+        """
+        Return all that have ended since; waits for one.
+
+        With many under way they are waited for a moment: to write down a few at a time costs
+        several times what it costs for a hundred, and whoever is called next does not wait for it.
+        """
         await self._news.wait()
+        if self._callers >= _MANY and len(self._ended) < self._callers:
+            await self._gather()
         self._news.clear()
         ended, self._ended = self._ended, []
         return ended
@@ -84,7 +105,7 @@ class Calls:
                 if not works:
                     continue
                 pause = self._paused()
-                outcomes = await call(wired, works) if pause is None else ()
+                outcomes = await self._call(wired, works) if pause is None else ()
                 self._ended.append(Called(wired, passed, works, outcomes, pause))
                 self._news.set()
         finally:
@@ -97,6 +118,37 @@ class Calls:
             self._news.set()
             works = [work for work in works if work.handoff.recipient not in self._gone]
         return works
+
+    async def _call(self, wired: Wired, works: Sequence[Work]) -> Sequence[ProviderOutcome]:
+        """
+        Make one call and return an outcome for each of *works*.
+
+        Whatever goes wrong without an answer leaves it unknown whether the messages were taken: no
+        answer in time, and also a provider that breaks its contract.
+        """
+        messages = [work.message for work in works if work.message is not None]
+        caller = asyncio.current_task()
+        assert caller is not None
+        self._deadlines.begin(caller, wired.settings.call_timeout_ms)
+        try:
+            outcomes = await wired.provider.send(messages)
+        except asyncio.CancelledError:
+            if not self._deadlines.end(caller):
+                raise
+            return _unknown(works, ProviderReason.TIMED_OUT, "no answer in time")
+        except Exception as error:  # noqa: BLE001  # a folder's mistake must not stop the lane
+            # Not the error's own words, which might hold an address or a credential.
+            logger.error(
+                "provider_raised", provider=wired.name, error=type(error).__name__
+            )  # as above
+            return _unknown(works, ProviderReason.OUR_FAULT, f"raised {type(error).__name__}")
+        finally:
+            self._deadlines.end(caller)
+        if len(outcomes) != len(works):
+            logger.error("provider_miscounted", provider=wired.name, calls=len(works))
+            detail = "its outcomes did not match the messages"
+            return _unknown(works, ProviderReason.OUR_FAULT, detail)
+        return outcomes
 
 
 def _calls_of(works: Sequence[Work]) -> Iterator[tuple[Wired, list[Work]]]:
@@ -118,29 +170,6 @@ def _calls_of(works: Sequence[Work]) -> Iterator[tuple[Wired, list[Work]]]:
         wired = some[0].wired
         assert wired is not None
         yield wired, some
-
-
-async def call(wired: Wired, works: Sequence[Work]) -> Sequence[ProviderOutcome]:
-    """
-    Make one call and return an outcome for each of *works*.
-
-    Whatever goes wrong without an answer leaves it unknown whether the messages were taken: no
-    answer in time, and also a provider that breaks its contract.
-    """
-    messages = [work.message for work in works if work.message is not None]
-    try:
-        async with asyncio.timeout(wired.settings.call_timeout_ms / 1000):
-            outcomes = await wired.provider.send(messages)
-    except TimeoutError:
-        return _unknown(works, ProviderReason.TIMED_OUT, "no answer in time")
-    except Exception as error:  # noqa: BLE001  # a folder's mistake must not stop the lane
-        # Not the error's own words, which might hold an address or a credential.
-        logger.error("provider_raised", provider=wired.name, error=type(error).__name__)  # as above
-        return _unknown(works, ProviderReason.OUR_FAULT, f"raised {type(error).__name__}")
-    if len(outcomes) != len(works):
-        logger.error("provider_miscounted", provider=wired.name, calls=len(works))
-        return _unknown(works, ProviderReason.OUR_FAULT, "its outcomes did not match the messages")
-    return outcomes
 
 
 def _unknown(works: Sequence[Work], reason: ProviderReason, detail: str) -> list[ProviderOutcome]:

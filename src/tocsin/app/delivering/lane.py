@@ -34,6 +34,8 @@ from tocsin.ports.system import Clock
 T = TypeVar("T")
 
 _BATCH: Final = 500
+_GATHER_S: Final = 0.01
+"""Real time, since what it saves is work."""
 _AGAIN_MS: Final = 200
 
 logger = structlog.get_logger(__name__)
@@ -74,7 +76,8 @@ class LaneDelivery:
         self._parts = parts
         self._in_hand = InHand()
         paused = partial(parts.pauses.stopped, channel, lane)
-        self._calls = Calls(parts.calls_max, paused, parts.gone)
+        gather = partial(asyncio.sleep, _GATHER_S)
+        self._calls = Calls(parts.calls_max, paused, parts.gone, gather)
         self._holding = Holding(
             parts.turnstiles,
             parts.clock,

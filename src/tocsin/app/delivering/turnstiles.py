@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
@@ -92,7 +93,7 @@ class Turnstiles:
     def way(self, wired: Wired, address: str) -> Way:
         """Return the way to *address*."""
         name = wired.name
-        host = urlsplit(address).hostname or "" if wired.provider.flags.per_host else ""
+        host = _host(address) if wired.provider.flags.per_host else ""
         sender_of = self._by_sender.get(name)
         sender = None if sender_of is None else sender_of(address)
         if sender is None:
@@ -217,6 +218,12 @@ class Turnstiles:
             del self._gates[way]
         while len(self._gates) >= _HOSTS_MAX:
             del self._gates[next(iter(self._gates))]
+
+
+# Endpoints are few, and messages to each of them many.
+@lru_cache(maxsize=4_096)
+def _host(address: str) -> str:
+    return urlsplit(address).hostname or ""
 
 
 def _policy(wired: Wired) -> BreakerPolicy:
