@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -12,7 +11,7 @@ import msgspec
 from tocsin.channels.email.sendgrid.body import body_of
 from tocsin.channels.email.sendgrid.events import Verifier, receipts_of
 from tocsin.channels.email.sendgrid.settings import SendGridSettings
-from tocsin.channels.email.writing.batches import send_alike
+from tocsin.channels.email.writing.batches import send_alike, send_halves
 from tocsin.channels.email.writing.outline import Outline
 from tocsin.channels.replies import load_replies, unanswered
 from tocsin.config import Misconfigured
@@ -100,14 +99,13 @@ class SendGrid:
         """
         Send again without those that a refusal is about: it is about the whole call otherwise.
 
-        Nothing of a refused call was taken. Where it does not say whom it is about, each goes alone.
+        Nothing of a refused call was taken. Where it does not say whom it is about, it is found by halves.
         """
         if outcome.reason is ProviderReason.OUR_FAULT:
             return [outcome] * len(letters)
         rest = [n for n in range(len(letters)) if not blamed(n)]
         if len(rest) == len(letters):
-            alone = await asyncio.gather(*(self._call([letter]) for letter in letters))
-            return [one for (one,) in alone]
+            return await send_halves(letters, self._call)
         found: dict[int, ProviderOutcome] = {}
         if rest:
             again = await self._call([letters[n] for n in rest])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator, Sequence
 
 from tocsin.channels.email.writing.letter import BadLetter, Sender
@@ -28,13 +29,7 @@ async def send_alike(
 
     The calls are made at the same time, so together they take about as long as one.
     """
-    outcomes: dict[int, ProviderOutcome] = {}
-    letters: dict[int, Outline] = {}
-    for place, message in enumerate(messages):
-        try:
-            letters[place] = outline(message, sender)
-        except BadLetter as bad:
-            outcomes[place] = unwritten(bad)
+    outcomes, letters = _outlined(messages, sender)
     groups = list(_groups(letters.items(), size))
     results = await asyncio.gather(*(call([letters[n] for n in group]) for group in groups))
     for group, result in zip(groups, results, strict=True):
@@ -42,12 +37,47 @@ async def send_alike(
     return [outcomes[place] for place in range(len(messages))]
 
 
+async def send_together(
+    messages: Sequence[Message], sender: Sender, call: Call
+) -> Sequence[ProviderOutcome]:
+    """Make one *call* for all *messages*, whatever each says; return outcomes in order."""
+    outcomes, letters = _outlined(messages, sender)
+    if letters:
+        outcomes.update(zip(letters, await call(list(letters.values())), strict=True))
+    return [outcomes[place] for place in range(len(messages))]
+
+
+async def send_halves(letters: Sequence[Outline], call: Call) -> Sequence[ProviderOutcome]:
+    """Make a *call* for each half of *letters*, where all were refused and nobody says for whom."""
+    half = len(letters) // 2
+    first, second = await asyncio.gather(call(letters[:half]), call(letters[half:]))
+    return [*first, *second]
+
+
+def _outlined(
+    messages: Sequence[Message], sender: Sender
+) -> tuple[dict[int, ProviderOutcome], dict[int, Outline]]:
+    """Return, by their places, what cannot become a letter and what can."""
+    refused: dict[int, ProviderOutcome] = {}
+    letters: dict[int, Outline] = {}
+    for place, message in enumerate(messages):
+        try:
+            letters[place] = outline(message, sender)
+        except BadLetter as bad:
+            refused[place] = unwritten(bad)
+    return refused, letters
+
+
 def _groups(letters: Iterable[tuple[int, Outline]], size: int) -> Iterator[list[int]]:
+    """Yield places of letters that are alike, none with the same reader twice."""
     open_: dict[Hashable, list[int]] = {}
+    seen: Counter[Hashable] = Counter()
     for place, letter in letters:
         alike = letter.alike()
-        group = open_.setdefault(alike, [])
+        before = seen[alike, letter.to]
+        seen[alike, letter.to] += 1
+        group = open_.setdefault((alike, before), [])
         group.append(place)
         if len(group) == size:
-            yield open_.pop(alike)
+            yield open_.pop((alike, before))
     yield from open_.values()

@@ -1,0 +1,110 @@
+"""Postmark: what a call holds, what is said of each letter, and what its webhooks mean."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+import pytest
+
+from tests.channels.vendor_bench import NOW_MS, Bench, bench
+from tocsin.channels.email.postmark.provider import CALL_BYTES_MAX
+from tocsin.errors import Unauthenticated
+from tocsin.ports.message import Attachment
+from tocsin.ports.outcomes import Accepted, ProviderReason, Refused
+from tocsin.ports.receipts import ReceiptState
+from tocsin.ports.simulator import Dial
+
+
+@pytest.fixture
+async def mark() -> AsyncIterator[Bench]:
+    async with bench("postmark", bulk_stream="news") as one:
+        yield one
+
+
+async def test_any_letters_share_a_call_and_each_is_answered(mark: Bench) -> None:
+    mark.simulator.dial([Dial.ACCEPT, Dial.DEAD_ADDRESS])
+    messages = [mark.message(1, title="One", body="a"), mark.message(2, title="Two", body="b")]
+    one, two = await mark.provider.send(messages)
+    assert isinstance(one, Accepted)
+    assert one.provider_id is not None
+    assert two == Refused(ProviderReason.DEAD_ADDRESS, "406")
+    assert [len(call) for call in mark.simulator.calls] == [2]
+
+
+async def test_a_letter_says_what_the_vendor_asks_for(mark: Bench) -> None:
+    (message,) = mark.alike(1, title="Parcel", body="On its way.", reply_to="help@example.test")
+    files = (
+        Attachment("invoice.pdf", "application/pdf", b"%PDF-1.7"),
+        Attachment("logo.png", "image/png", b"png", "logo"),
+    )
+    content = replace(message.content, attachments=files)
+    options = {"TrackOpens": True, "TemplateId": 1}
+    message = replace(message, content=content, lane="bulk", options=options)
+    await mark.provider.send([message])
+    (taken,) = mark.simulator.taken
+    said = msgspec.json.decode(taken.raw)
+    assert (said["MessageStream"], said["ReplyTo"]) == ("news", "help@example.test")
+    assert (said["TrackOpens"], "TemplateId" in said) == (True, False)
+    headers = {each["Name"]: each["Value"] for each in said["Headers"]}
+    assert headers["List-Unsubscribe"] == "<https://t.example/u/1>"
+    assert headers["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    assert [each["Name"] for each in said["Attachments"]] == ["invoice.pdf", "logo.png"]
+    assert said["Attachments"][1]["ContentID"] == "cid:logo"
+
+
+async def test_a_call_that_would_be_too_large_is_cut(mark: Bench) -> None:
+    big = Attachment("a.bin", "application/octet-stream", bytes(CALL_BYTES_MAX // 4))
+    message = mark.message(1)
+    content = replace(message.content, attachments=(big,))
+    outcomes = await mark.provider.send(
+        [replace(mark.message(n), content=content) for n in (1, 2, 3, 4)]
+    )
+    assert all(isinstance(each, Accepted) for each in outcomes)
+    assert sorted(len(call) for call in mark.simulator.calls) == [2, 2]
+
+
+async def test_a_webhook_is_answered_as_postmark_wants_it(mark: Bench) -> None:
+    told = mark.simulator.callback(["dlv_1"], ReceiptState.DELIVERED, NOW_MS)
+    assert (await mark.provider.read_callback(told)).response.status == 200
+
+
+async def test_without_a_password_no_webhook_is_believed() -> None:
+    async with bench("postmark", callback_password=None) as mark:
+        assert not mark.provider.flags.receipts
+        told = mark.simulator.callback(["dlv_1"], ReceiptState.DELIVERED, NOW_MS)
+        with pytest.raises(Unauthenticated):
+            await mark.provider.read_callback(told)
+
+
+BOUNCED = {"RecordType": "Bounce", "BouncedAt": "2026-01-05T00:40:02.0120000Z"}
+CHANGED = {"RecordType": "SubscriptionChange", "ChangedAt": "2026-01-05T00:40:02-05:00"}
+
+
+@pytest.mark.parametrize(
+    ("event", "meant"),
+    [
+        ({**BOUNCED, "Type": "HardBounce"}, ("failed", "dead_address", True)),
+        ({**BOUNCED, "Type": "SoftBounce"}, ("failed", "blocked", False)),
+        ({**BOUNCED, "Type": "VirusNotification"}, ("failed", "bad_content", False)),
+        ({**BOUNCED, "Type": "Transient"}, None),
+        ({**BOUNCED, "Type": "AutoResponder"}, None),
+        (
+            {**CHANGED, "SuppressSending": True, "SuppressionReason": "ManualSuppression"},
+            ("unsubscribed", "unsubscribed", False),
+        ),
+        ({**CHANGED, "SuppressSending": True, "SuppressionReason": "HardBounce"}, None),
+        ({**CHANGED, "SuppressSending": False, "SuppressionReason": None}, None),
+        ({"RecordType": "Inbound"}, None),
+    ],
+)
+async def test_what_an_event_means(
+    mark: Bench, event: dict[str, Any], meant: tuple[str, str, bool] | None
+) -> None:
+    body = msgspec.json.encode({**event, "Metadata": {"tocsin": "dlv_1"}})
+    receipts = (await mark.provider.read_callback(mark.simulator.signed(body, NOW_MS))).receipts
+    assert [(each.state, each.reason, each.dead_address) for each in receipts] == (
+        [] if meant is None else [meant]
+    )
