@@ -1,0 +1,152 @@
+"""
+Firebase, played: tokens for service accounts, and messages checked as Google checks them.
+
+Nothing here is shared with what signs and writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from tocsin.channels.push.fcm.checking import Wrong, check_message, plain
+from tocsin.channels.push.fcm.errors import GONE_PATHS, PLAYED, error_of, refused
+from tocsin.channels.push.fcm.google import Google
+from tocsin.channels.simulating import Deal
+from tocsin.channels.simulating_h2 import TlsSimulating
+from tocsin.channels.simulating_http import Reply, Request
+from tocsin.errors import NotFound
+from tocsin.ports.receipts import Callback, ReceiptState
+from tocsin.ports.simulator import Dial, Stage
+
+PROJECT: Final = "sandbox-project"
+_DIALLED: Final = {
+    Dial.REFUSE: "INVALID_ARGUMENT",
+    Dial.DEAD_ADDRESS: "UNREGISTERED",
+    Dial.THROTTLE: "QUOTA_EXCEEDED",
+    Dial.FAIL: "INTERNAL",
+}
+_TAKING: Final = frozenset({Dial.ACCEPT, Dial.FAIL, Dial.TAKE_AND_DROP, Dial.STALL})
+
+
+class FcmSimulator(TlsSimulating):
+    """`tocsin.ports.simulator.Simulator`."""
+
+    provider = "fcm"
+    channel = "push"
+    silence = (
+        "Firebase answers once and reports nothing after that; what was shown or opened is said"
+        " by the app itself"
+    )
+    codes: Mapping[str, Dial] = {code: each.dial for code, each in PLAYED.items()}
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.google = Google(PROJECT)
+        self._collapsed: dict[tuple[str, str], str] = {}
+
+    async def start(self, stage: Stage | None = None) -> Mapping[str, object]:
+        """Listen: the tokens' endpoint is at the same place as the messages'."""
+        proof = await self._listen_for_tls(stage)
+        url = f"https://127.0.0.1:{self.port}"
+        folder = None if stage is None or stage.log is None else proof.key.parent
+        return {
+            "url": url,
+            "ca_file": str(proof.authority),
+            "service_account": self.google.open_account(folder, f"{url}/token"),
+        }
+
+    def address(self, n: int) -> str:
+        """Return a registration token."""
+        return f"canary-{n:08d}:APA91b" + "c" * 40
+
+    def callback(
+        self, references: Sequence[str], state: ReceiptState, at_ms: int, *, genuine: bool = True
+    ) -> Callback:
+        """Raise `NotFound`: Firebase does not call back."""
+        raise NotFound("Firebase does not call back")
+
+    def signed(self, body: bytes, at_ms: int) -> Callback:
+        """Raise `NotFound`, as above."""
+        raise NotFound("Firebase does not call back")
+
+    async def _reply(self, request: Request) -> Reply | None:
+        # A stage without a clock stands still at 0.
+        now_ms = self._stage.real_ms()
+        if request.path == "/token":
+            return self.google.grant(request, now_ms)
+        if request.path in GONE_PATHS or not request.path.endswith("/messages:send"):
+            return Reply(404, b"<!DOCTYPE html><title>Error 404 (Not Found)!!1</title>")
+        if not self.google.knows(request.headers.get("authorization", ""), now_ms):
+            return error_of("UNAUTHENTICATED")
+        if request.path != f"/v1/projects/{PROJECT}/messages:send":
+            return error_of("NOT_FOUND")
+        return await self._take(request)
+
+    async def _take(self, request: Request) -> Reply | None:
+        body = _decoded(request.body)
+        message = body.get("message")
+        given = plain(message) if isinstance(message, dict) else {}
+        data = given.get("data")
+        told = data if isinstance(data, dict) else {}
+        reference, to = (
+            str(told.get("tocsin", "")),
+            str(given.get("token") or given.get("fid") or ""),
+        )
+        await self._arrived([reference])
+        deal = self._deal(to)
+        wrong = check_message(given)
+        reply = self._answer(deal, wrong, only_checked=body.get("validate_only") is True)
+        if deal.dial is not Dial.DROP:
+            await self._keep(
+                reference=reference,
+                to=to,
+                content=_content(given),
+                raw=request.raw,
+                answer="" if deal.lost else str(reply.status),
+                taken=wrong is None and deal.dial in _TAKING,
+                trace=told.get("traceparent"),
+                supersedes=self._replaced(given, to),
+            )
+        await self._wait(deal)
+        return None if deal.lost else reply
+
+    def _answer(self, deal: Deal, wrong: Wrong | None, *, only_checked: bool) -> Reply:
+        if wrong is not None:
+            return refused(wrong)
+        code = deal.code or _DIALLED.get(deal.dial)
+        if code is not None:
+            return error_of(code)
+        id = "fake_message_id" if only_checked else f"0:{self._mailbox.next_number}%31bd"
+        return Reply.json(200, {"name": f"projects/{PROJECT}/messages/{id}"})
+
+    def _replaced(self, message: Mapping[str, Any], to: str) -> str | None:
+        """Return what a message of the same key takes the place of for a device that is away."""
+        key = message.get("android", {}).get("collapse_key")
+        if not isinstance(key, str):
+            return None
+        before = self._collapsed.get((to, key))
+        self._collapsed[to, key] = str(self._mailbox.next_number)
+        return before
+
+
+def _decoded(body: bytes) -> dict[str, Any]:
+    try:
+        found = msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _content(message: Mapping[str, Any]) -> dict[str, str]:
+    """Return what a phone shows and what its app is told, as texts."""
+    shown = message.get("notification", {})
+    data = message.get("data", {})
+    parts = {name: message[name] for name in ("android", "apns", "webpush") if name in message}
+    whole = {**data, **shown, **parts}
+    return {
+        name: value if isinstance(value, str) else msgspec.json.encode(value).decode()
+        for name, value in whole.items()
+    }
