@@ -1,0 +1,199 @@
+"""Discord, played: webhooks of channels that an app owns, and people who press buttons."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from tocsin.channels.chat.discord.played_errors import CODES, status_of
+from tocsin.channels.chat.playing.simulating import OK, ChatSimulating, Posted
+from tocsin.channels.simulating import Deal
+from tocsin.channels.simulating_http import Reply, Request
+from tocsin.ports.receipts import Callback, ReceiptState, Response
+from tocsin.ports.simulator import Action, Deed, Dial, Stage, Tell
+
+RETRY_AFTER_S: Final = 1.337
+
+_KEY: Final = Ed25519PrivateKey.from_private_bytes(b"canary-canary-canary-canary-cana")
+_PUBLIC: Final = _KEY.public_key().public_bytes_raw().hex()
+_HOOKS: Final = "https://discord.com/api/"
+_DIALLED: Final = {
+    Dial.REFUSE: "50013",
+    Dial.DEAD_ADDRESS: "10015",
+    Dial.THROTTLE: "429",
+    Dial.FAIL: "500",
+}
+_LIMITS: Final = (
+    ("X-RateLimit-Limit", "5"),
+    ("X-RateLimit-Remaining", "4"),
+    ("X-RateLimit-Reset-After", "2.0"),
+    ("X-RateLimit-Bucket", "canary"),
+)
+
+
+class DiscordSimulator(ChatSimulating):
+    """`tocsin.ports.simulator.Simulator`."""
+
+    provider = "discord"
+    channel = "chat"
+    codes: Mapping[str, Dial] = CODES
+    actions: Mapping[Action, ReceiptState] = {Action.PRESS: ReceiptState.ACKNOWLEDGED}
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.global_limit = False
+        """Whether being throttled is meant for all calls."""
+
+    async def start(self, stage: Stage | None = None) -> Mapping[str, object]:
+        """Listen for calls of webhooks."""
+        port = await self._listen_for_http(stage)
+        return {"api_url": f"http://127.0.0.1:{port}/api/v10/", "public_key": _PUBLIC}
+
+    def address(self, n: int) -> str:
+        """Return a webhook's URL."""
+        return f"{_HOOKS}webhooks/{100_000 + n}/canary-{n}"
+
+    def callback(
+        self, references: Sequence[str], state: ReceiptState, at_ms: int, *, genuine: bool = True
+    ) -> Callback:
+        """Return the interaction that a press of the button makes."""
+        (reference,) = references
+        posted = self.standing(reference)
+        body = {
+            "type": 3,
+            "id": "1",
+            "token": "canary",
+            "data": {"component_type": 2, "custom_id": f"acknowledge:{reference}"},
+            "member": {"user": {"id": "4242", "username": "canary"}},
+            "message": {"id": posted.id, **posted.said},
+        }
+        callback = self.signed(msgspec.json.encode(body), at_ms)
+        if genuine:
+            return callback
+        return replace(callback, headers={**callback.headers, "x-signature-ed25519": "00" * 64})
+
+    def signed(self, body: bytes, at_ms: int) -> Callback:
+        """Return a genuine request with any body."""
+        stamp = str(at_ms // 1_000)
+        headers = {
+            "content-type": "application/json",
+            "x-signature-timestamp": stamp,
+            "x-signature-ed25519": _KEY.sign(stamp.encode() + body).hex(),
+        }
+        return Callback("POST", "/v1/callbacks/discord", "", headers, body, at_ms)
+
+    async def act(self, deed: Deed, tell: Tell) -> str:
+        """Press; what is answered changes the message, as at Discord."""
+        reference = self.message(deed.id).reference
+
+        async def told(callback: Callback) -> Response:
+            said = await tell(callback)
+            self.answered(reference, said)
+            return said
+
+        return await super().act(deed, told)
+
+    def answered(self, reference: str, said: Response) -> None:
+        """Do with the message of *reference* what an interaction was answered with."""
+        answer = msgspec.json.decode(said.body)
+        if answer["type"] == 7:
+            self.standing(reference).said = dict(answer["data"])
+
+    async def _reply(self, request: Request) -> Reply | None:
+        parts = request.path.removeprefix("/api/v10/").split("/")
+        if len(parts) < 3 or parts[0] != "webhooks":
+            return _error("10015")
+        thread = request.query.get("thread_id")
+        to = _HOOKS + "/".join(parts[:3]) + (f"?thread_id={thread}" if thread else "")
+        said = _fields(request)
+        edited = parts[4] if request.method == "PATCH" and parts[3:4] == ["messages"] else None
+        reference = request.headers.get("idempotency-key", "")
+        await self._arrived([reference])
+        wrong = _wrong(request, said)
+        if edited is not None and edited not in self._posted:
+            wrong = "10008"
+        deal = self._deal(to) if wrong is None else Deal(Dial.REFUSE, wrong)
+        id = edited or str(1_100_000_000_000 + len(self._posted))
+        code = deal.code or _DIALLED.get(deal.dial, "ok")
+        await self._take(
+            request,
+            deal,
+            reference=reference,
+            to=to,
+            content=_content(said),
+            answer=code,
+            supersedes=edited,
+        )
+        if deal.lost:
+            return None
+        if deal.dial not in OK:
+            return _error(code, everywhere=self.global_limit)
+        self._post(Posted(id, to, reference, said, to))
+        if request.method == "POST" and request.query.get("wait") != "true":
+            return Reply(204)
+        shown = {"id": id, "channel_id": "9", "webhook_id": parts[1], **said}
+        return Reply.json(200, shown, *_LIMITS)
+
+
+def _fields(request: Request) -> dict[str, Any]:
+    try:
+        found = request.json()
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _wrong(request: Request, said: Mapping[str, Any]) -> str | None:
+    if not request.headers.get("user-agent", "").strip():
+        return "40333"
+    embeds = said.get("embeds") or []
+    texts = [each.get(name) or "" for each in embeds for name in ("title", "description")]
+    if not said.get("content") and not any(texts):
+        return "50006"
+    sizes = [len(text.encode("utf-16-le")) // 2 for text in texts]
+    if any(size > most for size, most in zip(sizes, (256, 4_096) * len(embeds), strict=True)):
+        return "50035"
+    rows = said.get("components") or []
+    crowded = len(rows) > 5 or any(len(row["components"]) > 5 for row in rows)
+    return "50035" if crowded or sum(sizes) > 6_000 else None
+
+
+def _content(said: Mapping[str, Any]) -> dict[str, str]:
+    embed = next(iter(said.get("embeds") or ()), {})
+    labels = [
+        button.get("label", "")
+        for row in said.get("components") or ()
+        for button in row["components"]
+    ]
+    return {
+        "title": embed.get("title", ""),
+        "text": _plain(embed.get("description") or said.get("content") or ""),
+        "image": (embed.get("image") or {}).get("url", ""),
+        "buttons": " | ".join(labels),
+    }
+
+
+def _plain(text: str) -> str:
+    """Return what Markdown with escapes shows."""
+    shown, rest = "", iter(text)
+    for letter in rest:
+        shown += next(rest, "") if letter == "\\" else letter
+    return shown
+
+
+def _error(code: str, *, everywhere: bool = False) -> Reply:
+    status = status_of(code)
+    if status != 429:
+        body = {"message": "canary", "code": int(code)} if status != int(code) else None
+        return Reply.json(status, body) if body else Reply(status, b"<html></html>")
+    said: dict[str, Any] = {"message": "You are being rate limited.", "retry_after": RETRY_AFTER_S}
+    said["global"] = everywhere
+    if code != "429":
+        said["code"] = int(code)
+    scope = "global" if everywhere else "user"
+    after = ("Retry-After", str(int(RETRY_AFTER_S) + 1))
+    return Reply.json(429, said, after, ("X-RateLimit-Scope", scope))

@@ -1,0 +1,142 @@
+"""Discord, on real sockets."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+import pytest
+
+from tests.channels.chat_vendor import AT_MS, NASTY, REFERENCE, Chat, playing
+from tocsin.channels.chat.discord.simulator import DiscordSimulator
+from tocsin.errors import Unauthenticated
+from tocsin.ports.outcomes import Accepted, ProviderReason, Refused, TryLater
+from tocsin.ports.receipts import ReceiptState
+from tocsin.ports.simulator import Action, Deed, Dial
+
+
+@pytest.fixture
+async def discord() -> AsyncIterator[Chat]:
+    async with playing("discord") as found:
+        yield found
+
+
+def call(discord: Chat) -> tuple[str, Any]:
+    """Return the first line and the body of the last call."""
+    head, _, body = discord.simulator.messages()[0].raw.partition(b"\r\n\r\n")
+    return head.decode().split("\r\n")[0], msgspec.json.decode(body)
+
+
+async def test_data_neither_formats_nor_pings(discord: Chat) -> None:
+    await discord.send(discord.message(image="https://shop.test/i.png", acknowledge=True))
+    line, said = call(discord)
+    hook = "/api/v10/webhooks/100001/canary-1"
+    assert line == f"POST {hook}?wait=true&with_components=true HTTP/1.1"
+    assert said["allowed_mentions"] == {"parse": []}
+    (embed,) = said["embeds"]
+    assert (embed["title"], embed["url"]) == ("Disk full", "https://shop.test/1")
+    assert embed["image"] == {"url": "https://shop.test/i.png"}
+    assert embed["description"] == (
+        r"\<!channel\> \@everyone \<\@U1\> \*b\* \_i\_ \~s\~ \`c\` \[x\]\("
+        r"https://evil.test\) &amp; \:boom\: \\"
+    )
+    (row,) = said["components"]
+    assert [each["style"] for each in row["components"]] == [5, 1]
+    assert row["components"][1]["custom_id"] == f"acknowledge:{REFERENCE}"
+    (taken,) = discord.simulator.taken
+    assert NASTY in taken.text
+
+
+async def test_a_link_stays_as_it_is(discord: Chat) -> None:
+    await discord.send(discord.message(body="see https://x.test/a_b-c(d), *now*"))
+    _, said = call(discord)
+    assert said["embeds"][0]["description"] == r"see https://x.test/a_b-c\(d\), \*now\*"
+
+
+async def test_what_is_too_long_is_cut_and_no_escape_in_two(discord: Chat) -> None:
+    assert isinstance(
+        await discord.send(discord.message(title="_" * 900, body="*" * 9_000)), Accepted
+    )
+    _, said = call(discord)
+    (embed,) = said["embeds"]
+    assert embed["title"] == r"\_" * 127 + "…"
+    assert embed["description"] == r"\*" * 2_047 + "…"
+
+
+async def test_many_buttons_are_in_rows(discord: Chat) -> None:
+    message = discord.message(acknowledge=True)
+    many = replace(message.content, buttons=message.content.buttons * 40)
+    assert isinstance(await discord.send(replace(message, content=many)), Accepted)
+    _, said = call(discord)
+    assert [len(row["components"]) for row in said["components"]] == [5] * 5
+
+
+async def test_a_thread_is_named(discord: Chat) -> None:
+    await discord.send(discord.message(discord.simulator.address(2) + "?thread_id=77777"))
+    line, _ = call(discord)
+    assert "thread_id=77777" in line
+
+
+async def test_a_later_message_takes_the_place_of_an_earlier_one(discord: Chat) -> None:
+    first = await discord.id_of(discord.message())
+    assert await discord.id_of(discord.message(supersedes=first, body="solved")) == first
+    line, _ = call(discord)
+    assert line.startswith(f"PATCH /api/v10/webhooks/100001/canary-1/messages/{first}?")
+    posted = discord.simulator.posted(first)
+    assert posted is not None
+    assert posted.said["embeds"][0]["description"] == "solved"
+    assert await discord.id_of(discord.message(supersedes="123")) not in {first, "123"}
+
+
+async def test_how_long_to_wait_has_decimals_and_is_for_one_webhook(discord: Chat) -> None:
+    assert isinstance(discord.simulator, DiscordSimulator)
+    discord.simulator.dial([Dial.THROTTLE, Dial.THROTTLE])
+    slow = TryLater(ProviderReason.THROTTLED, after_ms=1_338, detail="429", address_only=True)
+    assert await discord.send(discord.message()) == slow
+    discord.simulator.global_limit = True
+    everything = TryLater(ProviderReason.THROTTLED, after_ms=1_338, detail="429")
+    assert await discord.send(discord.message()) == everything
+
+
+async def test_a_press_is_a_receipt_and_the_answer_shows_it(discord: Chat) -> None:
+    place = await discord.id_of(discord.message(acknowledge=True))
+    heard = []
+
+    async def tell(callback: Any) -> Any:
+        heard.append(await discord.provider.read_callback(callback))
+        return heard[-1].response
+
+    (message,) = discord.simulator.messages()
+    await discord.simulator.act(Deed(message.id, Action.PRESS, AT_MS), tell)
+    (receipt,) = heard[0].receipts
+    assert (receipt.reference, receipt.state) == (REFERENCE, ReceiptState.ACKNOWLEDGED)
+    assert "4242" not in repr(receipt)
+    posted = discord.simulator.posted(place)
+    assert posted is not None
+    assert posted.said["content"] == "✓ Acknowledged · <@4242>"
+    assert [each["style"] for each in posted.said["components"][0]["components"]] == [5]
+
+
+async def test_discord_asks_whether_signatures_are_checked(discord: Chat) -> None:
+    ping = discord.simulator.signed(b'{"type":1}', AT_MS)
+    reading = await discord.provider.read_callback(ping)
+    assert msgspec.json.decode(reading.response.body) == {"type": 1}
+    other = discord.simulator.signed(b'{"type":3,"data":{"custom_id":"other"}}', AT_MS)
+    assert not (await discord.provider.read_callback(other)).receipts
+
+
+async def test_no_other_url_is_called(discord: Chat) -> None:
+    outcome = await discord.send(discord.message("https://evil.test/api/webhooks/1/x"))
+    assert outcome == Refused(ProviderReason.BAD_ADDRESS, "not a webhook of Discord's")
+    assert not discord.simulator.calls
+
+
+async def test_without_an_app_there_is_no_button() -> None:
+    async with playing("discord", public_key=None) as bare:
+        await bare.send(bare.message(acknowledge=True))
+        _, said = call(bare)
+        assert [each["style"] for each in said["components"][0]["components"]] == [5]
+        with pytest.raises(Unauthenticated):
+            await bare.press()
