@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 
 from tocsin.channels.chat import CHANNEL
@@ -66,16 +66,15 @@ class Chat:
 async def playing(name: str, **more: object) -> AsyncIterator[Chat]:
     """Play a platform, with *more* settings."""
     spec = Registry(folders()).spec(name)
-    simulator: ChatSimulating = loaded(spec.simulator)()
-    settings = await simulator.start()
-    transport = open_transport(Outbound(), [settings])
-    values = {name: each for name, each in {**settings, **more}.items() if each is not None}
-    table = RawTable(name, {}, {}).with_values(values, "test")
-    tools = ProviderTools(name, transport, lambda: AT_MS, lambda: f"https://t.example/{name}")
-    provider = build_provider(spec, table, tools).provider
-    try:
+    async with AsyncExitStack() as stack:
+        simulator: ChatSimulating = loaded(spec.simulator)()
+        settings = await simulator.start()
+        stack.push_async_callback(simulator.close)
+        transport = open_transport(Outbound(), [settings])
+        stack.push_async_callback(transport.close)
+        values = {key: each for key, each in {**settings, **more}.items() if each is not None}
+        table = RawTable(name, {}, {}).with_values(values, "test")
+        tools = ProviderTools(name, transport, lambda: AT_MS, lambda: f"https://t.example/{name}")
+        provider = build_provider(spec, table, tools).provider
+        stack.push_async_callback(provider.close)
         yield Chat(provider, simulator, settings)
-    finally:
-        await provider.close()
-        await transport.close()
-        await simulator.close()

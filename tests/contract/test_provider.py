@@ -163,8 +163,9 @@ async def test_a_forged_callback_is_refused(calling: Vendor) -> None:
     forged = calling.simulator.callback([reference], ReceiptState.DELIVERED, AT_MS, genuine=False)
     genuine = calling.simulator.callback([reference], ReceiptState.DELIVERED, AT_MS)
     changed = replace(genuine, body=genuine.body + b" ")
-    unsigned = replace(genuine, headers={})
-    odd = replace(genuine, headers=dict.fromkeys(genuine.headers, "\xff9"))
+    # Most sign in a header, some in the query.
+    unsigned = replace(genuine, headers={}, query="")
+    odd = replace(genuine, headers=dict.fromkeys(genuine.headers, "\xff9"), query="sig=%ff9")
     covered = calling.simulator.proof is Proof.BYTES
     # Some vendors put the signature among the fields: then their headers prove nothing.
     heard = genuine.headers.keys() - {"content-type", "user-agent"}

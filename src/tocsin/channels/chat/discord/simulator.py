@@ -163,7 +163,7 @@ def _wrong(request: Request, said: Mapping[str, Any]) -> str | None:
 
 
 def _content(said: Mapping[str, Any]) -> dict[str, str]:
-    embed = next(iter(said.get("embeds") or ()), {})
+    embed: Mapping[str, Any] = next(iter(said.get("embeds") or ()), {})
     labels = [
         button.get("label", "")
         for row in said.get("components") or ()

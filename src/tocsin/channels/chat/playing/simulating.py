@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from tocsin.channels.simulating import Deal
 from tocsin.channels.simulating_http import HttpSimulating, Request
+from tocsin.ports.receipts import Callback
 from tocsin.ports.simulator import Dial, Stage
 
 _POSTED_MAX: Final = 10_000
@@ -41,6 +42,10 @@ class ChatSimulating(HttpSimulating):
 
     def address(self, n: int) -> str:
         """Return one of its addresses."""
+        raise NotImplementedError
+
+    def signed(self, body: bytes, at_ms: int) -> Callback:
+        """Return a genuine request with any body."""
         raise NotImplementedError
 
     def posted(self, id: str) -> Posted | None:
