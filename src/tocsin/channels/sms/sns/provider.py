@@ -1,0 +1,97 @@
+"""The caller: one signed request for each message, to either API."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tocsin.channels.aws_notices import Notices
+from tocsin.channels.aws_signing import AwsKeys, AwsSigner
+from tocsin.channels.phones import too_long
+from tocsin.channels.replies import load_replies, unanswered
+from tocsin.channels.sms.sns.calls import publish, read_publish, read_text, send_text
+from tocsin.channels.sms.sns.events import reading_of
+from tocsin.channels.sms.sns.settings import SnsSettings
+from tocsin.domain.retry_after import retry_after_ms
+from tocsin.ports.message import Message
+from tocsin.ports.outcomes import ProviderOutcome, ProviderReason, Refused
+from tocsin.ports.provider import Flags, ProviderTools
+from tocsin.ports.receipts import Callback, Reading
+from tocsin.ports.transport import Answer, Call, NoAnswer
+
+_BYTES_MAX = 1_600
+
+
+class Sns:
+    """`tocsin.ports.provider.Provider`."""
+
+    def __init__(self, settings: SnsSettings, tools: ProviderTools) -> None:
+        self.name = tools.name
+        self._plain = settings.api == "sns"
+        reports = bool(settings.topics) and settings.configuration_set is not None
+        self.flags = Flags(receipts=reports and not self._plain)
+        self._settings = settings
+        self._tools = tools
+        self._replies = load_replies(__package__, "sns.toml" if self._plain else "replies.toml")
+        base = settings.url or f"https://{settings.api}.{settings.region}.amazonaws.com"
+        self._url = f"{base}/"
+        keys = AwsKeys(settings.access_key_id, settings.secret_access_key, settings.session_token)
+        self._signer = AwsSigner(keys, settings.region, settings.api)
+        self._notices = Notices(
+            tools.transport,
+            frozenset(settings.topics),
+            age_max_ms=settings.callback_age_max_ms,
+            url=settings.notices_url,
+        )
+
+    async def send(self, messages: Sequence[Message]) -> Sequence[ProviderOutcome]:
+        """Make the call of the one message."""
+        (message,) = messages
+        text = message.content.fields["text"]
+        refused = too_long(text, self._settings.segments_max)
+        if refused is None and self._plain and len(text.encode()) > _BYTES_MAX:
+            refused = Refused(ProviderReason.TOO_LARGE, f"more than {_BYTES_MAX} bytes")
+        if refused is not None:
+            return [refused]
+        said = await self._tools.transport.call(self._call(message))
+        return [unanswered(said) if isinstance(said, NoAnswer) else self._judged(said)]
+
+    async def read_callback(self, callback: Callback) -> Reading:
+        """Open what SNS posts, and read the event, or the reply, in it."""
+        message = await self._notices.open(callback)
+        if message is None:
+            return Reading()
+        return reading_of(message, self._replies, callback.received_ms)
+
+    async def close(self) -> None:
+        """The client is not its own."""
+
+    def _call(self, message: Message) -> Call:
+        sender, now_ms = self._settings.sender_to(message.address), self._tools.wall_ms()
+        if self._plain:
+            request = publish(message, sender, self._settings)
+        else:
+            request = send_text(message, sender, self._settings, now_ms)
+        lines = self._signer.headers("POST", self._url, request.body, request.content_type, now_ms)
+        headers = [*lines]
+        if request.target is not None:
+            headers.append(f"x-amz-target: {request.target}")
+        if message.trace is not None:
+            headers.append(f"traceparent: {message.trace}")
+        return Call(self._url, request.body, headers)
+
+    def _judged(self, answer: Answer) -> ProviderOutcome:
+        said = read_publish(answer) if self._plain else read_text(answer)
+        if 200 <= answer.status < 300:
+            return self._replies.of(answer.status).outcome("", provider_id=said.id)
+        after_ms = retry_after_ms(answer.header(b"retry-after"), self._tools.wall_ms())
+        code = said.code or ""
+        while code not in self._replies.codes and "/" in code:
+            # A reason that the table does not know counts as the error by itself.
+            code = code.rpartition("/")[0]
+        detail = f"{answer.status} {code}".strip()
+        return self._replies.of(answer.status, code).outcome(detail, after_ms=after_ms)
+
+
+def build(settings: SnsSettings, tools: ProviderTools) -> Sns:
+    """Return the provider."""
+    return Sns(settings, tools)
