@@ -33,5 +33,7 @@ async def test_what_no_reader_has_handled_is_counted_with_its_age(
         assert all(tuple(each) == (0, 0) for each in backlog.waiting.values())
         readers = {reader for reader, _ in backlog.waiting}
         assert readers == (
-            {"route"} if layout == "joint" else {"route", "expand", "inbox", "ledger"}
+            {"route", "receipts"}
+            if layout == "joint"
+            else {"route", "receipts", "expand", "inbox", "ledger"}
         )

@@ -18,8 +18,8 @@ pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
 # After "attempts" no call has been made and before "outcomes" it has, which nobody can tell later.
 # A point after a "+" is passed while what the death before has left is taken over.
 EVERYWHERE = (
-    ("log.commit(attempts):after:9", "+orphans.take:before:1", "claims.claim:before:4", "random"),
-    ("log.commit(outcomes):before:12", "+orphans.take:after:1", "claims.swap_many:after:3"),
+    ("log.commit(attempts):after:9", "+orphans.kept:before:1", "claims.claim:before:4", "random"),
+    ("log.commit(outcomes):before:12", "+orphans.kept:after:1", "claims.swap_many:after:3"),
     ("log.commit(outcomes):after:7", "timers.claim_arm:after:20", "waits.claim_put:after:3"),
     ("log.commit(attempts):before:15", "timers.fired:before:3", "waits.note:before:5", "random"),
     ("log.commit(outcomes):before:30", "+log.commit(attempts):after:1", "timers.fired:after:4"),

@@ -39,7 +39,7 @@ WATCHED = {
     "claims": ("claim", "swap", "swap_many", "put_tombstone"),
     "timers": ("claim_arm", "fired"),
     "waits": ("claim_put", "claim_drop", "note", "mark_armed"),
-    "orphans": ("take",),
+    "orphans": ("keep", "kept", "drop"),
     "dead_letters": ("write",),
     "status_webhooks": ("tell",),
     "fanouts": ("claim_create", "claim_advance"),

@@ -18,6 +18,7 @@ from tocsin.domain.records import (
     PlannedRun,
     Record,
     Release,
+    Reported,
     Retry,
     Settled,
     StateChange,
@@ -210,6 +211,11 @@ _OUTCOMES = (
     ),
 )
 
+_REPORTS = (
+    Reported(_DELIVERY, "sendgrid", "delivered", "accepted", _MS),
+    Reported(_DELIVERY, "ses", "failed", "bounced", _MS, dead_address=True, detail="5.1.1"),
+)
+
 SAMPLES: Sequence[Record] = (
     *_EVENTS,
     *_RELEASES,
@@ -223,5 +229,6 @@ SAMPLES: Sequence[Record] = (
     *_RETRIES,
     *_ATTEMPTS,
     *_OUTCOMES,
+    *_REPORTS,
 )
 """When a record gets a field, fill it here in the second of its kind, then add a golden file."""

@@ -33,7 +33,7 @@ _TOKEN_CHARACTERS_MAX: Final = 256
 
 
 class Leaving(NamedTuple):
-    """What a link switches off: a category on a channel, for the recipient of that number."""
+    """What is switched off: a category on a channel, for the recipient of that number."""
 
     number: int
     channel: str
@@ -95,17 +95,32 @@ class Leave:
         In the journal and durable when this returns. Raises `NotFound` for what is no link of ours.
         """
         leaving = self._links.read(token)
-        recipient = (await self._people.by_numbers([leaving.number])).get(leaving.number)
-        if recipient is not None and not _is_off(recipient, leaving):
-            choice = {"categories": {leaving.category: {"channels": {leaving.channel: False}}}}
-            by = Principal(name=f"link:{leaving.number}", scopes=frozenset())
-            await self._people.amend_preferences(by, recipient.id, choice)
+        by = Principal(name=f"link:{leaving.number}", scopes=frozenset())
+        await switch_off(self._people, by, leaving)
         return leaving
+
+
+async def switch_off(people: People, by: Principal, leaving: Leaving) -> None:
+    """
+    Switch a category off on a channel, or all of the channel where no category is named.
+
+    Nothing happens when it is off already, or the recipient is gone.
+    """
+    recipient = (await people.by_numbers([leaving.number])).get(leaving.number)
+    if recipient is None or _is_off(recipient, leaving):
+        return
+    off = {"channels": {leaving.channel: False}}
+    choice = {"categories": {leaving.category: off}} if leaving.category else off
+    await people.amend_preferences(by, recipient.id, choice)
 
 
 def _is_off(recipient: Recipient, leaving: Leaving) -> bool:
     chosen = recipient.preferences
-    choice = None if chosen is None else chosen.categories.get(leaving.category)
+    if chosen is None:
+        return False
+    if not leaving.category:
+        return chosen.channels.get(leaving.channel) is False
+    choice = chosen.categories.get(leaving.category)
     return choice is not None and choice.channels.get(leaving.channel) is False
 
 

@@ -86,6 +86,10 @@ class OptOuts:
         id = None if recipient_id is None else self._seal(recipient_id)
         await self._add([Blocked(id, at_ms, entry, removed)])
 
+    async def note_suppressions(self, entries: Sequence[Suppression], at_ms: int) -> None:
+        """Write that entries about addresses were added."""
+        await self._add([Blocked(None, at_ms, entry) for entry in entries])
+
     async def note_erasure(self, entry: Erased) -> None:
         """Write that somebody was erased."""
         await self._add([entry])

@@ -25,6 +25,9 @@ After a slice of so many the next ones gather for so long: a transaction costs a
 rows. A timer that comes due alone is fired at its very time.
 """
 
+_OF_OUTCOMES: Final = frozenset({"wait", "retry"})
+"""Kinds of timers whose meaning depends on what has become of a delivery."""
+
 logger = structlog.get_logger(__name__)
 
 
@@ -78,7 +81,7 @@ class TimerStep:
         """Fire one slice of what is due; returns how many."""
         now_ms = self._clock.now_ms()
         due = await self._timers.due(now_ms, _SLICE)
-        if any(timer.kind == "wait" for timer in due):
+        if any(timer.kind in _OF_OUTCOMES for timer in due):
             await self._caught_up()
         if due:
             await self._log.append(outputs_of(due))

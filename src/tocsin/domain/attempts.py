@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import Enum
+from typing import Final
 
 import msgspec
 
 from tocsin.domain.delivery import State, settled
 from tocsin.domain.records import Attempt, Settled
 from tocsin.domain.retry import costs
+
+_NEVER_MS: Final = 1 << 62
 
 
 class Standing(Enum):
@@ -36,8 +39,8 @@ class History(msgspec.Struct):
     """The last attempt is known not to have been taken, and whoever made it makes another."""
     unknown_provider: str | None = None
     """Who may have taken it without our hearing of it: nobody else may be called any more."""
-    receipts: frozenset[tuple[str, str, str]] = frozenset()
-    """(provider, state, reason) of each: a repeated callback says nothing new."""
+    receipts: Mapping[tuple[str, str, str], int] = {}
+    """The earliest time of each (provider, state, reason): a repeat says nothing new."""
     spent: int = 0
     """How many attempts used up one of those that a delivery has (`tocsin.domain.retry.costs`)."""
     began_ms: int | None = None
@@ -54,7 +57,12 @@ class History(msgspec.Struct):
                 self.began_ms = record.at_ms if self.began_ms is None else self.began_ms
             return
         if record.receipt:
-            self.receipts |= {(record.provider, record.state, record.reason)}
+            of = (record.provider, record.state, record.reason)
+            # A new one, since copies of a history share it.
+            self.receipts = {
+                **self.receipts,
+                of: min(record.at_ms, self.receipts.get(of, _NEVER_MS)),
+            }
         elif record.attempt and record.attempt == self.attempts:
             self._end(record)
         if not record.known and record.provider:

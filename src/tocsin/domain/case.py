@@ -30,7 +30,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """
     What holds for a whole batch, read once.
 
-    Suppressions are (dense number or address digest, channel), the channel "" for all channels.
+    Suppressions are (dense number or address digest, channel), the channel "" for all channels;
+    those of addresses with what was said on the channel itself, empty for what others decided.
     """
 
     now_ms: int
@@ -38,7 +39,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     category: Category | None = None
     tenant: Tenant | None = None
     suppressed: AbstractSet[tuple[int, str]] = frozenset()
-    suppressed_digests: AbstractSet[tuple[bytes, str]] = frozenset()
+    suppressed_digests: Mapping[tuple[bytes, str], str] = {}
     workflow_active: bool = True
 
 

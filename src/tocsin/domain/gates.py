@@ -113,8 +113,9 @@ def _suppressed_by(target: Target) -> str:
         if recipient is not None and (recipient.number, channel) in facts.suppressed:
             return f"suppressions.recipient{where}"
         address = target.address
-        if address is not None and (address.digest, channel) in facts.suppressed_digests:
-            return f"suppressions.address{where}"
+        said = None if address is None else facts.suppressed_digests.get((address.digest, channel))
+        if said is not None:
+            return f"suppressions.address{where}" + (f": {said}" if said else "")
     return ""
 
 

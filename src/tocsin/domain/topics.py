@@ -20,6 +20,9 @@ BROADCASTS: Final = "inbox.broadcasts"
 OUTCOMES: Final = "outcomes"
 """Attempts, and what deliveries came to; keyed by recipient."""
 
+RECEIPTS: Final = "receipts"
+"""What providers and clients reported, as it came; keyed by recipient."""
+
 STREAMS: Final = (*(f"inbox.{lane}" for lane in LANES), STATES, BROADCASTS)
 """What an inbox is made of, in the order of a cursor's positions."""
 

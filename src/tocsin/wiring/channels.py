@@ -44,6 +44,7 @@ from tocsin.ports.system import Chance, Clock
 from tocsin.ports.transport import Transport
 from tocsin.ports.vendors import Vendors
 from tocsin.wiring.public import Whereabouts
+from tocsin.wiring.receipts import Receipts, build_receipts
 from tocsin.wiring.sandbox_providers import led, on_request
 from tocsin.wiring.stores import Stores
 from tocsin.wiring.vendors import OpenVendors
@@ -175,20 +176,25 @@ class Delivery:
     """The deliver step of every channel that has a provider, and what receives callbacks."""
 
     lanes: Sequence[LaneDelivery]
-    callbacks: Callbacks
+    receipts: Receipts
     fleet: Fleet
     turnstiles: Mapping[tuple[str, Lane], Turnstiles]
     """By channel and lane."""
     counts: Counts
     health: AddressHealth
 
+    @property
+    def callbacks(self) -> Callbacks:
+        """What takes in callbacks."""
+        return self.receipts.callbacks
+
     def providers(self) -> frozenset[str]:
         """Return the names of those that are configured."""
         return frozenset(self.fleet.by_name())
 
     def loops(self) -> list[Coroutine[Any, Any, None]]:
-        """Return what runs in the background: nothing when no provider is configured."""
-        return [lane.run() for lane in self.lanes]
+        """Return what runs in the background: only receipts when no provider is configured."""
+        return [self.receipts.step.run(), *(lane.run() for lane in self.lanes)]
 
     async def drain(self, grace_ms: int) -> None:
         """
@@ -240,7 +246,10 @@ def build_delivery(
         taking=taking,
         links=links,
     )
-    conclude = ConcludeParts(stores.timers, stores.orphans, health, taking, chance)
+    conclude = ConcludeParts(stores.timers, health, taking, chance)
+    receipts = build_receipts(
+        log, stores, workflows, book, fleet, histories, health, clock, wall_ms
+    )
     counts = Counts()
     turnstiles = _turnstiles(fleet, counts)
 
@@ -254,7 +263,8 @@ def build_delivery(
             histories=histories,
             prepare=PrepareStep(prepare, channel, choosing, own),
             conclude=Conclude(conclude, choosing, channel.name, lane, topic),
-            unknown=Unknown(fleet, stores.orphans, channel.name, lane),
+            unknown=Unknown(fleet, receipts.early, receipts.step.caught_up, channel.name, lane),
+            early=receipts.early,
             turnstiles=own,
             pauses=pauses,
             in_flight_max=config.deliver.in_flight_max,
@@ -266,5 +276,4 @@ def build_delivery(
         return LaneDelivery(channel.name, lane, parts)
 
     lanes = [lane_of(fleet.channels[name], lane) for name, lane in turnstiles]
-    callbacks = Callbacks(fleet.by_name(), histories, stores.orphans, health, clock, wall_ms)
-    return Delivery(lanes, callbacks, fleet, turnstiles, counts, health)
+    return Delivery(lanes, receipts, fleet, turnstiles, counts, health)

@@ -19,9 +19,10 @@ from tocsin.app.metrics.histogram import Histogram, cumulative
 from tocsin.app.metrics.loop_lag import LoopLag
 from tocsin.app.metrics.meters import EventMeter, MessageMeter
 from tocsin.app.project import EXPANDERS, followed_topics
+from tocsin.app.receipts.step import GROUP as RECEIPT_GROUP
 from tocsin.app.routing.router import GROUP
 from tocsin.domain.lanes import LANES
-from tocsin.domain.topics import BROADCASTS, STATES
+from tocsin.domain.topics import BROADCASTS, RECEIPTS, STATES
 from tocsin.gateway.people import Session
 from tocsin.gateway.server import SocketServer
 from tocsin.gateway.sessions import Sessions
@@ -105,7 +106,10 @@ def build_backlog(storage: Storage, clock: Clock, channels: Iterable[str]) -> Ba
     def of(kind: str) -> list[str]:
         return [f"{kind}.{lane}" for lane in LANES]
 
-    readers = [Follower(GROUP, of("events"), partial(log.committed, GROUP))]
+    readers = [
+        Follower(GROUP, of("events"), partial(log.committed, GROUP)),
+        Follower(RECEIPTS, [RECEIPTS], partial(log.committed, RECEIPT_GROUP)),
+    ]
     for channel in channels:
         for topic in of(f"deliver.{channel}"):
             positions = partial(log.committed, topic)

@@ -37,6 +37,7 @@ def workers(services: Services) -> Sequence[Worker]:
         services.releases,
         services.history.replays,
         *services.delivery.lanes,
+        services.delivery.receipts.step,
         *readers,
         *_tellers(services),
     )

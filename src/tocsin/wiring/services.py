@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Gauge
@@ -213,7 +213,7 @@ async def _services(
     stores.gone.on_gone(tokens.end)
     texts = BroadcastTexts(storage.log, ground.workflows, stores.recipients, stores.blobs)
     metrics = CollectorRegistry()
-    tracker = _tracker(ground)
+    tracker, delivery = _tracker(ground), _delivery(ground, opened, wall_ms)
     violations = Gauge(AUDIT_FAMILY.name, AUDIT_FAMILY.help, registry=metrics)
     return Services(
         config=ground.config,
@@ -234,7 +234,7 @@ async def _services(
         follow=follow,
         pauses=ground.pauses,
         releases=ReleaseStep(storage.log, stores.pauses, stores.timers, ground.pauses, clock),
-        timers=TimerStep(storage.log, stores.timers, clock, tracker.caught_up),
+        timers=TimerStep(storage.log, stores.timers, clock, _caught_up(delivery, tracker)),
         tracker=tracker,
         inbox_projection=ground.projections[0],
         ledger_projection=ground.projections[1],
@@ -243,7 +243,7 @@ async def _services(
         book=ground.book,
         links=ground.links,
         channels=ground.channels,
-        delivery=_delivery(ground, opened, wall_ms),
+        delivery=delivery,
         status_webhooks=_tellers(ground, opened, wall_ms),
         vendors=opened.vendors,
         whereabouts=opened.whereabouts,
@@ -255,6 +255,16 @@ async def _services(
         wall_ms=wall_ms,
         stream_of=stream_of,
     )
+
+
+def _caught_up(delivery: Delivery, tracker: Tracker) -> Callable[[], Awaitable[None]]:
+    """Return what is awaited before a timer about outcomes fires: all that was reported by now."""
+
+    async def caught_up() -> None:
+        await delivery.receipts.step.caught_up()
+        await tracker.caught_up()
+
+    return caught_up
 
 
 def _nothing(_: object) -> tuple[()]:

@@ -14,7 +14,15 @@ from tocsin.errors import Malformed, Unauthenticated
 from tocsin.ports.message import Message
 from tocsin.ports.outcomes import Accepted, ProviderOutcome, ProviderReason, Refused, TryLater
 from tocsin.ports.provider import Flags, ProviderTools
-from tocsin.ports.receipts import Callback, Reading, Receipt, ReceiptState
+from tocsin.ports.receipts import (
+    DONE,
+    Callback,
+    ChannelWish,
+    Reading,
+    Receipt,
+    ReceiptState,
+    Response,
+)
 
 TOLERANCE_MS = 300_000
 
@@ -29,11 +37,13 @@ class Result(msgspec.Struct):
 
 
 class Report(msgspec.Struct):
-    """What a callback says about one page."""
+    """What a callback says about one page; with ``sender``, the word of whoever has that pager."""
 
     ref: str
     state: str
     at_ms: int
+    sender: str | None = None
+    gone: bool = False
 
 
 class Pager:
@@ -79,10 +89,22 @@ class Pager:
             raise Malformed("a list of reports is needed") from None
         return Reading(
             [
-                Receipt(each.ref, ReceiptState(each.state), f"pager_{each.state}", each.at_ms)
+                Receipt(
+                    each.ref,
+                    ReceiptState(each.state),
+                    f"pager_{each.state}",
+                    each.at_ms,
+                    dead_address=each.gone,
+                )
                 for each in reports
                 if each.state in set(ReceiptState)
-            ]
+            ],
+            [
+                ChannelWish(each.sender, each.state == "START", each.at_ms, each.state)
+                for each in reports
+                if each.sender is not None
+            ],
+            Response(200, "text/plain", b"heard") if any(r.sender for r in reports) else DONE,
         )
 
     async def close(self) -> None:

@@ -126,7 +126,11 @@ def facts(draw: st.DrawFn) -> Facts:
         tenant=draw(st.none() | st.builds(Tenant, st.just("t"), st.just(""), _flags, _choices)),
         suppressed=draw(st.sets(st.tuples(st.integers(1, 6), places), max_size=2)),
         suppressed_digests=draw(
-            st.sets(st.tuples(st.integers(0, 9).map(lambda n: bytes([n])), places), max_size=2)
+            st.dictionaries(
+                st.tuples(st.integers(0, 9).map(lambda n: bytes([n])), places),
+                st.sampled_from(["", "stop"]),
+                max_size=2,
+            )
         ),
         workflow_active=draw(st.sampled_from([True, True, True, False])),
     )

@@ -101,7 +101,7 @@ NOT_SET_UP = {"push": ChannelFacts(configured=False, interrupts=True, needs_addr
         ),
         (case(facts=some(suppressed={(7, "sms"), (8, "")})), SEND, Reason.SEND, ""),
         (
-            case(facts=some(suppressed_digests={(b"digest", "")})),
+            case(facts=some(suppressed_digests={(b"digest", ""): ""})),
             SUPPRESS,
             Reason.SUPPRESSION_LIST,
             "suppressions.address",

@@ -11,7 +11,6 @@ from tocsin.app.delivering.address_health import AddressHealth, Deaths
 from tocsin.app.delivering.calling import Called
 from tocsin.app.delivering.choosing import Choosing
 from tocsin.app.delivering.pausing import waits
-from tocsin.app.delivering.receipts import receipts_of
 from tocsin.app.delivering.taking import Taking
 from tocsin.app.delivering.work import Ended, Work
 from tocsin.app.routing.holding import timer_key
@@ -23,7 +22,7 @@ from tocsin.domain.reasons import Reason
 from tocsin.domain.records import Attempt, Retry, Settled, encode
 from tocsin.domain.retry import RetryPolicy, costs, next_attempt_ms
 from tocsin.ports.outcomes import Accepted, ProviderOutcome, ProviderReason, Refused, TryLater
-from tocsin.ports.state import Orphans, Timer, Timers
+from tocsin.ports.state import Timer, Timers
 from tocsin.ports.system import Chance
 
 OVERTOOK: Final = "overtook an earlier one"
@@ -37,7 +36,6 @@ class ConcludeParts:
     """Where conclusions go, beside the log."""
 
     timers: Timers
-    orphans: Orphans
     health: AddressHealth
     taking: Taking
     chance: Chance
@@ -131,26 +129,6 @@ class Conclude:
         await self._parts.taking.give_back(waiting, now_ms)
         await self._parts.health.bury(deaths, now_ms)
         return found
-
-    async def receipts(self, calls: Sequence[Called]) -> list[Settled]:
-        """Return the receipts that came before the outcomes of *calls* were known."""
-        about = {
-            (called.wired.name, work.message.reference): work
-            for called in calls
-            if called.wired.provider.flags.receipts
-            for work in called.works
-            if work.message is not None
-        }
-        if not about:
-            return []
-        kept = await self._parts.orphans.take(list(about))
-        return [
-            each
-            for call, receipts in kept.items()
-            for each in receipts_of(
-                about[call].delivery, self._lane, self._channel, call[0], receipts
-            )
-        ]
 
     def _judge(
         self, work: Work, outcome: ProviderOutcome | None, called: Called, now_ms: int

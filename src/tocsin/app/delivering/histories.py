@@ -13,6 +13,8 @@ from tocsin.domain.topics import OUTCOMES
 from tocsin.ports.log import Batch, Follow, Log, Output, Step
 
 _REMEMBERED_MAX: Final = 200_000
+_CLUSTER_MS: Final = 200
+"""Times no farther apart than this are looked for together."""
 
 
 class Histories:
@@ -31,18 +33,34 @@ class Histories:
         return self._log.partition_of(OUTCOMES, recipient_of(delivery))
 
     async def of(self, deliveries: Iterable[bytes]) -> dict[bytes, History]:
-        """Return the history of each, in one look for those accepted in one ms."""
-        wanted: dict[tuple[int, int], set[bytes]] = {}
+        """Return the history of each; those of events of about one time share a look."""
+        wanted: dict[int, dict[bytes, History]] = {}
         for delivery in deliveries:
-            where = (self.partition_of(delivery), accepted_ms(delivery))
-            wanted.setdefault(where, set()).add(delivery)
-        found = {delivery: History() for some in wanted.values() for delivery in some}
-        for (partition, at_ms), some in wanted.items():
-            for batch in await self._log.covering(OUTCOMES, partition, at_ms):
-                for record in batch.records:
-                    if isinstance(record, Attempt | Settled) and record.delivery in some:
-                        found[record.delivery].take(record)
-        return found
+            wanted.setdefault(self.partition_of(delivery), {})[delivery] = History()
+        for partition, histories in wanted.items():
+            times_ms = sorted({accepted_ms(delivery) for delivery in histories})
+            for first, end in await self._spans(partition, times_ms):
+                await self._fold(partition, first, end, histories)
+        return {of: history for some in wanted.values() for of, history in some.items()}
+
+    async def _spans(self, partition: int, times_ms: Sequence[int]) -> Sequence[tuple[int, int]]:
+        """Return where records about events of those times may lie, in the order of the log."""
+        found: dict[int, int] = {}
+        for since_ms, until_ms in _clusters(times_ms):
+            found.update(await self._log.spans(OUTCOMES, partition, since_ms, until_ms))
+        return sorted(found.items())
+
+    async def _fold(
+        self, partition: int, first: int, end: int, histories: Mapping[bytes, History]
+    ) -> None:
+        while first < end:
+            batch = await self._log.read(OUTCOMES, partition, first, records_max=end - first)
+            for record in batch.records[: end - batch.position]:
+                if isinstance(record, Attempt | Settled):
+                    history = histories.get(record.delivery)
+                    if history is not None:
+                        history.take(record)
+            first = max(batch.end, first + 1) if batch.records else end
 
     def keep(self, histories: Mapping[bytes, History]) -> None:
         """Follow deliveries that are in hand, so that `again` need not look for them."""
@@ -81,3 +99,14 @@ class Histories:
         batches = await self._log.commit(step, self._follow)
         self._remembered.take(batches)
         return batches
+
+
+def _clusters(times_ms: Sequence[int]) -> list[tuple[int, int]]:
+    """Return [since, until) around ascending times that lie close together."""
+    found: list[tuple[int, int]] = []
+    for at_ms in times_ms:
+        if found and at_ms < found[-1][1] + _CLUSTER_MS:
+            found[-1] = (found[-1][0], at_ms + 1)
+        else:
+            found.append((at_ms, at_ms + 1))
+    return found

@@ -22,6 +22,7 @@ from tocsin.app.delivering.turnstiles import Turnstiles
 from tocsin.app.delivering.unknown import Unknown
 from tocsin.app.delivering.work import Ended, Work
 from tocsin.app.pausing.gate import PauseGate
+from tocsin.app.receipts.early import EarlyReceipts
 from tocsin.domain.attempts import Standing
 from tocsin.domain.delivery import DeliveryReason, State
 from tocsin.domain.handoff_order import FOR_PROVIDER
@@ -51,6 +52,7 @@ class LaneParts:
     prepare: PrepareStep
     conclude: Conclude
     unknown: Unknown
+    early: EarlyReceipts
     turnstiles: Turnstiles
     pauses: PauseGate
     in_flight_max: int
@@ -202,6 +204,7 @@ class LaneDelivery:
             records = await self._patiently(partial(self._prepare, works, owned))
             stopped = [work for work in works if work.stopped]
             await journal.write(records, [(work.partition, work.position) for work in stopped])
+            await self._release([work.delivery for work in works if work.proved])
             self._finish(stopped)
             if stopped:
                 # One may have been let through as a probe; the next is to be it then.
@@ -308,8 +311,11 @@ class LaneDelivery:
         self._finish(found.finished)
         self._holding.look_again()
         # Looked for after the outcomes are durable: who keeps one later looks for an outcome.
-        receipts = await self._patiently(lambda: conclude.receipts(calls))
-        await self._parts.histories.add(receipts)
+        await self._release([work.delivery for called in calls for work in called.works])
+
+    async def _release(self, deliveries: Sequence[bytes]) -> None:
+        if deliveries:
+            await self._patiently(lambda: self._parts.early.release(deliveries))
 
     def _fail_over(self, again: Sequence[tuple[Work, Settled]]) -> None:
         counts = self._parts.turnstiles.counts

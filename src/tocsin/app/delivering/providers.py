@@ -48,3 +48,10 @@ class Fleet:
     def by_name(self) -> dict[str, Wired]:
         """Return all by the names of their tables."""
         return {wired.name: wired for some in self.providers.values() for wired in some}
+
+    def channel_of(self, provider: str) -> str | None:
+        """Return the channel of a configured provider."""
+        for channel, some in self.providers.items():
+            if any(wired.name == provider for wired in some):
+                return channel
+        return None

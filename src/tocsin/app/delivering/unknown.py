@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
 from tocsin.app.delivering.providers import Fleet, Wired
-from tocsin.app.delivering.receipts import receipts_of
 from tocsin.app.delivering.work import Work
+from tocsin.app.receipts.early import EarlyReceipts
 from tocsin.domain.attempts import History, Standing
 from tocsin.domain.delivery import DeliveryReason, State
 from tocsin.domain.lanes import Lane
 from tocsin.domain.records import Attempt, Settled
-from tocsin.ports.state import Orphans
 
 
 class Unknown:
@@ -24,31 +23,38 @@ class Unknown:
     it has the message already. A receipt that came meanwhile proves that it was taken.
     """
 
-    def __init__(self, fleet: Fleet, orphans: Orphans, channel: str, lane: Lane) -> None:
+    def __init__(
+        self,
+        fleet: Fleet,
+        early: EarlyReceipts,
+        caught_up: Callable[[], Awaitable[None]],
+        channel: str,
+        lane: Lane,
+    ) -> None:
+        """*caught_up* returns when every receipt that is on the log has been looked at."""
         self._providers = fleet.by_name()
-        self._orphans = orphans
+        self._early = early
+        self._caught_up = caught_up
         self._channel = channel
         self._lane = lane
 
     async def resolve(self, works: Sequence[Work], now_ms: int) -> list[Settled]:
         """Return the outcomes of open attempts; some of *works* end by it."""
         open_ = {
-            (attempt.provider, attempt.reference): (work, attempt)
+            work.delivery: (work, attempt)
             for work in works
             if (attempt := work.history.open) is not None
             and work.history.standing(work.attempts_before) is Standing.UNKNOWN
         }
         if not open_:
             return []
-        kept = await self._orphans.take(list(open_))
+        await self._caught_up()
+        proved = await self._early.of(open_)
         records: list[Settled] = []
-        for call, (work, attempt) in open_.items():
-            if call in kept:
+        for delivery, (work, attempt) in open_.items():
+            if delivery in proved:
                 records.append(self._record(attempt, State.SENT, now_ms, DeliveryReason.ACCEPTED))
-                records += receipts_of(
-                    work.delivery, self._lane, self._channel, call[0], kept[call]
-                )
-                work.settled_before = True
+                work.settled_before = work.proved = True
             elif self._again(work.history, self._providers.get(attempt.provider)):
                 records.append(self._record(attempt, State.PENDING, now_ms))
             else:

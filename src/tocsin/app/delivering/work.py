@@ -52,6 +52,8 @@ class Work:
     ended: Ended | None = None
     settled_before: bool = False
     """Its outcome is on the log already, so there is nothing to do and nothing to write."""
+    proved: bool = False
+    """A receipt that is kept aside shows that it was taken, though nobody heard so."""
     from_timer: bool = False
     """Whether a timer brought it back, so that what was tried is on the log."""
     overtakes: bool = False
@@ -65,7 +67,7 @@ class Work:
     def forget(self) -> None:
         """Begin anew, since something that was to be looked at was away, or has changed."""
         self.message = self.wired = self.way = self.claim = self.ended = self.attempt = None
-        self.settled_before = False
+        self.settled_before = self.proved = False
 
     def note(self, outcome: Settled) -> None:
         """Keep in mind how the call ended that was made: another follows at once."""

@@ -37,9 +37,9 @@ class BatchFacts:
         self._suppressed = frozenset(
             (s.recipient, s.channel or "") for s in suppressions if s.recipient is not None
         )
-        self._suppressed_digests = frozenset(
-            (s.digest, s.channel or "") for s in suppressions if s.digest is not None
-        )
+        self._suppressed_digests = {
+            (s.digest, s.channel or ""): s.said for s in suppressions if s.digest is not None
+        }
         self._tombstones = tombstones
         self._facts: dict[tuple[str, str | None], Facts] = {}
 

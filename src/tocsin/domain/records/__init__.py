@@ -9,7 +9,7 @@ end, with a default.
 from __future__ import annotations
 
 from tocsin.domain.records.codec import Poison, Record, decode, encode
-from tocsin.domain.records.deliveries import Attempt, Handoff, Retry, Settled
+from tocsin.domain.records.deliveries import Attempt, Handoff, Reported, Retry, Settled
 from tocsin.domain.records.format import FORMAT
 from tocsin.domain.records.inbox import Broadcast, Item, StateChange
 from tocsin.domain.records.inputs import Continue, Event, Individuals, Release
@@ -29,6 +29,7 @@ __all__ = [
     "Poison",
     "Record",
     "Release",
+    "Reported",
     "Retry",
     "Settled",
     "StateChange",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from tocsin.domain.records.deliveries import Attempt, Handoff, Retry, Settled
+from tocsin.domain.records.deliveries import Attempt, Handoff, Reported, Retry, Settled
 from tocsin.domain.records.format import FORMAT
 from tocsin.domain.records.inbox import Broadcast, Item, StateChange
 from tocsin.domain.records.inputs import Continue, Event, Individuals, Release
@@ -37,6 +37,7 @@ Record = (
     | Retry
     | Attempt
     | Settled
+    | Reported
     | Continue
 )
 

@@ -108,3 +108,27 @@ class Settled(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", ta
     def stamp_ms(self) -> int:
         """The time by which this record is found again."""
         return int.from_bytes(self.delivery[:6], "big")
+
+
+class Reported(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag="reported"):
+    """
+    What was reported of a delivery: durable before the report is answered, judged afterwards.
+
+    Topic ``receipts``, keyed by recipient. ``state`` is one of
+    `tocsin.ports.receipts.ReceiptState`; the same may be reported many times, in any order, and
+    about deliveries that nobody knows.
+    """
+
+    delivery: bytes
+    provider: str
+    state: str
+    reason: str
+    at_ms: int
+    dead_address: bool = False
+    detail: str = ""
+    format: int = FORMAT
+
+    @property
+    def stamp_ms(self) -> int:
+        """The time by which this record is found again."""
+        return int.from_bytes(self.delivery[:6], "big")

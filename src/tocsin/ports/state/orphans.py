@@ -7,12 +7,21 @@ from typing import Protocol
 
 
 class Orphans(Protocol):
-    """Receipts whose reference is not known yet; matched when the attempt appears."""
+    """
+    Receipts whose reference, which is ours, is not known yet; matched when the attempt appears.
 
-    async def keep(self, provider: str, reference: str, receipt: bytes, now_ms: int) -> None:
-        """Keep for 24 h."""
+    Who matches one writes down what it says, and drops it afterwards: a crash between the two
+    leaves it to be matched again, and no receipt is lost.
+    """
 
-    async def take(
-        self, references: Sequence[tuple[str, str]]
-    ) -> Mapping[tuple[str, str], Sequence[bytes]]:
-        """Return and remove what was kept for those (provider, reference)."""
+    async def keep(self, receipts: Mapping[str, Sequence[bytes]], now_ms: int) -> None:
+        """Keep for 24 h; the same receipt twice is one."""
+
+    async def kept(self, references: Sequence[str]) -> Mapping[str, Sequence[bytes]]:
+        """Return what is kept for those, in the order in which it came; nothing is removed."""
+
+    async def drop(self, receipts: Mapping[str, Sequence[bytes]]) -> None:
+        """Remove exactly these."""
+
+    def references(self) -> Sequence[str]:
+        """Return all that something is kept for, or was a moment ago."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
+
+REPORTED_BY: Final = "provider:"
+"""What the source of an entry begins with that somebody's own word on a channel made."""
 
 
 class Suppression(msgspec.Struct, frozen=True):
@@ -20,6 +23,11 @@ class Suppression(msgspec.Struct, frozen=True):
     at_ms: int
     hint: str = ""
     """What may be shown of the address, for example ``a…@example.org``."""
+
+    @property
+    def said(self) -> str:
+        """What was said on the channel itself, as a code; empty where somebody else decided."""
+        return self.reason if self.source.startswith(REPORTED_BY) else ""
 
 
 class Suppressions(Protocol):

@@ -1,5 +1,5 @@
 -- keep --
-INSERT INTO orphan (provider, reference, receipt, at_ms) VALUES (?, ?, ?, ?)
+INSERT INTO orphan (provider, reference, receipt, at_ms) VALUES ('', ?, ?, ?)
 ON CONFLICT (provider, reference, receipt) DO NOTHING
 
 -- expire --
@@ -11,10 +11,10 @@ DELETE FROM orphan WHERE number IN (
 DELETE FROM orphan WHERE number <= (SELECT max(number) FROM orphan) - ?
 
 -- get --
-SELECT receipt FROM orphan WHERE provider = ? AND reference = ? ORDER BY number
+SELECT receipt FROM orphan WHERE provider = '' AND reference = ? ORDER BY number
 
 -- delete --
-DELETE FROM orphan WHERE provider = ? AND reference = ?
+DELETE FROM orphan WHERE provider = '' AND reference = ? AND receipt = ?
 
 -- all --
-SELECT DISTINCT provider, reference FROM orphan
+SELECT DISTINCT reference FROM orphan WHERE provider = ''

@@ -1,0 +1,1 @@
+"""What providers and people say later: kept, matched with attempts, and acted upon."""

@@ -1,0 +1,105 @@
+"""Entries of the suppression list that somebody's own word made: a complaint, or STOP."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from typing import NamedTuple
+
+from tocsin.app.callers import Principal
+from tocsin.app.optouts import OptOuts
+from tocsin.app.trail import Notes
+from tocsin.ports.state import Suppression, Suppressions
+from tocsin.ports.state.suppressions import REPORTED_BY
+from tocsin.ports.system import Clock
+
+
+class Why(StrEnum):
+    """What was said; it is the entry's reason."""
+
+    COMPLAINT = "complaint"
+    STOP = "stop"
+
+
+class Block(NamedTuple):
+    """An address of a channel that nothing is to be sent to any more."""
+
+    provider: str
+    channel: str
+    digest: bytes
+    hint: str
+    why: Why
+    at_ms: int
+
+
+class AddressBlocks:
+    """
+    Adds and lifts them: in the journal first, then on the list, then in the trail.
+
+    Each has an id of its own beside those that operators make, so that lifting one never lifts
+    what somebody else has put there.
+    """
+
+    def __init__(
+        self, suppressions: Suppressions, optouts: OptOuts, notes: Notes, clock: Clock
+    ) -> None:
+        self._suppressions = suppressions
+        self._optouts = optouts
+        self._notes = notes
+        self._clock = clock
+
+    async def add(self, blocks: Sequence[Block]) -> None:
+        """Add those that are not on the list already."""
+        there = await self._there(blocks)
+        new = {id: each for each in blocks if (id := _id(each)) not in there}
+        now_ms = self._clock.now_ms()
+        entries = [_entry(id, each) for id, each in new.items()]
+        await self._optouts.note_suppressions(entries, now_ms)
+        await self._suppressions.add(entries)
+        for id, each in new.items():
+            await self._note(each, "add", id)
+
+    async def lift(self, blocks: Sequence[Block]) -> None:
+        """Take those off that are on the list and no newer than this; others stay."""
+        there = await self._there(blocks)
+        for each in blocks:
+            entry = there.get(_id(each))
+            if entry is None or entry.at_ms > each.at_ms:
+                continue
+            now_ms = self._clock.now_ms()
+            await self._suppressions.remove(entry.id)
+            await self._optouts.note_suppression(entry, None, now_ms, removed=True)
+            await self._note(each, "remove", entry.id)
+
+    async def _there(self, blocks: Sequence[Block]) -> Mapping[str, Suppression]:
+        digests = list({each.digest for each in blocks})
+        return {each.id: each for each in await self._suppressions.matching([], digests)}
+
+    async def _note(self, block: Block, what: str, id: str) -> None:
+        by = reporter(block.provider)
+        await self._notes.add(by, f"suppression.{what}", f"suppression/{id}", block.why)
+
+
+def reporter(provider: str) -> Principal:
+    """Return who the trail says it was when a provider has told of somebody's wish."""
+    return Principal(name=REPORTED_BY + provider, scopes=frozenset())
+
+
+def _entry(id: str, block: Block) -> Suppression:
+    return Suppression(
+        id=id,
+        recipient=None,
+        channel=block.channel,
+        digest=block.digest,
+        reason=block.why,
+        source=REPORTED_BY + block.provider,
+        at_ms=block.at_ms,
+        hint=block.hint,
+    )
+
+
+def _id(block: Block) -> str:
+    """The same for the same word about the same place, whichever provider it came through."""
+    text = f"{block.why}/{block.channel}/".encode() + block.digest
+    return "sup_" + hashlib.blake2b(text, digest_size=16).hexdigest()

@@ -1,0 +1,89 @@
+"""Receipts as records: as they came, and as what they mean for a delivery."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tocsin.domain.attempts import History
+from tocsin.domain.delivery import DeliveryReason, State
+from tocsin.domain.records import Reported, Settled
+from tocsin.ports.receipts import Receipt, ReceiptState
+
+CLIENT: Final = "client"
+"""Who reports where it is the recipient's own device."""
+
+_ARRIVED: Final = frozenset(ReceiptState) - {ReceiptState.FAILED}
+"""What can only be said of a message that was taken, and has arrived."""
+
+_STATES: Final = frozenset({ReceiptState.DELIVERED, ReceiptState.FAILED})
+"""What a receipt says of a delivery's state; the others say when somebody did something."""
+
+
+def report_of(delivery: bytes, provider: str, receipt: Receipt) -> Reported:
+    """Return *receipt* as it is kept."""
+    return Reported(
+        delivery,
+        provider,
+        receipt.state,
+        receipt.reason,
+        receipt.at_ms,
+        receipt.dead_address,
+        receipt.detail,
+    )
+
+
+def is_known(history: History) -> bool:
+    """Return whether a call was made and it is written how it ended."""
+    return history.last is not None and history.open is None
+
+
+def news(report: Reported, history: History) -> list[Settled]:
+    """
+    Return what *report* adds to the log; a repeat adds nothing.
+
+    *history* is that of its delivery, `is_known`, and takes in what is returned. Whoever opened,
+    clicked or complained has the message, so it counts as delivered even if nobody says so; and
+    where the answer to a call was lost, this shows that it was taken: no other attempt.
+    """
+    if _is_repeat(report, history):
+        return []
+    found = []
+    if report.state in _ARRIVED:
+        if not history.ended:
+            found.append(_record(report, history, State.SENT, DeliveryReason.ACCEPTED))
+        if report.state != ReceiptState.DELIVERED and not _delivered(history):
+            found.append(_record(report, history, State.DELIVERED, report.reason))
+    found.append(_record(report, history, report.state, report.reason, report.detail))
+    for each in found:
+        history.take(each)
+    return found
+
+
+def _is_repeat(report: Reported, history: History) -> bool:
+    """Of what people do the earliest time counts, in whatever order receipts come."""
+    known_ms = history.receipts.get((report.provider, report.state, report.reason))
+    if known_ms is None:
+        return False
+    return report.state in _STATES or report.at_ms >= known_ms
+
+
+def _delivered(history: History) -> bool:
+    return any(state in _ARRIVED for _, state, _ in history.receipts)
+
+
+def _record(
+    report: Reported, history: History, state: str, reason: str, detail: str = ""
+) -> Settled:
+    attempt = history.last
+    assert attempt is not None
+    return Settled(
+        report.delivery,
+        attempt.lane,
+        attempt.channel,
+        state,
+        reason,
+        report.at_ms,
+        provider=report.provider,
+        detail=detail,
+        receipt=True,
+    )
