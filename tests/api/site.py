@@ -148,7 +148,7 @@ class Site:
                 notes,
                 clock,
                 configured=lambda: ("inbox",),
-                telling=lambda: (),
+                telling=dict,
             ),
             tokens=TokenDesk(self.tokens, self.people, notes, token_ms=3_600_000),
             keys=self.keys,

@@ -22,6 +22,8 @@ ROUTES_SERVED_ELSEWHERE = {
     ("POST", "/v1/inbox/{id}/{change}"),
     ("POST", "/v1/inbox/{change}"),
     ("POST", "/v1/deliveries/{id}/received"),
+    ("POST", "/v1/deliveries/{id}/clicked"),
+    ("POST", "/v1/deliveries/{id}/acknowledged"),
     ("GET", "/v1/events/{id}"),
     ("GET", "/v1/notifications"),
     ("GET", "/v1/notifications/{id}"),

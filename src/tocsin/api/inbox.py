@@ -17,7 +17,7 @@ from tocsin.api.shared import has_version
 from tocsin.app.callers import Principal
 from tocsin.app.inbox import PAGE_MAX, Filter, InboxDesk, Reader, counts_json
 from tocsin.app.inbox_versions import InboxVersions
-from tocsin.domain.ids import read_delivery, read_notification
+from tocsin.domain.ids import read_notification
 from tocsin.domain.inbox import ALL_STATE_NAMES
 from tocsin.domain.items import ItemAction
 from tocsin.errors import NotBuilt, NotFound, RateLimited
@@ -194,13 +194,6 @@ class InboxRoutes:
                 self._change,
                 changed,
             ),
-            Endpoint(
-                "POST",
-                "/v1/deliveries/{id}/received",
-                "Say that the client has what was delivered",
-                self._received,
-                {204: None},
-            ),
         )
 
     async def _page(self, reader: Reader, raw: bytes) -> Reading:
@@ -244,10 +237,6 @@ class InboxRoutes:
     async def _changed(self, reader: Reader) -> Answer:
         counts = counts_json(await self._inbox.counts(reader.number))
         return Answer(b'{"counts":%b}' % counts.encode())
-
-    async def _received(self, call: Call) -> Answer:
-        await self._inbox.received(reader_of(call.by), read_delivery(call.path["id"]))
-        return Answer(status=204)
 
 
 def reader_of(caller: Principal) -> Reader:

@@ -124,6 +124,8 @@ PERMISSIONS: Final[Mapping[Route, Permission]] = {
     ("POST", "/v1/inbox/{id}/{change}"): _INBOX,
     ("POST", "/v1/inbox/{change}"): _INBOX,
     ("POST", "/v1/deliveries/{id}/received"): _INBOX,
+    ("POST", "/v1/deliveries/{id}/clicked"): _INBOX,
+    ("POST", "/v1/deliveries/{id}/acknowledged"): _INBOX,
     # What happened
     ("GET", "/v1/events/{id}"): _READ,
     ("GET", "/v1/notifications"): _READ,

@@ -237,13 +237,13 @@ class InboxDesk:
             )
         )
 
-    async def received(self, reader: Reader, delivery: bytes) -> None:
-        """Note that a client has the inbox item that *delivery* brought; raises `NotFound`."""
+    async def note(self, reader: Reader, delivery: bytes, change: str) -> None:
+        """Change the item that *delivery* brought; raises `NotFound`."""
         key = NotificationKey(delivery[:16])
         items = await self._view.by_key(reader.number, [key])
         if not any(delivery_key(key, each.step, 0) == delivery for each in items):
             raise NotFound("there is no such delivery")
-        await self.change(reader, "received", [key])
+        await self.change(reader, change, [key])
 
 
 def counts_json(counts: Counts) -> str:

@@ -11,6 +11,7 @@ import msgspec
 
 from tocsin.app.callers import Principal
 from tocsin.app.trail import Notes
+from tocsin.domain.intervals import Condition
 from tocsin.domain.names import no_such
 from tocsin.domain.workflow import (
     Workflow,
@@ -137,9 +138,9 @@ class WorkflowDesk:
         clock: Clock,
         *,
         configured: Callable[[], Collection[str]],
-        telling: Callable[[], Collection[str]],
+        telling: Callable[[], Mapping[str, Collection[Condition]]],
     ) -> None:
-        """*configured* are the channels that have a provider, *telling* those with receipts."""
+        """*configured* are the channels that have a provider, *telling* what those report."""
         self._store = store
         self._registry = registry
         self._notes = notes

@@ -21,6 +21,8 @@ class ChannelFacts(msgspec.Struct, frozen=True):
     needs_address: bool
     receipts: bool = False
     """Whether a provider of it tells later what became of a message."""
+    acknowledges: bool = False
+    """Whether somebody can acknowledge a message there, by a key or a button."""
 
 
 NO_CHANNEL: Final = ChannelFacts(configured=False, interrupts=False, needs_address=False)

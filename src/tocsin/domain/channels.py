@@ -26,3 +26,6 @@ LINKED: Final = frozenset({"email"})
 
 OFF_IN_BULK: Final = frozenset({"sms", "voice"})
 """Channels that the product leaves off in the lane bulk, since each message costs or rings."""
+
+TOLD_BY_APPS: Final = frozenset({"push"})
+"""Channels whose messages the recipient's own app may report of, whatever the provider does."""

@@ -8,8 +8,10 @@ from typing import Final
 
 import msgspec
 
-from tocsin.domain.channels import HTML_FIELDS
+from tocsin.domain.channels import HTML_FIELDS, INBOX, TOLD_BY_APPS
 from tocsin.domain.intervals import (
+    CONDITIONS,
+    Condition,
     DelayStep,
     Interval,
     IntervalStep,
@@ -24,6 +26,8 @@ from tocsin.domain.templates import Template, compile_template
 from tocsin.errors import FieldProblem, RequestRefused
 
 DEFAULT_CATEGORY: Final = "general"
+
+_NOTHING_TOLD: Final[Mapping[str, Collection[Condition]]] = {}
 
 
 class Action(msgspec.Struct, frozen=True):
@@ -228,13 +232,15 @@ def _compile(
 
 
 def publish_warnings(
-    workflow: Workflow, configured: Collection[str], telling: Collection[str] = ()
+    workflow: Workflow,
+    configured: Collection[str],
+    telling: Mapping[str, Collection[Condition]] = _NOTHING_TOLD,
 ) -> list[str]:
     """
     Return what works but perhaps not as its author thinks, as sentences to be shown.
 
-    *configured* are the channels that have a provider now, *telling* those of them that learn
-    later what became of a message.
+    *configured* are the channels that have a provider now, *telling* what those of them report
+    that learn later what became of a message.
     """
     warnings = [
         f"step {step.name!r}: the channel {step.channel} has no provider, so its deliveries will "
@@ -254,13 +260,28 @@ def publish_warnings(
     return warnings + _vain_waits(workflow, telling)
 
 
-def _vain_waits(workflow: Workflow, telling: Collection[str]) -> list[str]:
-    """Return a warning for each wait whose condition nothing can make true."""
-    return [
-        f"the wait before step {workflow.steps[interval.before].name!r} always takes its whole time: "
-        f"none of {', '.join(workflow.steps[step].channel for step in interval.of)} reports that a "
-        f"message was {interval.unless}"
-        for interval in workflow.intervals
-        if interval.unless is not None
-        and not any(workflow.steps[step].channel in {"inbox", *telling} for step in interval.of)
-    ]
+def _vain_waits(workflow: Workflow, telling: Mapping[str, Collection[Condition]]) -> list[str]:
+    """Return a warning for each wait whose condition nothing can make true, or only the app."""
+    warnings = []
+    for interval in workflow.intervals:
+        unless = interval.unless
+        if unless is None:
+            continue
+        channels = [workflow.steps[step].channel for step in interval.of]
+        # Who reports more has said so much, too.
+        enough = CONDITIONS[CONDITIONS.index(unless) :]
+        if any(c == INBOX or not set(enough).isdisjoint(telling.get(c, ())) for c in channels):
+            continue
+        wait = f"the wait before step {workflow.steps[interval.before].name!r}"
+        told = [channel for channel in channels if channel in TOLD_BY_APPS]
+        if told:
+            warnings.append(
+                f"{wait} ends early only if the app itself says that a message was {unless}:"
+                f" nobody else reports so of {', '.join(told)} (POST /v1/deliveries/{{id}}/received)"
+            )
+        else:
+            warnings.append(
+                f"{wait} always takes its whole time: none of {', '.join(channels)} reports that a"
+                f" message was {unless}"
+            )
+    return warnings

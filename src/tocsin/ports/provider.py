@@ -34,6 +34,8 @@ class Flags:
     """The vendor itself drops a second call with the same reference."""
     receipts: bool = False
     """It calls back; without, what it accepted stays *sent*."""
+    acknowledges: bool = False
+    """Its messages can ask to be acknowledged, by a key or a button, and it reports that."""
     edits: bool = False
     """It can edit or replace a message that it accepted, named by its ``provider_id``."""
     per_host: bool = False

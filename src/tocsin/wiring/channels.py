@@ -39,7 +39,7 @@ from tocsin.domain.case import ChannelFacts
 from tocsin.domain.hosts import Reach, networks
 from tocsin.domain.lanes import LANES, Lane
 from tocsin.ports.log import Follow, Log
-from tocsin.ports.provider import Channel, Provider, ProviderSpec, ProviderTools
+from tocsin.ports.provider import Channel, Flags, Provider, ProviderSpec, ProviderTools
 from tocsin.ports.system import Chance, Clock
 from tocsin.ports.transport import Transport
 from tocsin.ports.vendors import Vendors
@@ -69,12 +69,14 @@ class OpenChannels:
                 configured=not channel.needs_provider or bool(self.fleet.providers.get(name)),
                 interrupts=channel.interrupts,
                 needs_address=channel.needs_address,
-                receipts=any(
-                    wired.provider.flags.receipts for wired in self.fleet.providers.get(name, ())
-                ),
+                receipts=any(flags.receipts for flags in self._flags(name)),
+                acknowledges=any(flags.acknowledges for flags in self._flags(name)),
             )
             for name, channel in self.fleet.channels.items()
         }
+
+    def _flags(self, channel: str) -> list[Flags]:
+        return [wired.provider.flags for wired in self.fleet.providers.get(channel, ())]
 
 
 def without_providers() -> OpenChannels:
@@ -177,6 +179,7 @@ class Delivery:
 
     lanes: Sequence[LaneDelivery]
     receipts: Receipts
+    histories: Histories
     fleet: Fleet
     turnstiles: Mapping[tuple[str, Lane], Turnstiles]
     """By channel and lane."""
@@ -250,8 +253,7 @@ def build_delivery(
     receipts = build_receipts(
         log, stores, workflows, book, fleet, histories, health, clock, wall_ms
     )
-    counts = Counts()
-    turnstiles = _turnstiles(fleet, counts)
+    turnstiles = _turnstiles(fleet, counts := Counts())
 
     def lane_of(channel: Channel, lane: Lane) -> LaneDelivery:
         topic = f"deliver.{channel.name}.{lane}"
@@ -276,4 +278,4 @@ def build_delivery(
         return LaneDelivery(channel.name, lane, parts)
 
     lanes = [lane_of(fleet.channels[name], lane) for name, lane in turnstiles]
-    return Delivery(lanes, receipts, fleet, turnstiles, counts, health)
+    return Delivery(lanes, receipts, histories, fleet, turnstiles, counts, health)

@@ -11,6 +11,7 @@ from tocsin.adapters.system import SystemClock
 from tocsin.api.app import Api
 from tocsin.api.audit import AuditRoutes
 from tocsin.api.callbacks import CallbackRoutes
+from tocsin.api.deliveries import DeliveryRoutes
 from tocsin.api.endpoint import Endpoint
 from tocsin.api.erasures import ErasureRoutes
 from tocsin.api.events import EventsApp
@@ -40,13 +41,16 @@ from tocsin.app.leaving import Leave
 from tocsin.app.metrics.loop_lag import LoopLag
 from tocsin.app.optouts import OptOuts
 from tocsin.app.people import People
+from tocsin.app.receipts.client import ClientReceipts
 from tocsin.app.sending import Sending
 from tocsin.app.suppressing import SuppressionList
 from tocsin.app.token_desk import TokenDesk
 from tocsin.app.trail import Notes
 from tocsin.app.workflows import WorkflowDesk
+from tocsin.domain.case import ChannelFacts
 from tocsin.domain.channels import INBOX
 from tocsin.domain.cloudevents import EventLimits
+from tocsin.domain.intervals import Condition
 from tocsin.gateway.people import Session
 from tocsin.gateway.server import Scheduler, SocketServer, SocketSettings
 from tocsin.gateway.sessions import Sessions
@@ -188,8 +192,14 @@ def _workflows(services: Services, notes: Notes) -> WorkflowDesk:
         notes,
         services.clock,
         configured=lambda: _configured(services),
-        telling=lambda: [name for name, c in services.channels.items() if c.receipts],
+        telling=lambda: {name: _told(facts) for name, facts in services.channels.items()},
     )
+
+
+def _told(facts: ChannelFacts) -> list[Condition]:
+    """Return what a channel's providers can report that a wait may look at."""
+    told: list[Condition] = ["delivered", "read"] if facts.receipts else []
+    return [*told, "acknowledged"] if facts.acknowledges else told
 
 
 def _configured(services: Services) -> list[str]:
@@ -211,8 +221,15 @@ def _endpoints(
         *operating_endpoints(services, notes),
         *_status_webhooks(services, notes),
         *CallbackRoutes(services.delivery.callbacks).endpoints(),
+        *_deliveries(services),
         *_sandbox(services),
     )
+
+
+def _deliveries(services: Services) -> tuple[Endpoint, ...]:
+    log, histories = services.storage.log, services.delivery.histories
+    receipts = ClientReceipts(log, histories, services.inbox, services.clock)
+    return DeliveryRoutes(receipts).endpoints()
 
 
 def _sandbox(services: Services) -> tuple[Endpoint, ...]:

@@ -24,6 +24,7 @@ from tocsin.errors import RequestRefused
 INBOX = {"channel": "inbox", "title": "t", "body": "b"}
 PUSH = {"channel": "push"}
 EMAIL = {"channel": "email"}
+SMS = {"channel": "sms"}
 RUN = bytes(16)
 
 
@@ -98,15 +99,29 @@ def test_a_mistake_is_named_at_its_place(steps: list[object], pointer: str, code
 
 
 def test_publishing_warns_of_a_wait_that_nothing_can_end() -> None:
+    steps = [SMS | {"title": "t"}, waiting(unless="delivered"), EMAIL]
+    workflow = compile_workflow(read_document(document(*steps, audience={"path": "data.to"})), 1)
+    configured = {"sms", "email"}
+    (warning,) = publish_warnings(workflow, configured)
+    assert "the wait before step 'email' always takes its whole time" in warning
+    assert publish_warnings(workflow, configured, {"sms": ["delivered"]}) == []
+    # Who presses a key has it; that it has arrived does not say that somebody pressed one.
+    assert publish_warnings(workflow, configured, {"sms": ["acknowledged"]}) == []
+    steps = [SMS | {"title": "t"}, waiting(unless="acknowledged"), EMAIL]
+    workflow = compile_workflow(read_document(document(*steps, audience={"path": "data.to"})), 1)
+    assert len(publish_warnings(workflow, configured, {"sms": ["delivered", "read"]})) == 1
+    shown = [INBOX, waiting(unless="acknowledged"), EMAIL]
+    workflow = compile_workflow(read_document(document(*shown, audience={"path": "data.to"})), 1)
+    assert publish_warnings(workflow, {"inbox", "email"}) == []
+
+
+def test_publishing_warns_of_a_wait_that_only_the_app_can_end() -> None:
     steps = [PUSH | {"title": "t"}, waiting(unless="delivered"), EMAIL]
     workflow = compile_workflow(read_document(document(*steps, audience={"path": "data.to"})), 1)
     configured = {"push", "email"}
     (warning,) = publish_warnings(workflow, configured)
-    assert "the wait before step 'email' always takes its whole time" in warning
-    assert publish_warnings(workflow, configured, {"push"}) == []
-    shown = [INBOX, waiting(unless="acknowledged"), EMAIL]
-    workflow = compile_workflow(read_document(document(*shown, audience={"path": "data.to"})), 1)
-    assert publish_warnings(workflow, {"inbox", "email"}) == []
+    assert "ends early only if the app itself says that a message was delivered" in warning
+    assert publish_warnings(workflow, configured, {"push": ["delivered"]}) == []
 
 
 @pytest.mark.parametrize("number", [SCHEDULED, 0, 7])

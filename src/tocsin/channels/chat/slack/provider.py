@@ -46,7 +46,8 @@ class Slack:
 
     def __init__(self, settings: SlackSettings, tools: ProviderTools) -> None:
         self.name = tools.name
-        self.flags = Flags(receipts=settings.signing_secret is not None, edits=True)
+        hears = settings.signing_secret is not None
+        self.flags = Flags(receipts=hears, acknowledges=hears, edits=True)
         self._settings = settings
         self._transport = tools.transport
         self._wall_ms = tools.wall_ms
