@@ -2,80 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from itertools import permutations
 from pathlib import Path
-from typing import Any, cast
 
-import httpx2
-import msgspec
 import pytest
 
-from tests.delivering.operating import client, driving
+from tests.delivering.reporting import (
+    WAITING,
+    pages,
+    preferences,
+    report,
+    said,
+    settled,
+    states,
+    told,
+)
 from tests.delivering.site import BEGIN_MS, Site, Vendor, delivery_of, process
 from tocsin.app.optouts import OptOuts
 from tocsin.domain.category import Category
 from tocsin.domain.ids import show_delivery
-from tocsin.domain.recipient import Recipient
-from tocsin.domain.records import Attempt, Reported, Settled, encode
-from tocsin.ports.receipts import Response
+from tocsin.domain.records import Attempt, Reported, encode
 from tocsin.ports.simulator import Dial
-from tocsin.wiring.http import Driving
-
-WAITING: Mapping[str, object] = {
-    "key": "alarm",
-    "steps": [
-        {"channel": "chat", "title": "Alarm", "body": "{{ data.n }}"},
-        {"wait": {"for": "1h", "unless": "delivered"}},
-        {"channel": "chat", "title": "Again", "body": "{{ data.n }}", "name": "again"},
-    ],
-}
-
-
-async def report(site: Site, *reports: Mapping[str, object]) -> Response:
-    """Call back with what the pager service says, signed."""
-    wall_ms = site.services.wall_ms()
-    ahead_ms = wall_ms - site.clock.now_ms()
-    dated = [
-        {
-            "ref": "",
-            **each,
-            "at_ms": site.clock.now_ms() + ahead_ms + 1_000 * int(str(each.get("at", 0))),
-        }
-        for each in reports
-    ]
-    callback = site.simulator.signed(msgspec.json.encode(dated), wall_ms)
-    return await site.services.delivery.callbacks.receive("pager", callback)
-
-
-async def states(site: Site, event: bytes, one: Recipient) -> list[str]:
-    return [e.state for e in await site.history(event, one) if isinstance(e, Settled)]
-
-
-async def settled(site: Site, delivery: bytes) -> str:
-    found = (await site.services.storage.ledger.settled([delivery])).get(delivery)
-    return "" if found is None else found.state
-
-
-async def told(site: Site) -> None:
-    """Return when every receipt was looked at, and the views show it."""
-    await site.services.delivery.receipts.step.caught_up()
-
-
-async def preferences(site: Site, name: str) -> Any:
-    (one,) = (await site.services.stores.recipients.by_id([name])).values()
-    return one.preferences
-
-
-async def said(site: Site, event: bytes, name: str) -> str:
-    return (await site.services.history.explainer(event, name)).sentence
-
-
-async def pages(site: Site, count: int) -> Sequence[str]:
-    await site.simulator.until_taken(count)
-    return [each.text for each in site.simulator.taken]
-
 
 ORDERS = list(permutations([("delivered", 30), ("opened", 90), ("opened", 50), ("failed", 70)]))
 
@@ -98,11 +46,11 @@ async def test_whatever_order_they_come_in_they_come_to_the_same(
             return await settled(site, delivery) == "failed"
 
         await site.until(failed)
-        records = [e for e in await site.history(event, one) if isinstance(e, Settled)]
-        opened = min(each.at_ms for each in records if each.state == "opened")
-        after_s = round((opened - site.clock.now_ms()) / 1_000)
-        ends.add((after_s, "delivered" in {e.state for e in records}))
-    assert ends == {(50, True)}
+        delivery = delivery_of(event, one)
+        receipts = (await site.services.delivery.histories.of([delivery]))[delivery].receipts
+        after_ms = receipts["pager", "opened", "pager_opened"] - site.clock.now_ms()
+        ends.add((round(after_ms / 1_000), frozenset(state for _, state, _ in receipts)))
+    assert ends == {(50, frozenset({"delivered", "opened", "failed"}))}
 
 
 async def test_many_in_one_callback_are_each_told(site: Site) -> None:
@@ -316,93 +264,3 @@ async def test_what_was_stopped_stays_so_after_a_backup_was_restored(
         await stores.suppressions.remove(entry.id)
         await OptOuts(stores.journal, stores.sealer).restore(stores.recipients, stores.suppressions)
         assert [each.id for each in await stores.suppressions.page(None, 10)] == [entry.id]
-
-
-@asynccontextmanager
-async def app_of(behind: Driving, name: str) -> AsyncIterator[httpx2.AsyncClient]:
-    """Yield a client with the token of a recipient's app."""
-    async with client(behind) as local:
-        made = await local.post("/v1/tokens", json={"recipient": name, "scopes": ["inbox"]})
-    app = httpx2.ASGITransport(app=behind.api.network())
-    headers = {"Authorization": f"Bearer {made.json()['token']}"}
-    async with httpx2.AsyncClient(
-        transport=app, base_url="http://tocsin.test", headers=headers
-    ) as http:
-        yield http
-
-
-@pytest.mark.parametrize(
-    ("said", "came"),
-    [
-        ("received", ["sent", "delivered"]),
-        ("clicked", ["sent", "delivered", "clicked"]),
-        ("acknowledged", ["sent", "delivered", "acknowledged"]),
-    ],
-)
-async def test_the_recipients_own_app_can_say_so(site: Site, said: str, came: list[str]) -> None:
-    one = await site.person("ana", "ana-pager")
-    event = await site.send("ana", 1)
-    await site.until_settled(event, one, "sent")
-    path = f"/v1/deliveries/{show_delivery(delivery_of(event, one))}/{said}"
-    async with app_of(driving(site), "ana") as app:
-        for _ in range(2):
-            answer = await app.post(path)
-            assert (answer.status_code, answer.content) == (204, b"")
-    await site.until_settled(event, one, came[-1])
-    await told(site)
-    assert await states(site, event, one) == came
-
-
-async def test_an_app_that_hears_before_the_vendors_answer_is_believed(site: Site) -> None:
-    one = await site.person("ana", "ana-pager")
-    site.simulator.dial([Dial.STALL])
-    event = await site.send("ana", 1)
-    await site.simulator.until_called(1)
-    async with app_of(driving(site), "ana") as app:
-        path = f"/v1/deliveries/{show_delivery(delivery_of(event, one))}/received"
-        assert (await app.post(path)).status_code == 204
-    await told(site)
-    site.simulator.release()
-    await site.until_settled(event, one, "delivered")
-    assert await states(site, event, one) == ["sent", "delivered"]
-
-
-async def test_an_app_can_say_nothing_of_what_is_anothers_or_was_never_on_its_way(
-    site: Site,
-) -> None:
-    one = await site.person("ana", "ana-pager")
-    await site.person("bob", "bob-pager")
-    event = await site.send("ana", 1)
-    await site.until_settled(event, one, "sent")
-    sent = delivery_of(event, one)
-    never = delivery_of((BEGIN_MS - 1).to_bytes(6, "big") + bytes(10), one)
-    behind = driving(site)
-    for name, delivery in (("bob", sent), ("ana", never)):
-        async with app_of(behind, name) as app:
-            answer = await app.post(f"/v1/deliveries/{show_delivery(delivery)}/received")
-            assert answer.status_code == 404
-    await told(site)
-    assert await states(site, event, one) == ["sent"]
-
-
-async def test_a_press_on_the_button_ends_the_wait_for_it(site: Site) -> None:
-    wait = {"wait": {"for": "1h", "unless": "acknowledged"}}
-    first, _, again = cast(list[object], WAITING["steps"])
-    await site.publish({**WAITING, "steps": [first, wait, again]})
-    one = await site.person("ana", "ana-pager")
-    event = await site.send("ana", 1)
-    await site.until_settled(event, one, "sent")
-    reference = show_delivery(delivery_of(event, one))
-    await report(site, {"ref": reference, "state": "delivered"})
-    await told(site)
-    assert "waits for the step again" in await said(site, event, "ana")
-    await report(site, {"ref": reference, "state": "acknowledged"})
-
-    async def over() -> bool:
-        return "because an earlier channel had done it" in await said(site, event, "ana") or (
-            "because it was acknowledged" in await said(site, event, "ana")
-        )
-
-    await site.until(over)
-    await site.pass_time(7_200_000)
-    assert await pages(site, 1) == ["Alarm 1"]
