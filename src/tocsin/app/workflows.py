@@ -13,6 +13,7 @@ from tocsin.app.callers import Principal
 from tocsin.app.trail import Notes
 from tocsin.domain.intervals import Condition
 from tocsin.domain.names import no_such
+from tocsin.domain.sms_steps import sms_warnings
 from tocsin.domain.workflow import (
     Workflow,
     WorkflowDocument,
@@ -177,6 +178,7 @@ class WorkflowDesk:
         await self._registry.refresh()
         await self._notes.add(by, "workflow.publish", f"workflow/{key}", f"v{stored.version}")
         warnings = publish_warnings(workflow, self._configured(), self._telling())
+        warnings += sms_warnings(workflow)
         return Published(stored=stored, warnings=tuple(warnings))
 
     async def switch(self, by: Principal, key: str, *, active: bool) -> None:

@@ -12,6 +12,7 @@ from tocsin.config import Misconfigured
 from tocsin.domain.sms import segments
 from tocsin.ports.outcomes import ProviderReason, Refused
 from tocsin.ports.provider import ProviderSettings
+from tocsin.ports.provider import Sender as Carrier
 
 Sender = Annotated[
     str, Meta(pattern=r"^(\+[1-9][0-9]{2,14}|[0-9]{3,8}|[A-Za-z0-9][A-Za-z0-9 &._-]{0,10})$")
@@ -32,6 +33,9 @@ STOP_WORDS: Final = frozenset(
 )
 START_WORDS: Final = frozenset({"START", "YES", "UNSTOP"})
 _LONGEST: Final = 16
+_TOLL_FREE: Final = frozenset({"800", "833", "844", "855", "866", "877", "888"})
+_TOLL_FREE_RATE: Final = 3.0
+_LONG_NUMBER_RATE: Final = 1.0
 
 
 class PhoneSettings(ProviderSettings, frozen=True, kw_only=True):
@@ -49,6 +53,14 @@ class PhoneSettings(ProviderSettings, frozen=True, kw_only=True):
         ),
     ] = msgspec.field(default_factory=dict)
 
+    sender_rates: Annotated[
+        Mapping[Sender, float],
+        Meta(
+            description="Messages a second that a sender carries, where the vendor gave it another"
+            " rate than its kind begins with."
+        ),
+    ] = msgspec.field(default_factory=dict)
+
     def sender_to(self, number: str) -> str | None:
         """Return who a message to *number* is from; None where nobody is."""
         for length in range(min(len(number), _LONGEST), 1, -1):
@@ -56,6 +68,25 @@ class PhoneSettings(ProviderSettings, frozen=True, kw_only=True):
             if found is not None:
                 return found
         return self.sender
+
+
+def rated(sender: str | None, settings: PhoneSettings, by_kind: float | None) -> Carrier | None:
+    """Return *sender* with its own rate, else *by_kind*; None where neither bounds it."""
+    if sender is None:
+        return None
+    rate = settings.sender_rates.get(sender, by_kind)
+    return None if rate is None else Carrier(sender, rate, max(1, int(rate)))
+
+
+def american_rate(sender: str) -> float | None:
+    """
+    Return what a number of North America begins with, in messages a second; None for others.
+
+    Its carriers bound each sender by itself: a long number, and a toll-free one.
+    """
+    if not sender.startswith("+1"):
+        return None
+    return _TOLL_FREE_RATE if sender[2:5] in _TOLL_FREE else _LONG_NUMBER_RATE
 
 
 def check_senders(settings: PhoneSettings, name: str, instead: str | None = None) -> None:

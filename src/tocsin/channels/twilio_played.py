@@ -22,6 +22,7 @@ from tocsin.ports.simulator import Dial, Received, Stage
 
 ACCOUNT_SID: Final = "AC" + "0" * 28 + "beef"
 AUTH_TOKEN: Final = "auth-canary-9d41c0de"
+SENDER: Final = "+15005550006"
 API_VERSION: Final = "2010-04-01"
 
 Errors = Mapping[str, tuple[int, Dial, str]]
@@ -79,7 +80,8 @@ class TwilioPlayed(HttpSimulating):
             "api_url": f"http://127.0.0.1:{port}",
             "account_sid": ACCOUNT_SID,
             "auth_token": AUTH_TOKEN,
-            "sender": "+15005550006",
+            "sender": SENDER,
+            "sender_rates": {SENDER: 1_000.0},
         }
 
     def address(self, n: int) -> str:

@@ -36,6 +36,7 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
         "erasures": "tocsin.cli.erasures:erasures",
         "recipients": "tocsin.cli.recipients:recipients",
         "workflows": "tocsin.cli.workflows:workflows",
+        "sms": "tocsin.cli.sms:sms",
         "keys": "tocsin.cli.keys:keys",
         "status-webhooks": "tocsin.cli.status_webhooks:status_webhooks",
         "config": "tocsin.cli.config:config",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from tocsin.channels.aws_notices import Notices
 from tocsin.channels.aws_signing import AwsKeys, AwsSigner
-from tocsin.channels.phones import too_long
+from tocsin.channels.phones import american_rate, rated, too_long
 from tocsin.channels.replies import load_replies, unanswered
 from tocsin.channels.sms.sns.calls import publish, read_publish, read_text, send_text
 from tocsin.channels.sms.sns.events import reading_of
@@ -14,7 +14,7 @@ from tocsin.channels.sms.sns.settings import SnsSettings
 from tocsin.domain.retry_after import retry_after_ms
 from tocsin.ports.message import Message
 from tocsin.ports.outcomes import ProviderOutcome, ProviderReason, Refused
-from tocsin.ports.provider import Flags, ProviderTools
+from tocsin.ports.provider import Flags, ProviderTools, Sender
 from tocsin.ports.receipts import Callback, Reading
 from tocsin.ports.transport import Answer, Call, NoAnswer
 
@@ -61,6 +61,11 @@ class Sns:
         if message is None:
             return Reading()
         return reading_of(message, self._replies, callback.received_ms)
+
+    def sender_of(self, address: str) -> Sender | None:
+        """Return the number that carries it, where carriers bound numbers by themselves."""
+        sender = self._settings.sender_to(address)
+        return None if sender is None else rated(sender, self._settings, american_rate(sender))
 
     async def close(self) -> None:
         """The client is not its own."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from tocsin.channels.phones import check_senders, too_long, wish_of
+from tocsin.channels.phones import american_rate, check_senders, rated, too_long, wish_of
 from tocsin.channels.replies import load_replies
 from tocsin.channels.sms.twilio.settings import TwilioSmsSettings
 from tocsin.channels.twilio_account import Reported, TwilioAccount
 from tocsin.ports.message import Message
 from tocsin.ports.outcomes import ProviderOutcome, ProviderReason, Refused
-from tocsin.ports.provider import Flags, ProviderTools
+from tocsin.ports.provider import Flags, ProviderTools, Sender
 from tocsin.ports.receipts import Callback, ChannelWish, Reading, Receipt, ReceiptState, Response
 
 _VALIDITY_MAX_S: Final = 36_000
@@ -21,6 +21,9 @@ _STATES: Final = {
     "undelivered": ReceiptState.FAILED,
     "failed": ReceiptState.FAILED,
 }
+_SHORT_CODE_RATE: Final = 100.0
+_NAME_RATE: Final = 10.0
+_LONG_NUMBER_RATE: Final = 10.0
 _OPTED_OUT: Final = "21610"
 _WISHES: Final = {"STOP": False, "START": True}
 _SILENCE: Final = Response(200, "text/xml", b"<Response/>")
@@ -58,6 +61,11 @@ class TwilioSms:
         if "MessageStatus" in reported.fields:
             return self._status(reported, callback.received_ms)
         return _reply(reported, callback.received_ms)
+
+    def sender_of(self, address: str) -> Sender | None:
+        """Return the number or name that carries it, with the rate that its kind begins with."""
+        sender = self._settings.sender_to(address)
+        return None if sender is None else rated(sender, self._settings, _rate(sender))
 
     async def close(self) -> None:
         """The client is not its own."""
@@ -98,6 +106,13 @@ class TwilioSms:
 def build(settings: TwilioSmsSettings, tools: ProviderTools) -> TwilioSms:
     """Return the provider."""
     return TwilioSms(settings, tools)
+
+
+def _rate(sender: str) -> float:
+    """Return what Twilio lets a sender of this kind begin with, in messages a second."""
+    if not sender.startswith("+"):
+        return _SHORT_CODE_RATE if sender.isdigit() else _NAME_RATE
+    return american_rate(sender) or _LONG_NUMBER_RATE
 
 
 def _reply(reported: Reported, at_ms: int) -> Reading:

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlencode
 
 import msgspec
 
-from tocsin.channels.phones import check_senders, too_long, wish_of
+from tocsin.channels.phones import american_rate, check_senders, rated, too_long, wish_of
 from tocsin.channels.replies import load_replies, unanswered
 from tocsin.channels.sms.vonage.settings import VonageSettings
 from tocsin.channels.sms.vonage.signing import is_signed, signature
@@ -19,7 +19,7 @@ from tocsin.domain.sms import segments
 from tocsin.errors import Malformed, Unauthenticated
 from tocsin.ports.message import Message
 from tocsin.ports.outcomes import Accepted, ProviderOutcome, ProviderReason, Refused, TryLater
-from tocsin.ports.provider import Flags, ProviderTools
+from tocsin.ports.provider import Flags, ProviderTools, Sender
 from tocsin.ports.receipts import Callback, ChannelWish, Reading, Receipt, ReceiptState, Response
 from tocsin.ports.transport import Answer, Call, NoAnswer
 
@@ -82,6 +82,11 @@ class Vonage:
         if "status" in fields:
             return self._status(fields, callback.received_ms)
         return _reply(fields, callback.received_ms)
+
+    def sender_of(self, address: str) -> Sender | None:
+        """Return the number that carries it, where carriers bound numbers by themselves."""
+        sender = self._settings.sender_to(address)
+        return None if sender is None else rated(sender, self._settings, american_rate(sender))
 
     async def close(self) -> None:
         """The client is not its own."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from tocsin.channels.phones import check_senders
+from tocsin.channels.phones import check_senders, rated
 from tocsin.channels.replies import load_replies
 from tocsin.channels.twilio_account import Reported, TwilioAccount
 from tocsin.channels.voice.twilio.settings import TwilioVoiceSettings
 from tocsin.channels.voice.twilio.speech import KEY, Speech, hung_up, language_for
 from tocsin.ports.message import Message
 from tocsin.ports.outcomes import ProviderOutcome, ProviderReason, Refused
-from tocsin.ports.provider import Flags, ProviderTools
+from tocsin.ports.provider import Flags, ProviderTools, Sender
 from tocsin.ports.receipts import Callback, Reading, Receipt, ReceiptState, Response
 
 _TWIML_CHARACTERS_MAX: Final = 4_000
@@ -54,6 +54,10 @@ class TwilioVoice:
         if reported.query.get("kind") in {_KEY, _LAST_KEY}:
             return self._pressed(reported, callback.received_ms)
         return self._ended(reported, callback.received_ms)
+
+    def sender_of(self, address: str) -> Sender | None:
+        """Return the number that calls, where its rate is set."""
+        return rated(self._settings.sender_to(address), self._settings, None)
 
     async def close(self) -> None:
         """The client is not its own."""
