@@ -122,3 +122,8 @@ def test_what_was_taken_as_an_address_can_be_called(address: str) -> None:
         return
     assert CHANNEL.check_address(normal) == normal
     assert wire_address(normal) is not None
+
+
+def test_the_frame_is_called_by_the_subject() -> None:
+    shaped = CHANNEL.shape({"subject": "Your order", "html": "<p>part</p>"})
+    assert "<title>Your order</title>" in shaped.fields["html"]

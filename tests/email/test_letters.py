@@ -142,7 +142,11 @@ def test_what_comes_out_is_what_went_in(title: str, text: str, page: str) -> Non
         return
     found = read(letter)
     assert (found["Subject"] or "") == content.fields.get("subject", "")
-    assert part(found, "plain").rstrip() == _as_read(text).rstrip()
+    plain = part(found, "plain").rstrip()
+    if not page:
+        assert plain.endswith(f"Unsubscribe: {LINK}")
+        plain = plain.removesuffix(f"Unsubscribe: {LINK}").rstrip()
+    assert plain == _as_read(text).rstrip()
     if page:
         assert part(found, "html").rstrip() == _as_read(page).rstrip()
     assert {name.lower() for name in found} <= HEADERS
@@ -227,3 +231,13 @@ def _as_read(text: str) -> str:
 
 def _unfolded(head: bytes) -> list[bytes]:
     return head.replace(b"\r\n ", b" ").split(b"\r\n")
+
+
+def test_a_letter_of_text_alone_shows_the_link_at_its_end() -> None:
+    content = CHANNEL.shape({"subject": "Hi", "text": "Only words."})
+    message = Message("dlv_1", "ana@example.net", content, unsubscribe="https://t.test/u/1")
+    read = email.message_from_bytes(
+        Writer(Sender("shop@example.com")).write(message, 0).data, policy=email.policy.default
+    )
+    lines = read.get_content().splitlines()
+    assert (lines[0], lines[-1]) == ("Only words.", "Unsubscribe: https://t.test/u/1")

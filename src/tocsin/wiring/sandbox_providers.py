@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from typing import Final
 
 from tocsin.channels.registry import Registry
 from tocsin.config import Misconfigured, RawTable
+
+STAND_INS: Final = frozenset({"from_address"})
+"""Settings that a played vendor needs to be told, and takes as whoever configured it says them."""
 
 Leads = Mapping[str, Mapping[str, object]]
 """The settings that lead to each vendor that is played, by provider."""
@@ -18,7 +22,13 @@ def led(tables: Mapping[str, RawTable], registry: Registry, leads: Leads) -> dic
             raise Misconfigured([f"providers.{name}: it is not played in this sandbox"])
     names = [*tables, *(name for name in leads if name not in tables and name in registry.specs)]
     empty = {name: tables.get(name) or RawTable(name, {}, {}) for name in names}
-    return {name: table.with_values(leads[name], "sandbox") for name, table in empty.items()}
+    return {name: _led(table, leads[name]) for name, table in empty.items()}
+
+
+def _led(table: RawTable, lead: Mapping[str, object]) -> RawTable:
+    said = {key for key, _, _ in table.items()}
+    wanted = {key: value for key, value in lead.items() if key not in STAND_INS or key not in said}
+    return table.with_values(wanted, "sandbox")
 
 
 def on_request(tables: Collection[str], registry: Registry, leads: Leads) -> frozenset[str]:

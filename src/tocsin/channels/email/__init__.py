@@ -62,12 +62,13 @@ class EmailChannel:
         preheader = cut(one_line(rendered.get("preheader", "")), PREHEADER_CHARACTERS_MAX)
         if not text:
             text = plain_text(page) if page else "\n\n".join(filter(None, (title, body)))
+        subject = cut(one_line(rendered.get("subject", "")) or title, SUBJECT_CHARACTERS_MAX)
         if page:
-            page = completed(page, title, preheader)
+            page = completed(page, subject, preheader)
         elif body and "text" not in rendered:
-            page = framed(title, body, preheader)
+            page = framed(subject, title, body, preheader)
         fields = {
-            "subject": cut(one_line(rendered.get("subject", "")) or title, SUBJECT_CHARACTERS_MAX),
+            "subject": subject,
             "text": text,
             "html": page,
             "reply_to": one_line(rendered.get("reply_to", "")),

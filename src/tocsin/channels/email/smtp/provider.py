@@ -6,12 +6,14 @@ import asyncio
 import ipaddress
 import ssl
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from tocsin.channels.email.smtp.connection import Connection, Envelope, Lost
 from tocsin.channels.email.smtp.opening import NotOpened, Opener
 from tocsin.channels.email.smtp.pool import Pool
 from tocsin.channels.email.smtp.settings import SmtpSettings
 from tocsin.channels.email.writing.batches import unwritten
+from tocsin.channels.email.writing.dkim import BadKey, DkimKey, read_key
 from tocsin.channels.email.writing.letter import BadLetter, Letter, Writer
 from tocsin.config import Misconfigured
 from tocsin.errors import Unauthenticated
@@ -28,12 +30,17 @@ class Smtp:
     flags = Flags()
 
     def __init__(
-        self, settings: SmtpSettings, name: str, wall_ms: Callable[[], int], opener: Opener
+        self,
+        settings: SmtpSettings,
+        name: str,
+        wall_ms: Callable[[], int],
+        opener: Opener,
+        keys: Sequence[DkimKey] = (),
     ) -> None:
         self.name = name
         self._opener = opener
         self._wall_ms = wall_ms
-        self._writer = Writer(settings.sender())
+        self._writer = Writer(settings.sender(), keys)
         self._bounces = settings.bounce_address or settings.from_address
         self._before_s = settings.call_timeout_ms / 2_000
         self._pool = Pool(
@@ -146,7 +153,25 @@ def build(settings: SmtpSettings, tools: ProviderTools) -> Smtp:
         raise Misconfigured(problems)
     name = settings.client_name or settings.from_address.rpartition("@")[2]
     opener = Opener(settings, name, tls_of(settings, place))
-    return Smtp(settings, tools.name, tools.wall_ms, opener)
+    return Smtp(settings, tools.name, tools.wall_ms, opener, dkim_keys(settings, place))
+
+
+def dkim_keys(settings: SmtpSettings, place: str) -> Sequence[DkimKey]:
+    """Return what letters are signed with; raises `Misconfigured`."""
+    files, selectors = settings.dkim_key_files, settings.dkim_selectors
+    if len(files) != len(selectors):
+        raise Misconfigured([f"{place}.dkim_selectors and {place}.dkim_key_files belong together"])
+    domain = settings.dkim_domain or settings.sender().domain
+    try:
+        return [
+            read_key(Path(file).read_bytes(), domain, selector)
+            for file, selector in zip(files, selectors, strict=True)
+        ]
+    except OSError as error:
+        problem = f"{place}.dkim_key_files: {error.filename} cannot be read"
+        raise Misconfigured([problem]) from None
+    except BadKey as bad:
+        raise Misconfigured([f"{place}.dkim_key_files: {bad}"]) from None
 
 
 def tls_of(settings: SmtpSettings, place: str) -> ssl.SSLContext | None:

@@ -46,20 +46,24 @@ _FOOT: Final = (
 )
 
 
-def framed(title: str, body: str, preheader: str) -> str:
-    """Return a page that says *title* and *body*, which are text; lines stay lines."""
+def framed(name: str, title: str, body: str, preheader: str) -> str:
+    """Return a page called *name* that says *title* and *body*, all text; lines stay lines."""
     paragraphs = [
         _PARAGRAPH.format(escape(each).replace("\n", "<br>"))
         for each in _PARAGRAPHS.split(body.strip("\n"))
     ]
     heading = _HEADING.format(escape(title)) if title else ""
-    return _page(title, heading + "\n".join(paragraphs), preheader)
+    return _page(name, heading + "\n".join(paragraphs), preheader)
 
 
-def completed(page: str, title: str, preheader: str) -> str:
-    """Return *page*, framed when it is a part of a page, with what previews show before it."""
+def completed(page: str, name: str, preheader: str) -> str:
+    """
+    Return *page*, framed when it is a part of a page, with what previews show before it.
+
+    The frame calls it *name*.
+    """
     if _WHOLE.search(page) is None:
-        return _page(title, page, preheader)
+        return _page(name, page, preheader)
     if not preheader:
         return page
     begins = _BODY.search(page)
@@ -72,6 +76,6 @@ def footer(unsubscribe: str) -> str:
     return _FOOT.format(escape(unsubscribe))
 
 
-def _page(title: str, inner: str, preheader: str) -> str:
+def _page(name: str, inner: str, preheader: str) -> str:
     hidden = _HIDDEN.format(escape(preheader)) if preheader else ""
-    return f"{_BEFORE}{escape(title)}{_STYLE}{hidden}{_CARD}{inner}{_AFTER}"
+    return f"{_BEFORE}{escape(name)}{_STYLE}{hidden}{_CARD}{inner}{_AFTER}"

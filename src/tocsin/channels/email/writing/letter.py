@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from email.utils import formatdate
 from typing import Final
 
 from tocsin.channels.email.writing.addresses import Wire, wire_address
+from tocsin.channels.email.writing.dkim import DkimKey, signed
 from tocsin.channels.email.writing.headers import (
     BadHeader,
     check,
@@ -54,9 +56,14 @@ class Writer:
     What is the same for a second, or for all readers of a text, is made once.
     """
 
-    def __init__(self, sender: Sender) -> None:
-        """Take who they are from; raises `BadHeader` when that cannot be written."""
+    def __init__(self, sender: Sender, keys: Sequence[DkimKey] = ()) -> None:
+        """
+        Take who they are from, and what they are signed with.
+
+        Raises `BadHeader` when the sender cannot be written.
+        """
         self._sender = sender
+        self._keys = keys
         self._from = mailbox_field("From", sender.name, sender.address)
         self._domain = sender.domain
         self._date = (-1, b"")
@@ -76,7 +83,8 @@ class Writer:
             head = self._head(message, to, now_ms)
         except BadHeader as bad:
             raise BadLetter("header") from bad
-        return Letter(to, head + self._body(message.content, message.unsubscribe))
+        data = head + self._body(message.content, message.unsubscribe)
+        return Letter(to, signed(data, self._keys, now_ms // 1_000) if self._keys else data)
 
     def _head(self, message: Message, to: Wire, now_ms: int) -> bytes:
         fields = message.content.fields

@@ -24,11 +24,13 @@ class Parts:
     """
     What all readers of one text are sent, encoded, with gaps for the links that differ.
 
-    ``pieces`` are the bytes around the gaps: none, or one in the text and one in the page.
+    ``pieces`` are the bytes around the gaps: one in the text and one in the page, or one behind the
+    text where that is all, or none in a page that has no place for it.
     """
 
     pieces: tuple[bytes, ...]
     encodings: tuple[Encoding, ...] = ()
+    """Of the text and the page, as far as they have a gap."""
 
     @classmethod
     def of(cls, fields: Mapping[str, str]) -> Parts:
@@ -37,7 +39,7 @@ class Parts:
         of_text = encoding_for(text)
         plain = _part(b"plain", text, of_text)
         if not page:
-            return cls((plain,))
+            return cls((plain,), (of_text,))
         of_page = encoding_for(page)
         before, place, after = page.partition(UNSUBSCRIBE_PLACE)
         head, middle = _MULTIPART + plain, _BETWEEN + _part(b"html", before, of_page)
@@ -49,9 +51,11 @@ class Parts:
         """Return the whole body, with the header fields of its own that it begins with."""
         if unsubscribe is None or not self.encodings:
             return b"".join(self.pieces)
+        text = encode(f"\n\nUnsubscribe: {unsubscribe}", self.encodings[0])
+        if len(self.encodings) == 1:
+            return self.pieces[0] + text
         head, middle, tail = self.pieces
-        of_text, of_page = self.encodings
-        text = encode(f"\n\nUnsubscribe: {unsubscribe}", of_text)
+        of_page = self.encodings[1]
         page = encode(footer(unsubscribe), of_page)
         return b"".join((head, text, middle, page, tail))
 
