@@ -202,6 +202,13 @@ class Story:
             await self._compare_pages(number)
             await self._compare_counts(number)
             await self._compare_missed(number)
+        await self._compare_unseen()
+
+    async def _compare_unseen(self) -> None:
+        view = self.stores.inbox
+        counts = {number: await view.counts(number, self.now_ms) for number in RECIPIENTS}
+        expected = {number: each.unseen for number, each in counts.items() if each.unseen}
+        assert await view.unseen(list(RECIPIENTS), self.now_ms) == expected
 
     async def _compare_pages(self, number: int) -> None:
         expected = self.model.newest(number)

@@ -18,6 +18,7 @@ from tocsin.app.accepting.accept import Taken
 from tocsin.app.callers import LOCAL, Principal
 from tocsin.app.quiet import Quiet
 from tocsin.channels.email.smtp.simulator import SmtpSimulator
+from tocsin.channels.push.fcm.simulator import FcmSimulator
 from tocsin.channels.registry import Registry, folders
 from tocsin.channels.webhook.http.simulator import WebhookSimulator
 from tocsin.config import Config, Deliver, Outbound, RawTable, StatusWebhookSettings
@@ -42,7 +43,7 @@ WORKFLOW: Mapping[str, object] = {
 
 _STEP_MS = 10_000
 
-Played = PagerSimulator | WebhookSimulator | SmtpSimulator
+Played = PagerSimulator | WebhookSimulator | SmtpSimulator | FcmSimulator
 
 
 class Vendor:

@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from tocsin.app.callers import Principal
+from tocsin.app.step_options import CheckOptions, check_step_options, unchecked
 from tocsin.app.trail import Notes
 from tocsin.domain.intervals import Condition
 from tocsin.domain.names import no_such
@@ -140,8 +141,10 @@ class WorkflowDesk:
         *,
         configured: Callable[[], Collection[str]],
         telling: Callable[[], Mapping[str, Collection[Condition]]],
+        check_options: CheckOptions = unchecked,
     ) -> None:
         """*configured* are the channels that have a provider, *telling* what those report."""
+        self._check_options = check_options
         self._store = store
         self._registry = registry
         self._notes = notes
@@ -153,6 +156,7 @@ class WorkflowDesk:
         """Check a document and keep it as the draft of *key*."""
         document = read_document(_keyed(key, value))
         _check_reach(by, document)
+        check_step_options(document, self._check_options)
         draft = StoredWorkflow(
             key=key,
             version=0,
@@ -172,6 +176,7 @@ class WorkflowDesk:
         document = read_document(msgspec.json.decode(draft.document))
         _check_reach(by, document)
         workflow = compile_workflow(document, 0)
+        check_step_options(document, self._check_options)
         self._check_room(workflow)
         now_ms = self._clock.now_ms()
         stored = await self._store.publish(key, draft.document, by.name, now_ms)

@@ -24,6 +24,9 @@ HTML_FIELDS: Final = frozenset({"html"})
 LINKED: Final = frozenset({"email"})
 """Channels whose messages bring a link along with which they are switched off."""
 
+BADGED: Final = frozenset({"push"})
+"""Channels that show how many items of the inbox are unseen."""
+
 OFF_IN_BULK: Final = frozenset({"sms", "voice"})
 """Channels that the product leaves off in the lane bulk, since each message costs or rings."""
 

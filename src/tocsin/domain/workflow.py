@@ -22,6 +22,7 @@ from tocsin.domain.intervals import (
 from tocsin.domain.lanes import Lane
 from tocsin.domain.rules import AudienceRule
 from tocsin.domain.schema import compile_schema
+from tocsin.domain.step_options import NO_OPTIONS, CompiledOptions, compile_options
 from tocsin.domain.templates import Template, compile_template
 from tocsin.errors import FieldProblem, RequestRefused
 
@@ -44,6 +45,8 @@ class ChannelStep(msgspec.Struct, frozen=True):
     name: str
     fields: dict[str, str] = {}
     actions: tuple[Action, ...] = ()
+    options: dict[str, dict[str, object]] = {}
+    """What it says to single providers, by their names."""
 
 
 class WorkflowDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,6 +81,7 @@ class CompiledStep:
     """All that its templates read."""
     personal: bool
     """Whether the text differs from one recipient to the next."""
+    options: CompiledOptions = NO_OPTIONS
 
 
 CheckData = Callable[[object], tuple[FieldProblem, ...]]
@@ -176,10 +180,13 @@ def _compile_steps(
         actions = _compile_actions(step, place, problems)
         fields = {**_wanted(inherited, own), **own}
         inherited.update({name: own[name] for name in ("title", "body") if name in own})
+        options = compile_options(step.options, f"{place}/options", problems)
         pairs = [template for action in actions for template in action]
-        paths = frozenset[str]().union(*(t.paths for t in (*fields.values(), *pairs)))
+        paths = options.paths.union(*(t.paths for t in (*fields.values(), *pairs)))
         personal = any(path.partition(".")[0] == "recipient" for path in paths)
-        steps.append(CompiledStep(index, step.name, step.channel, fields, actions, paths, personal))
+        steps.append(
+            CompiledStep(index, step.name, step.channel, fields, actions, paths, personal, options)
+        )
     return tuple(steps), tuple(intervals)
 
 

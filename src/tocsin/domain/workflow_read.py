@@ -17,6 +17,7 @@ from tocsin.domain.intervals_read import (
 from tocsin.domain.lanes import LANES, Lane
 from tocsin.domain.reading import Notes, Reader, step_into, text_problem
 from tocsin.domain.rules import AudienceRule, read_rule, show_rule
+from tocsin.domain.step_options import read_options
 from tocsin.domain.template_syntax import SOURCE_CHARACTERS_MAX
 from tocsin.domain.workflow import DEFAULT_CATEGORY, Action, ChannelStep, WorkflowDocument
 
@@ -125,8 +126,7 @@ def _read_step(value: object, pointer: str, notes: Notes) -> ChannelStep | Inter
     channel = value.get("channel") if isinstance(value, dict) else None
     known = CHANNEL_FIELDS.get(channel) if isinstance(channel, str) else None
     allowed = {"channel", "name"} | (known or frozenset())
-    if channel == "inbox":
-        allowed |= {"actions"}
+    allowed |= {"actions"} if channel == "inbox" else {"options"}
     reader = Reader(value, pointer, notes, None if known is None else allowed)
     if known is None:
         reader.note("channel", "unknown_channel", f"the channels are {', '.join(CHANNEL_FIELDS)}")
@@ -141,6 +141,7 @@ def _read_step(value: object, pointer: str, notes: Notes) -> ChannelStep | Inter
         name=reader.key("name") or str(channel),
         fields={name: text for name, text in fields.items() if text is not None},
         actions=_read_actions(reader),
+        options=read_options(reader.get("options"), reader.at("options"), notes),
     )
 
 
@@ -196,4 +197,6 @@ def _show_step(step: ChannelStep | IntervalStep) -> dict[str, object]:
         shown["name"] = step.name
     if step.actions:
         shown["actions"] = [{"label": each.label, "url": each.url} for each in step.actions]
+    if step.options:
+        shown["options"] = step.options
     return shown

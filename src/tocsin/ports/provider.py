@@ -254,6 +254,8 @@ class ProviderSpec(msgspec.Struct, frozen=True, kw_only=True):
     """``module:callable`` that takes (settings, `ProviderTools`) and returns the `Provider`."""
     simulator: str
     """``module:callable`` that takes no argument and returns the `tocsin.ports.simulator`."""
+    options: type[msgspec.Struct] | None = None
+    """What a step's ``options.<name>`` table may hold; None where it takes none."""
     preference: int = 100
     """
     Which provider of its channel a sandbox sends by where nobody configured one: the lowest, of

@@ -89,6 +89,13 @@ class InboxView(Protocol):
     async def counts(self, recipient: int, now_ms: int) -> Counts:
         """Return the counts, derived from the stored items and states."""
 
+    async def unseen(self, recipients: Sequence[int], now_ms: int) -> Mapping[int, int]:
+        """
+        Return how many items each has not seen, counted as `counts` does; 0 is left out.
+
+        In few reads, however many recipients there are.
+        """
+
     async def missed(self, recipient: int, vector: Sequence[int], *, limit: int) -> Missed | None:
         """
         Return what came at or after the positions of *vector*, one for each stream.

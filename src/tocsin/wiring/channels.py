@@ -19,7 +19,7 @@ from tocsin.app.delivering.choosing import Choosing
 from tocsin.app.delivering.concluding import Conclude, ConcludeParts
 from tocsin.app.delivering.histories import Histories
 from tocsin.app.delivering.lane import LaneDelivery, LaneParts
-from tocsin.app.delivering.preparing import PrepareParts, PrepareStep
+from tocsin.app.delivering.preparing import PrepareParts, PrepareStep, Unseen
 from tocsin.app.delivering.providers import Fleet, Wired
 from tocsin.app.delivering.rates import Rates
 from tocsin.app.delivering.taking import Taking
@@ -234,6 +234,7 @@ def build_delivery(
     chance: Chance,
     follow: Follow | None,
     wall_ms: Callable[[], int],
+    unseen: Unseen,
 ) -> Delivery:
     """Put the deliver step together."""
     histories = Histories(log, follow)
@@ -248,6 +249,7 @@ def build_delivery(
         book=book,
         taking=taking,
         links=links,
+        unseen=unseen,
     )
     conclude = ConcludeParts(stores.timers, health, taking, chance)
     receipts = build_receipts(

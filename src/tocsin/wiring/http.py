@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,7 @@ from tocsin.app.suppressing import SuppressionList
 from tocsin.app.token_desk import TokenDesk
 from tocsin.app.trail import Notes
 from tocsin.app.workflows import WorkflowDesk
+from tocsin.channels.registry import Registry, folders
 from tocsin.domain.case import ChannelFacts
 from tocsin.domain.channels import INBOX
 from tocsin.domain.cloudevents import EventLimits
@@ -61,6 +63,7 @@ from tocsin.wiring.operating import looking, operating_endpoints, operating_numb
 from tocsin.wiring.sandbox import build_clock_desk
 from tocsin.wiring.services import Services
 from tocsin.wiring.status_webhooks import build_status_desk, told_numbers
+from tocsin.wiring.step_options import options_problem
 from tocsin.wiring.storage import JOINT, SPLIT
 
 
@@ -193,6 +196,7 @@ def _workflows(services: Services, notes: Notes) -> WorkflowDesk:
         services.clock,
         configured=lambda: _configured(services),
         telling=lambda: {name: _told(facts) for name, facts in services.channels.items()},
+        check_options=partial(options_problem, Registry(folders())),
     )
 
 

@@ -387,4 +387,5 @@ def _delivery(ground: _Ground, opened: OpenChannels, wall_ms: Callable[[], int])
         ground.chance,
         ground.follow,
         wall_ms,
+        ground.storage.inbox.unseen,
     )

@@ -44,6 +44,34 @@ def with_(**fields: object) -> dict[str, Any]:
     return {**DOCUMENT, **fields}
 
 
+def push_with(options: object) -> dict[str, Any]:
+    return with_(steps=[{"channel": "push", "title": "t", "options": options}])
+
+
+def test_options_are_filled_in_where_they_are_templates() -> None:
+    options = {
+        "apns": {"thread_id": "{{ data.order }}", "relevance_score": 0.5, "data": {"a": [1, "b"]}},
+        "fcm": {"data": {"for": "{{ recipient.name }}"}},
+    }
+    document = read_document(push_with(options))
+    assert read_document(show_document(document)) == document
+    (step,) = compile_workflow(document, 1).steps
+    assert step.paths == {"data.order", "recipient.name"}
+    assert step.personal
+    context = {"data": {"order": 42}, "recipient": {"name": "Ana"}}
+    assert step.options.of("apns", context) == {
+        "thread_id": "42",
+        "relevance_score": 0.5,
+        "data": {"a": [1, "b"]},
+    }
+    assert step.options.of("fcm", context) == {"data": {"for": "Ana"}}
+    assert step.options.of("webpush", context) == {}
+    broken = read_document(push_with({"apns": {"data": {"x": ["{{ data.order"]}}}))
+    with pytest.raises(RequestRefused) as refused:
+        compile_workflow(broken, 1)
+    assert [each.pointer for each in refused.value.errors] == ["/steps/0/options/apns/data/x/0"]
+
+
 def test_a_document_is_read_and_shown_again() -> None:
     document = read_document(DOCUMENT)
     assert document.on == ("order.shipped", "order.sent")
@@ -104,6 +132,16 @@ def test_only_key_and_steps_are_needed() -> None:
             "missing",
         ),
         (with_(steps=[{"channel": "inbox", "title": "t"}] * 2), "/steps/1/name", "duplicate_name"),
+        (push_with(5), "/steps/0/options", "wrong_type"),
+        (push_with({"apns": 5}), "/steps/0/options/apns", "wrong_type"),
+        (push_with({"a b": {}}), "/steps/0/options/a b", "invalid_key"),
+        (push_with({"apns": {"a": "x" * 8_200}}), "/steps/0/options", "too_large"),
+        (push_with({"apns": {"a": [[[[[[]]]]]]}}), "/steps/0/options/apns/a/0/0/0/0/0", "too_deep"),
+        (
+            with_(steps=[{"channel": "inbox", "title": "t", "options": {}}]),
+            "/steps/0/options",
+            "unknown_field",
+        ),
     ],
 )
 def test_a_mistake_is_named_at_its_place(document: object, pointer: str, code: str) -> None:

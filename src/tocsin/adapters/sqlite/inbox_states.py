@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple, Self
 
 import apsw
 import msgspec
@@ -34,6 +34,14 @@ _ALL_STATES: Final = "SELECT item, state, position FROM inbox_state WHERE recipi
 _SWEEPS: Final = (
     "SELECT position, state, until, at_ms FROM inbox_sweep WHERE recipient = ? ORDER BY position"
 )
+_STATES_OF_MANY: Final = (
+    "SELECT recipient, item, state, position FROM inbox_state"
+    " WHERE recipient IN (SELECT value FROM json_each(?))"
+)
+_SWEEPS_OF_MANY: Final = (
+    "SELECT recipient, position, state, until, at_ms FROM inbox_sweep"
+    " WHERE recipient IN (SELECT value FROM json_each(?)) ORDER BY recipient, position"
+)
 _CHANGES: Final = (
     "SELECT position, body FROM inbox_change WHERE recipient = ? AND position >= ?"
     " ORDER BY position LIMIT ?"
@@ -49,19 +57,24 @@ class _Sweep(NamedTuple):
     at_ms: int
 
 
+_Rows = Mapping[bytes, tuple[ItemState, int]]
+
+
 class States:
     """The states of one recipient's items: rows of single items, under sweeps over all of them."""
 
-    def __init__(
-        self, connection: apsw.Connection, recipient: int, only: Sequence[bytes] | None = None
-    ) -> None:
-        """Read all rows, or those of the keys *only*."""
-        self._rows = _rows(connection, recipient, only)
-        self._sweeps = [
-            _Sweep(position, state, _until_decoder.decode(until), at_ms)
-            for position, state, until, at_ms in connection.execute(_SWEEPS, (recipient,))
-        ]
+    def __init__(self, rows: _Rows, sweeps: Sequence[_Sweep]) -> None:
+        self._rows = rows
+        self._sweeps = sweeps
         self._kinds = len({sweep.state for sweep in self._sweeps})
+
+    @classmethod
+    def read(
+        cls, connection: apsw.Connection, recipient: int, only: Sequence[bytes] | None = None
+    ) -> Self:
+        """Read all rows, or those of the keys *only*."""
+        sweeps = [_sweep(*row) for row in connection.execute(_SWEEPS, (recipient,))]
+        return cls(_rows(connection, recipient, only), sweeps)
 
     def of(self, key: bytes, place: bytes) -> ItemState:
         """
@@ -80,6 +93,18 @@ class States:
         return state
 
 
+def states_of(connection: apsw.Connection, recipients: Sequence[int]) -> dict[int, States]:
+    """Return the states of several recipients' items, by two queries."""
+    wanted = (msgspec.json.encode(recipients).decode(),)
+    rows: dict[int, dict[bytes, tuple[ItemState, int]]] = {one: {} for one in recipients}
+    sweeps: dict[int, list[_Sweep]] = {one: [] for one in recipients}
+    for one, item, state, position in connection.execute(_STATES_OF_MANY, wanted):
+        rows[one][item] = (_decoder.decode(state), position)
+    for one, *sweep in connection.execute(_SWEEPS_OF_MANY, wanted):
+        sweeps[one].append(_sweep(*sweep))
+    return {one: States(rows[one], sweeps[one]) for one in recipients}
+
+
 def write_changes(connection: apsw.Connection, changes: Iterable[tuple[int, StateChange]]) -> None:
     """Apply (position, change) pairs in order. The same pair again changes nothing."""
     for position, change in changes:
@@ -89,7 +114,7 @@ def write_changes(connection: apsw.Connection, changes: Iterable[tuple[int, Stat
             until = _encoder.encode(change.until)
             connection.execute(_SWEEP, (recipient, position, change.state, until, change.at_ms))
             continue
-        states = States(connection, recipient, change.keys)
+        states = States.read(connection, recipient, change.keys)
         rows = []
         for key, place in zip(change.keys, change.places, strict=True):
             state = changed(states.of(key, place), change.state, change.at_ms)
@@ -105,6 +130,10 @@ def read_changes(
         _CHANGES, (recipient, position, limit)
     ).fetchall()
     return [(row[0], row[1]) for row in rows]
+
+
+def _sweep(position: int, state: str, until: bytes, at_ms: int) -> _Sweep:
+    return _Sweep(position, state, _until_decoder.decode(until), at_ms)
 
 
 def _rows(

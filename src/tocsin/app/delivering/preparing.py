@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -28,7 +28,7 @@ from tocsin.app.routing.inputs import Input, Run
 from tocsin.app.routing.last_known import LastKnown
 from tocsin.app.routing.workflows import RunWorkflows
 from tocsin.domain.case import Case, target
-from tocsin.domain.channels import LINKED
+from tocsin.domain.channels import BADGED, LINKED
 from tocsin.domain.decide import decide_step
 from tocsin.domain.decision import Decision
 from tocsin.domain.delivery import DeliveryReason, State
@@ -51,6 +51,10 @@ _STATES: Final = {
 }
 
 
+Unseen = Callable[[Sequence[int], int], Awaitable[Mapping[int, int]]]
+"""Takes recipients and the time, and returns how many items of hers each has not seen."""
+
+
 @dataclass(frozen=True, slots=True)
 class PrepareParts:
     """What the step looks at."""
@@ -63,6 +67,7 @@ class PrepareParts:
     book: AddressBook
     taking: Taking
     links: LeaveLinks
+    unseen: Unseen
 
 
 class PrepareStep:
@@ -91,7 +96,8 @@ class PrepareStep:
         _each(deciding, lambda work: self._decide(work, facts, now_ms))
         self._let_pass([work for work in deciding if work.ended is None], now_ms)
         passing = [work for work in works if work.ended is None and work.passed is not None]
-        _each(passing, lambda work: self._fill(work, texts))
+        badges = await self._badges(passing, now_ms)
+        _each(passing, lambda work: self._fill(work, texts, badges))
         await self._parts.taking.take(works, now_ms)
 
     async def _load(self, works: Sequence[Work], now_ms: int) -> BatchFacts:
@@ -189,19 +195,28 @@ class PrepareStep:
             for work in some[:admitted]:
                 work.passed = Pass(way, generation)
 
-    def _fill(self, work: Work, texts: Texts) -> None:
+    async def _badges(self, works: Sequence[Work], now_ms: int) -> dict[int, int]:
+        """Return how many items each recipient has not seen, where the channel shows a number."""
+        if not works or self._channel.name not in BADGED:
+            return {}
+        people = list({work.handoff.recipient for work in works})
+        return dict.fromkeys(people, 0) | await self._parts.unseen(people, now_ms)
+
+    def _fill(self, work: Work, texts: Texts, badges: Mapping[int, int]) -> None:
         event, handoff, workflow = work.event, work.handoff, work.workflow
-        recipient, address = work.recipient, work.address
+        recipient, address, wired = work.recipient, work.address, work.wired
         assert event is not None
         assert workflow is not None
         assert recipient is not None
         assert address is not None
+        assert wired is not None
         index = workflow_index_of(handoff.delivery)
         place = handoff.event_position
         entry = Input(handoff.event_partition, place, place, event, event)
         run, step = Run(workflow, index), step_at(workflow, handoff.step)
         try:
             content = texts.content(entry, run, step, recipient)
+            options = texts.options(entry, run, step, recipient, wired.name)
         except RenderFailed as error:
             work.ended = Ended(State.SUPPRESSED, Reason.RENDER_FAILED, str(error))
             return
@@ -217,6 +232,8 @@ class PrepareStep:
             unsubscribe=self._leave_link(work, workflow),
             about=about(event, handoff, recipient.id, texts.data(entry, run, recipient)),
             lane=workflow.lane,
+            options=options,
+            badge=badges.get(handoff.recipient),
             registered_ms=address.registered_ms or None,
             acknowledge=workflow.awaits_acknowledgement(handoff.step),
             locale=recipient.locale,

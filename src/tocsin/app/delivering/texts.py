@@ -50,6 +50,17 @@ class Texts:
             found = self._shared[key] = self._render(entry, step, recipient, None)
         return found
 
+    def options(
+        self, entry: Input, run: Run, step: CompiledStep, recipient: Recipient, provider: str
+    ) -> Mapping[str, object]:
+        """Return what *step* says to *provider* alone; raises `RenderFailed`."""
+        if provider not in step.options.tables:
+            return {}
+        own = self._own_data(entry, run).get(recipient.id)
+        decoded = None if own is None else _decoder.decode(own)
+        context = render_context(entry, step, recipient, decoded)
+        return step.options.of(provider, context)
+
     def data(self, entry: Input, run: Run, recipient: Recipient) -> bytes:
         """Return the event's data as JSON, with what the call gave for *recipient* alone."""
         event = entry.event

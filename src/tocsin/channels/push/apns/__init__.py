@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from tocsin.channels.push.apns.payload import ApnsOptions
 from tocsin.channels.push.apns.settings import ApnsSettings
 from tocsin.ports.provider import ProviderSpec
 
@@ -11,6 +12,7 @@ SPEC: Final = ProviderSpec(
     name="apns",
     channel="push",
     settings=ApnsSettings,
+    options=ApnsOptions,
     build="tocsin.channels.push.apns.provider:build",
     simulator="tocsin.channels.push.apns.simulator:ApnsSimulator",
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from tocsin.channels.push.webpush.payload import WebPushOptions
 from tocsin.channels.push.webpush.settings import WebPushSettings
 from tocsin.ports.provider import ProviderSpec
 
@@ -11,6 +12,7 @@ SPEC: Final = ProviderSpec(
     name="webpush",
     channel="push",
     settings=WebPushSettings,
+    options=WebPushOptions,
     build="tocsin.channels.push.webpush.provider:build",
     simulator="tocsin.channels.push.webpush.simulator:WebPushSimulator",
 )
