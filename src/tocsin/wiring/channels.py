@@ -240,17 +240,8 @@ def build_delivery(
     histories = Histories(log, follow)
     health = AddressHealth(stores.recipients, fleet.by_name())
     taking = Taking(stores.claims)
-    prepare = PrepareParts(
-        events=EventLookup(log, stores.blobs),
-        known=known,
-        audiences=AudienceStep(stores.audiences),
-        facts=facts,
-        workflows=workflows,
-        book=book,
-        taking=taking,
-        links=links,
-        unseen=unseen,
-    )
+    events, audiences = EventLookup(log, stores.blobs), AudienceStep(stores.audiences)
+    prepare = PrepareParts(events, known, audiences, facts, workflows, book, taking, links, unseen)
     conclude = ConcludeParts(stores.timers, health, taking, chance)
     receipts = build_receipts(
         log, stores, workflows, book, fleet, histories, health, clock, wall_ms
