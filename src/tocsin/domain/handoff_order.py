@@ -71,13 +71,14 @@ class HandoffOrder:
             return None
         if line.head is None and delivery == next(iter(line.parked), None):
             return None
-        # Each a millisecond after the one before, so that timers give them back in order; those
-        # that were given their times at different moments may come back in another.
+        # Each a millisecond after the one before, so that timers give them back in order, also at
+        # the end of their patience; those that were given their times at different moments may
+        # come back in another.
         place = list(line.parked).index(delivery) if delivery in line.parked else len(line.parked)
         # Who is next should be here by then. It may be an hour away all the same, when the clock
         # was set back: to look each time as long again costs few looks, and no followers' patience.
         overdue_ms = max(0, now_ms - line.until_ms)
-        return min(max(line.until_ms, now_ms) + overdue_ms + 1 + place, line.ends_ms)
+        return min(max(line.until_ms, now_ms) + overdue_ms + 1, line.ends_ms) + place
 
     def passed(self, delivery: bytes, now_ms: int) -> bool:
         """Return whether *delivery* goes before one that it has waited for long enough."""

@@ -63,6 +63,11 @@ def test_nobody_waits_longer_than_the_lanes_patience() -> None:
     assert order.lowest_mark(99, AT_MS + 300) == 99
 
 
+def test_those_whose_patience_ends_together_come_back_in_their_order() -> None:
+    order = failing(patience_ms=300)
+    assert [park(order, n) for n in (2, 3, 4)] == [AT_MS + 300, AT_MS + 301, AT_MS + 302]
+
+
 def test_who_passes_when_patience_has_ended_is_known_to_until_the_others_have_gone() -> None:
     order = failing(patience_ms=300)
     park(order, 2)
