@@ -54,3 +54,9 @@ def test_the_tables_of_providers_are_documented() -> None:
     assert "providers" not in tomllib.loads(file)
     bare = "".join(line.removeprefix("# ") for line in file.splitlines(keepends=True))
     assert "\n[providers.smtp]\n" in bare
+
+
+def test_the_step_with_attachments_can_be_published() -> None:
+    block = next(each for each in BLOCKS if "steps.attachments" in each)
+    (step,) = compile_workflow(read_document({"key": "invoice", **tomllib.loads(block)}), 1).steps
+    assert [each.content_id for each in step.attachments] == [None, "logo"]

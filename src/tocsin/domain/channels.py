@@ -27,6 +27,9 @@ LINKED: Final = frozenset({"email"})
 BADGED: Final = frozenset({"push"})
 """Channels that show how many items of the inbox are unseen."""
 
+ATTACHING: Final = frozenset({"email"})
+"""Channels whose messages may bring files along."""
+
 OFF_IN_BULK: Final = frozenset({"sms", "voice"})
 """Channels that the product leaves off in the lane bulk, since each message costs or rings."""
 

@@ -8,6 +8,11 @@ from typing import Final
 
 import msgspec
 
+from tocsin.domain.attachments import (
+    AttachmentSource,
+    CompiledAttachment,
+    compile_attachments,
+)
 from tocsin.domain.channels import HTML_FIELDS, INBOX, TOLD_BY_APPS
 from tocsin.domain.intervals import (
     CONDITIONS,
@@ -47,6 +52,7 @@ class ChannelStep(msgspec.Struct, frozen=True):
     actions: tuple[Action, ...] = ()
     options: dict[str, dict[str, object]] = {}
     """What it says to single providers, by their names."""
+    attachments: tuple[AttachmentSource, ...] = ()
 
 
 class WorkflowDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,6 +88,7 @@ class CompiledStep:
     personal: bool
     """Whether the text differs from one recipient to the next."""
     options: CompiledOptions = NO_OPTIONS
+    attachments: tuple[CompiledAttachment, ...] = ()
 
 
 CheckData = Callable[[object], tuple[FieldProblem, ...]]
@@ -181,11 +188,15 @@ def _compile_steps(
         fields = {**_wanted(inherited, own), **own}
         inherited.update({name: own[name] for name in ("title", "body") if name in own})
         options = compile_options(step.options, f"{place}/options", problems)
+        files = compile_attachments(step.attachments, f"{place}/attachments", problems)
         pairs = [template for action in actions for template in action]
         paths = options.paths.union(*(t.paths for t in (*fields.values(), *pairs)))
+        paths = paths.union(*(file.paths for file in files))
         personal = any(path.partition(".")[0] == "recipient" for path in paths)
         steps.append(
-            CompiledStep(index, step.name, step.channel, fields, actions, paths, personal, options)
+            CompiledStep(
+                index, step.name, step.channel, fields, actions, paths, personal, options, files
+            )
         )
     return tuple(steps), tuple(intervals)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from tocsin.domain.channels import CHANNEL_FIELDS
+from tocsin.domain.attachments import read_attachments, show_attachment
+from tocsin.domain.channels import ATTACHING, CHANNEL_FIELDS
 from tocsin.domain.durations import format_duration
 from tocsin.domain.intervals import DelayStep, IntervalStep, WaitStep
 from tocsin.domain.intervals_read import (
@@ -127,6 +128,8 @@ def _read_step(value: object, pointer: str, notes: Notes) -> ChannelStep | Inter
     known = CHANNEL_FIELDS.get(channel) if isinstance(channel, str) else None
     allowed = {"channel", "name"} | (known or frozenset())
     allowed |= {"actions"} if channel == "inbox" else {"options"}
+    if known is not None and channel in ATTACHING:
+        allowed |= {"attachments"}
     reader = Reader(value, pointer, notes, None if known is None else allowed)
     if known is None:
         reader.note("channel", "unknown_channel", f"the channels are {', '.join(CHANNEL_FIELDS)}")
@@ -142,6 +145,7 @@ def _read_step(value: object, pointer: str, notes: Notes) -> ChannelStep | Inter
         fields={name: text for name, text in fields.items() if text is not None},
         actions=_read_actions(reader),
         options=read_options(reader.get("options"), reader.at("options"), notes),
+        attachments=read_attachments(reader),
     )
 
 
@@ -199,4 +203,6 @@ def _show_step(step: ChannelStep | IntervalStep) -> dict[str, object]:
         shown["actions"] = [{"label": each.label, "url": each.url} for each in step.actions]
     if step.options:
         shown["options"] = step.options
+    if step.attachments:
+        shown["attachments"] = [show_attachment(each) for each in step.attachments]
     return shown

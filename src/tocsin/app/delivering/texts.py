@@ -11,11 +11,12 @@ import msgspec
 from tocsin.app.routing.audiences import AudienceStep
 from tocsin.app.routing.inputs import Input, Run
 from tocsin.app.routing.rendering import render_context
+from tocsin.domain.attachments import files_of
 from tocsin.domain.audience import RecipientTerm
 from tocsin.domain.items import action
 from tocsin.domain.recipient import Recipient
 from tocsin.domain.workflow import CompiledStep
-from tocsin.ports.message import Button, Content
+from tocsin.ports.message import Attachment, Button, Content
 from tocsin.ports.provider import Channel
 
 _decoder = msgspec.json.Decoder()
@@ -79,6 +80,12 @@ class Texts:
         context = render_context(entry, step, recipient, own)
         fields = {name: template.render(context) for name, template in step.fields.items()}
         content = self._channel.shape(fields)
+        if step.attachments:
+            files = files_of(step.attachments, context)
+            attached = tuple(
+                Attachment(f.name, f.content_type, f.data, f.content_id) for f in files
+            )
+            content = replace(content, attachments=attached)
         if not step.actions:
             return content
         made = (action(label.render(context), url.render(context)) for label, url in step.actions)

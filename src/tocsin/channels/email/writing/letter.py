@@ -81,9 +81,9 @@ class Writer:
             raise BadLetter("address")
         try:
             head = self._head(message, to, now_ms)
+            data = head + self._body(message.content, message.unsubscribe)
         except BadHeader as bad:
             raise BadLetter("header") from bad
-        data = head + self._body(message.content, message.unsubscribe)
         return Letter(to, signed(data, self._keys, now_ms // 1_000) if self._keys else data)
 
     def _head(self, message: Message, to: Wire, now_ms: int) -> bytes:
@@ -118,7 +118,7 @@ class Writer:
     def _body(self, content: Content, unsubscribe: str | None) -> bytes:
         """Readers of one text follow one another, so the parts of the last one are kept."""
         if content is not self._content:
-            self._parts = Parts.of(content.fields)
+            self._parts = Parts.of(content.fields, content.attachments)
             self._content = content
         return self._parts.with_link(unsubscribe)
 
