@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx2
+import msgspec
 import pytest
 
 from tests.delivering.site import Site, Vendor, delivery_of, process
 from tocsin.api.app import Api
+from tocsin.app.receipts.guard import FORGED_BURST
 from tocsin.ports.receipts import Callback, ReceiptState
 from tocsin.wiring.http import build_driving
 
@@ -20,17 +23,20 @@ class Front:
 
     def __init__(self, site: Site, api: Api) -> None:
         self.site = site
-        self._client = httpx2.AsyncClient(
-            transport=httpx2.ASGITransport(app=api.network(), client=("192.0.2.9", 5000)),
-            base_url="http://tocsin.test",
-        )
+        self._app = api.network()
 
-    async def post(self, callback: Callback, provider: str = "pager") -> httpx2.Response:
-        return await self._client.post(
+    async def post(
+        self, callback: Callback, provider: str = "pager", client: str = "192.0.2.9"
+    ) -> httpx2.Response:
+        return await self._of(client).post(
             f"/v1/callbacks/{provider}?from=x&from=y",
             content=callback.body,
             headers=dict(callback.headers),
         )
+
+    def _of(self, client: str) -> httpx2.AsyncClient:
+        transport = httpx2.ASGITransport(app=self._app, client=(client, 5000))
+        return httpx2.AsyncClient(transport=transport, base_url="http://tocsin.test")
 
     def callback(self, *references: str, genuine: bool = True) -> Callback:
         simulator = self.site.simulator
@@ -95,3 +101,23 @@ async def test_a_reference_that_nobody_knows_is_taken_and_tells_nothing(
 ) -> None:
     assert (await front.post(front.callback(reference))).status_code == 204
     assert not await front.site.services.storage.ledger.settled_counts(0, 2**47)
+
+
+async def test_forged_callbacks_are_soon_not_even_looked_at_and_others_still_are(
+    front: Front,
+) -> None:
+    forged = front.callback("dlv_" + "0" * 40, genuine=False)
+    statuses = Counter([(await front.post(forged)).status_code for _ in range(300)])
+    assert set(statuses) == {401, 429}
+    # Enough of them are looked at that a vendor behind the same proxy gets through in the end.
+    assert FORGED_BURST <= statuses[401] < 300
+    genuine = front.callback("dlv_" + "0" * 40)
+    assert (await front.post(genuine, client="192.0.2.10")).status_code == 204
+
+
+async def test_a_word_on_the_channel_is_answered_as_the_vendor_wants_it(front: Front) -> None:
+    word = [{"ref": "", "state": "STOP", "at_ms": front.site.services.wall_ms(), "sender": "a-p"}]
+    body = msgspec.json.encode(word)
+    answer = await front.post(front.site.simulator.signed(body, front.site.services.wall_ms()))
+    assert (answer.status_code, answer.content) == (200, b"heard")
+    assert answer.headers["content-type"] == "text/plain"

@@ -11,7 +11,7 @@ from typing import Any
 from tocsin.adapters.system import SystemClock
 from tocsin.api.app import Api
 from tocsin.api.audit import AuditRoutes
-from tocsin.api.callbacks import CallbackRoutes
+from tocsin.api.callbacks import CallbacksApp
 from tocsin.api.deliveries import DeliveryRoutes
 from tocsin.api.endpoint import Endpoint
 from tocsin.api.erasures import ErasureRoutes
@@ -43,6 +43,7 @@ from tocsin.app.metrics.loop_lag import LoopLag
 from tocsin.app.optouts import OptOuts
 from tocsin.app.people import People
 from tocsin.app.receipts.client import ClientReceipts
+from tocsin.app.receipts.guard import CallbackGuard
 from tocsin.app.sending import Sending
 from tocsin.app.suppressing import SuppressionList
 from tocsin.app.token_desk import TokenDesk
@@ -224,9 +225,23 @@ def _endpoints(
         *_history(services, notes),
         *operating_endpoints(services, notes),
         *_status_webhooks(services, notes),
-        *CallbackRoutes(services.delivery.callbacks).endpoints(),
+        *_callbacks(services, limits).endpoints(),
         *_deliveries(services),
         *_sandbox(services),
+    )
+
+
+def _callbacks(services: Services, limits: HttpLimits) -> CallbacksApp:
+    guard = CallbackGuard(
+        services.stores.limiter,
+        SystemClock().monotonic,
+        in_hand_max=max(1, limits.requests_max // 2),
+    )
+    return CallbacksApp(
+        services.delivery.callbacks,
+        guard,
+        bytes_max=limits.request_bytes_max,
+        request_ms=limits.request_ms,
     )
 
 
