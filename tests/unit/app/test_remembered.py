@@ -93,3 +93,22 @@ async def test_a_copy_that_is_told_stays_as_it_was(log: Written) -> None:
     told = known.known([ONE])[ONE]
     known.take([log.write(attempt(ONE, 1))])
     assert told.attempts == 0
+
+
+async def test_what_has_settled_is_followed_on_for_receipts(log: Written) -> None:
+    found = remembered(log)
+    log.write(attempt(ONE, 1), settled(ONE, "sent", 1))
+    await found.catch_up()
+    assert ONE not in found.known([ONE])
+    assert not found.ended([ONE])[ONE].receipts
+    receipt = Settled(ONE, "bulk", "chat", "opened", "o", 1_000, provider="pager", receipt=True)
+    found.take([log.write(receipt)])
+    assert found.ended([ONE, TWO])[ONE].receipts == {("pager", "opened", "o"): 1_000}
+    assert TWO not in found.ended([TWO])
+
+
+async def test_of_what_has_settled_the_newest_are_remembered(log: Written) -> None:
+    found = remembered(log, histories_max=4)
+    log.write(attempt(ONE, 1), settled(ONE, "sent", 1), attempt(TWO, 1), settled(TWO, "sent", 1))
+    await found.catch_up()
+    assert set(found.ended([ONE, TWO])) == {TWO}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 from tocsin.app.delivering.remembered import Remembered
@@ -78,6 +78,20 @@ class Histories:
             positions = remembered.positions()
             looked_up = await self.of(missing)
             remembered.keep(looked_up)
+            remembered.back_to(positions)
+            found |= looked_up
+        return found
+
+    async def reported(self, deliveries: Collection[bytes]) -> dict[bytes, History]:
+        """Return the history of each, of those that settled not long ago without looking for it."""
+        remembered = self._remembered
+        await remembered.catch_up()
+        found = remembered.ended(deliveries)
+        missing = [each for each in deliveries if each not in found]
+        if missing:
+            positions = remembered.positions()
+            looked_up = await self.of(missing)
+            remembered.keep_ended({of: each for of, each in looked_up.items() if each.ended})
             remembered.back_to(positions)
             found |= looked_up
         return found

@@ -17,7 +17,7 @@ _BATCH_RECORDS: Final = 2_000
 
 class Remembered:
     """
-    Histories of deliveries that are not settled, as of a position of each partition.
+    Histories of deliveries that are not settled, or were not long ago, as of a position each.
 
     Whoever writes to ``outcomes`` here hands over what was written (`take`); what others wrote
     between is read before anything is told (`catch_up`), so a history is as true as the log. To
@@ -27,7 +27,9 @@ class Remembered:
     def __init__(self, log: Log, histories_max: int) -> None:
         self._log = log
         self._histories_max = histories_max
+        self._ended_max = max(1, histories_max // 4)
         self._known: dict[bytes, History] = {}
+        self._ended: dict[bytes, History] = {}
         self._position = [log.end(OUTCOMES, partition) for partition in range(log.partitions)]
         self._ahead: dict[tuple[int, int], Batch] = {}
 
@@ -43,6 +45,24 @@ class Remembered:
     def known(self, deliveries: Iterable[bytes]) -> dict[bytes, History]:
         """Return copies of what is known, as of the last `catch_up`."""
         found = {each: self._known.get(each) for each in deliveries}
+        return {
+            delivery: msgspec.structs.replace(history)
+            for delivery, history in found.items()
+            if history is not None
+        }
+
+    def keep_ended(self, histories: Mapping[bytes, History]) -> None:
+        """Follow deliveries that have settled: receipts about them may come, and come again."""
+        ended = self._ended
+        for delivery, history in histories.items():
+            ended.pop(delivery, None)
+            ended[delivery] = msgspec.structs.replace(history)
+        while len(ended) > self._ended_max:
+            del ended[next(iter(ended))]
+
+    def ended(self, deliveries: Iterable[bytes]) -> dict[bytes, History]:
+        """Return copies of what is known of those that have settled, as of the last `catch_up`."""
+        found = {each: self._ended.get(each) for each in deliveries}
         return {
             delivery: msgspec.structs.replace(history)
             for delivery, history in found.items()
@@ -81,13 +101,18 @@ class Remembered:
         }
 
     def _fold(self, batch: Batch) -> None:
-        known = self._known
+        known, ended = self._known, self._ended
+        settled = {}
         for record in batch.records:
             if isinstance(record, Attempt | Settled):
-                history = known.get(record.delivery)
+                delivery = record.delivery
+                history = known.get(delivery)
                 if history is not None:
                     history.take(record)
                     if history.ended:
-                        del known[record.delivery]
+                        settled[delivery] = known.pop(delivery)
+                elif (of_late := settled.get(delivery) or ended.get(delivery)) is not None:
+                    of_late.take(record)
+        self.keep_ended(settled)
         at = self._position[batch.partition]
         self._position[batch.partition] = max(at + 1, batch.end)

@@ -7,8 +7,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
+import structlog
+
 from tocsin.errors import RateLimited, Unauthenticated, Unavailable
 from tocsin.ports.cache import Limiter
+
+logger = structlog.get_logger(__name__)
 
 FORGED_BURST: Final = 50
 FORGED_PER_S: Final = 1.0
@@ -54,7 +58,7 @@ class CallbackGuard:
         try:
             yield
         except Unauthenticated:
-            self._note_forged(who)
+            self._note_forged(provider, who)
             raise
         finally:
             self._in_hand[provider] -= 1
@@ -71,10 +75,11 @@ class CallbackGuard:
         if wait_s > 0:
             raise RateLimited("too many forged callbacks came from there", retry_after_s=wait_s)
 
-    def _note_forged(self, who: str) -> None:
+    def _note_forged(self, provider: str, who: str) -> None:
         bucket = f"callbacks-forged:{who}"
         if self._limiter.take(bucket, 1, rate_per_s=FORGED_PER_S, burst=FORGED_BURST) > 0:
-            self._suspects.pop(who, None)
+            if self._suspects.pop(who, None) is None:
+                logger.warning("callbacks_forged", provider=provider)
             self._suspects[who] = self._now_s() + SUSPECT_S
             if len(self._suspects) > _SUSPECTS_MAX:
                 del self._suspects[next(iter(self._suspects))]

@@ -27,6 +27,12 @@ _BATCH_RECORDS: Final = 4_000
 """Of each partition. Looking for attempts costs by the time that they lie apart, not by number."""
 _AGAIN_MS: Final = 200
 _RECOVERED_AT_ONCE: Final = 1_000
+_GATHERED_FROM: Final = 32
+_GATHER_MS: Final = 20
+"""
+After so many the next ones gather for so long: in a burst the requests come first, and what they
+bring is looked for together.
+"""
 
 logger = structlog.get_logger(__name__)
 
@@ -85,8 +91,11 @@ class ReceiptStep:
             try:
                 if not self._begun:
                     await self._begin()
-                if not await self.turn():
+                taken = await self.turn()
+                if not taken:
                     await self._log.wait({(RECEIPTS, o.partition): o.position for o in self._owned})
+                elif taken >= _GATHERED_FROM:
+                    await self._clock.pause(_GATHER_MS)
             except (Fenced, StorageFailed):
                 raise
             except Unavailable as error:
@@ -123,8 +132,8 @@ class ReceiptStep:
         await self._histories.add(records)
         await self._early.drop(told)
 
-    async def turn(self) -> bool:
-        """Take what there is, at most a batch of each partition; False when there was nothing."""
+    async def turn(self) -> int:
+        """Take what there is, at most a batch of each partition; returns how many."""
         ends: dict[int, int] = {}
         reports: list[Reported] = []
         for one in self._owned:
@@ -135,7 +144,7 @@ class ReceiptStep:
                 ends[one.partition] = batch.end
                 reports += _read(batch.records)
         if not ends:
-            return False
+            return 0
         about = _by_delivery(reports)
         for consequence in self._consequences:
             await consequence(reports)
@@ -143,7 +152,7 @@ class ReceiptStep:
         told, records = await self._judge(about)
         await self._commit(ends, records)
         await self._early.drop(told)
-        return True
+        return len(reports)
 
     async def _judge(self, about: About) -> tuple[About, list[Settled]]:
         """
@@ -152,7 +161,7 @@ class ReceiptStep:
         What is too early is kept before a second look: whoever writes its outcome after that look
         finds it.
         """
-        histories = await self._histories.of(about)
+        histories = await self._histories.reported(about)
         records = _news(about, histories)
         early = {of: some for of, some in about.items() if not is_known(histories[of])}
         if not early:
@@ -162,7 +171,7 @@ class ReceiptStep:
         return told, records + more
 
     async def _matched(self, about: About) -> tuple[About, list[Settled]]:
-        histories = await self._histories.of(about)
+        histories = await self._histories.reported(about)
         told = {of: some for of, some in about.items() if is_known(histories[of])}
         return told, _news(told, histories)
 
