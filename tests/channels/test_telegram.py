@@ -78,19 +78,19 @@ async def test_a_later_message_takes_the_place_of_an_earlier_one(telegram: Chat)
     assert await telegram.id_of(edit) == first
     # Once more, as after a lost answer: Telegram says that nothing has changed.
     assert await telegram.id_of(edit) == first
-    posted = telegram.simulator.posted(first.partition(":")[2])
+    posted = telegram.simulator.posted(first)
     assert posted is not None
     assert posted.said["text"] == "Disk full\nsolved"
 
 
 async def test_what_is_gone_is_sent_anew(telegram: Chat) -> None:
-    assert await telegram.id_of(telegram.message(supersedes="-100:77")) != "-100:77"
+    assert await telegram.id_of(telegram.message(supersedes="77")) != "77"
     assert len(telegram.simulator.calls) == 2
 
 
 async def test_a_group_that_has_moved_is_followed(telegram: Chat) -> None:
     bot_of(telegram).moved[-42] = -100_42
-    assert await telegram.id_of(telegram.message("-42")) == "-10042:1"
+    assert await telegram.id_of(telegram.message("-42")) == "1"
     assert [each.address for each in telegram.simulator.taken] == ["-10042"]
 
 
@@ -120,7 +120,7 @@ async def test_a_press_is_a_receipt_and_is_shown(telegram: Chat) -> None:
     assert (answer["method"], answer["text"]) == ("answerCallbackQuery", "Acknowledged")
     assert "Canary" not in repr(reading.receipts)
     await telegram.press()
-    posted = telegram.simulator.posted(place.partition(":")[2])
+    posted = telegram.simulator.posted(place)
     assert posted is not None
     assert posted.said["text"].endswith("\n\n✓ Acknowledged · Canary")
     assert [each["type"] for each in posted.said["entities"]] == ["bold", "text_link"]
@@ -131,7 +131,7 @@ async def test_a_press_is_a_receipt_and_is_shown(telegram: Chat) -> None:
 async def test_where_there_is_no_room_only_the_button_goes(telegram: Chat) -> None:
     place = await telegram.id_of(telegram.message(body="x" * 9_000, acknowledge=True))
     await telegram.press()
-    posted = telegram.simulator.posted(place.partition(":")[2])
+    posted = telegram.simulator.posted(place)
     assert posted is not None
     assert "Acknowledged" not in posted.said["text"]
     assert len(posted.said["reply_markup"]["inline_keyboard"]) == 1

@@ -20,6 +20,7 @@ from tocsin.adapters.sqlite.keys import SqliteKeys
 from tocsin.adapters.sqlite.orphans import SqliteOrphans
 from tocsin.adapters.sqlite.pauses import SqlitePauses
 from tocsin.adapters.sqlite.recipients import SqliteRecipients
+from tocsin.adapters.sqlite.standings import SqliteStandings
 from tocsin.adapters.sqlite.status_webhooks import SqliteStatusWebhooks
 from tocsin.adapters.sqlite.suppressions import SqliteSuppressions
 from tocsin.adapters.sqlite.timers import SqliteTimers
@@ -60,6 +61,7 @@ class StateStores(Protocol):
     async def pauses(self) -> ports.PauseRows: ...
     async def status_webhooks(self) -> ports.StatusWebhooks: ...
     async def dead_letters(self) -> ports.DeadLetters: ...
+    async def standings(self) -> ports.Standings: ...
 
 
 class SqliteStores:
@@ -151,6 +153,9 @@ class SqliteStores:
 
     async def dead_letters(self) -> ports.DeadLetters:
         return SqliteDeadLetters(self.engine)
+
+    async def standings(self) -> ports.Standings:
+        return SqliteStandings(self.engine)
 
 
 def _fatal(error: BaseException) -> None:

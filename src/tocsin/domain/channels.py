@@ -13,7 +13,7 @@ CHANNEL_FIELDS: Final[dict[str, frozenset[str]]] = {
     "push": frozenset({"title", "body", "url", "image", "sound", "collapse_key"}),
     "sms": frozenset({"title", "body"}),
     "voice": frozenset({"title", "body"}),
-    "chat": frozenset({"title", "body", "url", "image"}),
+    "chat": frozenset({"title", "body", "url", "image", "collapse_key"}),
     "webhook": frozenset({"title", "body", "url", "image"}),
 }
 """The fields of a step that are templates, by channel; a step may name no others."""

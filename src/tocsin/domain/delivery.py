@@ -69,6 +69,9 @@ MOVES: Final[dict[State, frozenset[State]]] = {
 }
 """Every allowed move. A replay is a new delivery, so nothing leads out of a failed one."""
 
+EDITED: Final = "in place of an earlier one"
+"""What an outcome's detail says of a message that an earlier one was edited to."""
+
 OPEN: Final = frozenset({State.PENDING, State.SENDING, State.DEFERRED})
 """States that the audit counts as pending."""
 

@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 
 from tocsin.domain.decision import Decision, GateResult
+from tocsin.domain.delivery import EDITED
 from tocsin.domain.durations import format_duration
 from tocsin.domain.inbox import ItemState
 from tocsin.domain.instants import show_instant
@@ -188,7 +189,8 @@ def waiting_clause(waiting: Waiting) -> str:
 
 def _arrived(delivery: Delivery, channel: str, at: str) -> str:
     verb = "got" if delivery.state == "delivered" or channel == "inbox" else "was sent"
-    clause = f"{verb} it by {channel} at {at}"
+    place = f" {EDITED}" if any(_is_edit(record) for record in delivery.trail) else ""
+    clause = f"{verb} it by {channel} at {at}{place}"
     state = delivery.engagement
     if state is None:
         return clause
@@ -201,6 +203,10 @@ def _arrived(delivery: Delivery, channel: str, at: str) -> str:
     )
     done = [f"{verb} it at {show_instant(ms)}" for verb, ms in steps if ms is not None]
     return f"{clause} ({_list(done) if done else 'not seen yet'})"
+
+
+def _is_edit(record: Attempt | Settled) -> bool:
+    return isinstance(record, Settled) and EDITED in record.detail
 
 
 def _because(delivery: Delivery) -> str:

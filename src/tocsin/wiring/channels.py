@@ -241,16 +241,17 @@ def build_delivery(
     health = AddressHealth(stores.recipients, fleet.by_name())
     taking = Taking(stores.claims)
     events, audiences = EventLookup(log, stores.blobs), AudienceStep(stores.audiences)
-    prepare = PrepareParts(events, known, audiences, facts, workflows, book, taking, links, unseen)
-    conclude = ConcludeParts(stores.timers, health, taking, chance)
+    prepare = PrepareParts(
+        events, known, audiences, facts, workflows, book, taking, links, unseen, stores.standings
+    )
+    conclude = ConcludeParts(stores.timers, health, taking, chance, stores.standings)
     receipts = build_receipts(
         log, stores, workflows, book, fleet, histories, health, clock, wall_ms
     )
     turnstiles = _turnstiles(fleet, counts := Counts())
 
     def lane_of(channel: Channel, lane: Lane) -> LaneDelivery:
-        topic = f"deliver.{channel.name}.{lane}"
-        own = turnstiles[channel.name, lane]
+        topic, own = f"deliver.{channel.name}.{lane}", turnstiles[channel.name, lane]
         choosing = Choosing(fleet, channel.name, lane, own)
         parts = LaneParts(
             log=log,

@@ -13,6 +13,7 @@ from tocsin.adapters.sqlite.erasing import (
     EraseInbox,
     EraseTombstones,
 )
+from tocsin.adapters.sqlite.standings import EraseStandings
 from tocsin.app.cancels import KeptCancels
 from tocsin.app.erasing.desk import ErasureDesk
 from tocsin.app.erasing.history import EraseHistory
@@ -71,6 +72,7 @@ def build_erasing(
             EraseTombstones(state),
             KeptCancels(stores.blobs),
             EraseAnswers(state),
+            EraseStandings(stores.standings),
             EraseDeadLetters(stores.dead_letters),
         ),
         Following(storage, rest),

@@ -29,6 +29,7 @@ from tocsin.adapters.sqlite.keys import SqliteKeys
 from tocsin.adapters.sqlite.orphans import SqliteOrphans
 from tocsin.adapters.sqlite.pauses import SqlitePauses
 from tocsin.adapters.sqlite.recipients import SqliteRecipients
+from tocsin.adapters.sqlite.standings import SqliteStandings
 from tocsin.adapters.sqlite.status_webhooks import SqliteStatusWebhooks
 from tocsin.adapters.sqlite.suppressions import SqliteSuppressions
 from tocsin.adapters.sqlite.timers import SqliteTimers
@@ -64,6 +65,7 @@ class Stores:
     keys: SqliteKeys
     trail: SqliteTrail
     orphans: SqliteOrphans
+    standings: SqliteStandings
     status_webhooks: SqliteStatusWebhooks
     pauses: SqlitePauses
     dead_letters: SqliteDeadLetters
@@ -123,6 +125,7 @@ async def open_stores(
         pauses=SqlitePauses(state),
         status_webhooks=SqliteStatusWebhooks(state),
         dead_letters=SqliteDeadLetters(state),
+        standings=SqliteStandings(state),
         orphans=await SqliteOrphans.open(state, rows_max=config.deliver.orphans_max),
         blobs=blobs,
         journal=journal,

@@ -132,7 +132,7 @@ class PagerSimulator(Simulating):
             trace=page.traceparent,
             supersedes=page.replaces,
         )
-        return {"status": status, "id": id.replace(self.provider, "page")}
+        return {"status": status, "id": page.replaces or id.replace(self.provider, "page")}
 
 
 async def _write(writer: asyncio.StreamWriter, status: int, body: bytes, headers: str = "") -> None:

@@ -13,6 +13,7 @@ from tocsin.adapters.sqlite.sql import bind_blobs, queries
 from tocsin.domain.keeping import Cut
 from tocsin.ports.keeping import Forgets
 from tocsin.ports.state import Fanout
+from tocsin.ports.state.standings import KEPT_MS
 
 _DAY_MS: Final = 86_400_000
 _FANOUTS: Final = 50
@@ -38,6 +39,7 @@ def forgets_state(engine: StateEngine, delete_blobs: DeleteBlobs) -> Sequence[Fo
         Aged("idempotency", engine, sql["idempotency"], day_ago),
         Aged("receipts", engine, sql["orphans"], day_ago),
         Aged("dead letters", engine, sql["dead_letters"], lambda cut: cut.history_ms),
+        Aged("messages to edit", engine, sql["standings"], lambda cut: cut.now_ms - KEPT_MS),
         EndedFanouts(engine, delete_blobs),
         Walked(
             # A version counts until the next one was written.

@@ -11,10 +11,11 @@ from tocsin.app.delivering.address_health import AddressHealth, Deaths
 from tocsin.app.delivering.calling import Called
 from tocsin.app.delivering.choosing import Choosing
 from tocsin.app.delivering.pausing import waits
+from tocsin.app.delivering.superseding import standing_after, was_edited
 from tocsin.app.delivering.taking import Taking
 from tocsin.app.delivering.work import Ended, Work
 from tocsin.app.routing.holding import timer_key
-from tocsin.domain.delivery import OPEN, DeliveryReason, State
+from tocsin.domain.delivery import EDITED, OPEN, DeliveryReason, State
 from tocsin.domain.handoff_order import FOR_PROVIDER
 from tocsin.domain.lanes import Lane
 from tocsin.domain.pauses import KIND, pause_of, queue_of
@@ -22,7 +23,7 @@ from tocsin.domain.reasons import Reason
 from tocsin.domain.records import Attempt, Retry, Settled, encode
 from tocsin.domain.retry import RetryPolicy, costs, next_attempt_ms
 from tocsin.ports.outcomes import Accepted, ProviderOutcome, ProviderReason, Refused, TryLater
-from tocsin.ports.state import Timer, Timers
+from tocsin.ports.state import Standings, Timer, Timers
 from tocsin.ports.system import Chance
 
 OVERTOOK: Final = "overtook an earlier one"
@@ -39,6 +40,7 @@ class ConcludeParts:
     health: AddressHealth
     taking: Taking
     chance: Chance
+    standings: Standings
 
 
 @dataclass(slots=True)
@@ -125,10 +127,18 @@ class Conclude:
                     found.again.append((work, record))
                 else:
                     found.finished.append(work)
+        await self._stand(calls, now_ms)
         await self._parts.timers.claim_arm(timers)
         await self._parts.taking.give_back(waiting, now_ms)
         await self._parts.health.bury(deaths, now_ms)
         return found
+
+    async def _stand(self, calls: Sequence[Called], now_ms: int) -> None:
+        """Write down which messages later ones may edit: before what follows from them."""
+        told = (pair for called in calls for pair in _outcomes(called))
+        standing = [standing_after(work, outcome, now_ms) for work, outcome in told]
+        if any(standing):
+            await self._parts.standings.put([each for each in standing if each is not None])
 
     def _judge(
         self, work: Work, outcome: ProviderOutcome | None, called: Called, now_ms: int
@@ -192,7 +202,7 @@ class Conclude:
             provider=work.wired.name,
             provider_id=outcome.provider_id if isinstance(outcome, Accepted) else None,
             known=not isinstance(outcome, TryLater) or outcome.known,
-            detail=_detail(work, ended),
+            detail=_detail(work, ended, edited=was_edited(work, outcome)),
             until_ms=ended.until_ms,
             workflow=_workflow(work, ended),
         )
@@ -228,10 +238,10 @@ class Conclude:
         )
 
 
-def _detail(work: Work, ended: Ended) -> str:
-    if not work.overtakes:
-        return ended.detail
-    return ", ".join(filter(None, (ended.detail, OVERTOOK)))
+def _detail(work: Work, ended: Ended, *, edited: bool) -> str:
+    """Return the vendor's words, and what else is to be known of how the message went."""
+    more = [text for text, holds in ((EDITED, edited), (OVERTOOK, work.overtakes)) if holds]
+    return ", ".join(filter(None, (ended.detail, *more))) if more else ended.detail
 
 
 def _outcomes(called: Called) -> Sequence[tuple[Work, ProviderOutcome | None]]:

@@ -15,6 +15,7 @@ from tocsin.app.delivering.choosing import Choosing
 from tocsin.app.delivering.pausing import waits
 from tocsin.app.delivering.providers import Wired
 from tocsin.app.delivering.rates import Way
+from tocsin.app.delivering.superseding import supersede
 from tocsin.app.delivering.taking import Taking
 from tocsin.app.delivering.texts import Texts
 from tocsin.app.delivering.turnstiles import Pass, Turnstiles
@@ -40,6 +41,7 @@ from tocsin.errors import NotFound, RequestRefused, StorageFailed, Unavailable
 from tocsin.ports.message import Message
 from tocsin.ports.outcomes import ProviderReason
 from tocsin.ports.provider import Channel
+from tocsin.ports.state import Standings
 
 logger = structlog.get_logger(__name__)
 
@@ -68,6 +70,7 @@ class PrepareParts:
     taking: Taking
     links: LeaveLinks
     unseen: Unseen
+    standings: Standings
 
 
 class PrepareStep:
@@ -98,6 +101,7 @@ class PrepareStep:
         passing = [work for work in works if work.ended is None and work.passed is not None]
         badges = await self._badges(passing, now_ms)
         _each(passing, lambda work: self._fill(work, texts, badges))
+        await supersede(passing, self._parts.standings, now_ms)
         await self._parts.taking.take(works, now_ms)
 
     async def _load(self, works: Sequence[Work], now_ms: int) -> BatchFacts:

@@ -50,6 +50,8 @@ class ChatChannel:
             if rendered.get(name, "").startswith(("https://", "http://"))
             and len(rendered[name]) <= LINK_CHARACTERS_MAX
         }
+        if collapse_key := rendered.get("collapse_key", ""):
+            fields["collapse_key"] = collapse_key
         return Content(
             cut(plain_line(rendered.get("title", "")), TITLE_UNITS_MAX),
             cut(plain_lines(rendered.get("body", "")), BODY_UNITS_MAX),

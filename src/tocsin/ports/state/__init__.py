@@ -24,6 +24,7 @@ from tocsin.ports.state.keys import ApiKey, Keys
 from tocsin.ports.state.orphans import Orphans
 from tocsin.ports.state.pauses import PauseRows
 from tocsin.ports.state.recipients import Recipients
+from tocsin.ports.state.standings import StandingMessage, Standings
 from tocsin.ports.state.status_webhooks import StatusWebhooks
 from tocsin.ports.state.suppressions import Suppression, Suppressions
 from tocsin.ports.state.timers import Timer, Timers
@@ -48,6 +49,8 @@ __all__ = [
     "Orphans",
     "PauseRows",
     "Recipients",
+    "StandingMessage",
+    "Standings",
     "StatusWebhooks",
     "StoredAnswer",
     "StoredWorkflow",

@@ -28,6 +28,11 @@ DELETE FROM dead_letter WHERE number IN (
     SELECT number FROM dead_letter WHERE at_ms < ?1 ORDER BY at_ms LIMIT ?2
 )
 
+-- standings --
+DELETE FROM standing_message WHERE key IN (
+    SELECT key FROM standing_message WHERE at_ms < ?1 ORDER BY at_ms LIMIT ?2
+)
+
 -- ended_fanouts --
 SELECT key, doc FROM fanout
 WHERE key < ?1 AND state NOT IN ('running', 'paused') ORDER BY key LIMIT ?2

@@ -40,17 +40,10 @@ class Hints(msgspec.Struct):
     migrate_to_chat_id: int | None = None
 
 
-class Where(msgspec.Struct):
-    """The chat of a message."""
-
-    id: int
-
-
 class Made(msgspec.Struct):
     """The message that was made."""
 
     message_id: int
-    chat: Where
 
 
 class Said(msgspec.Struct):
@@ -110,8 +103,9 @@ class Telegram:
         """The client is not its own."""
 
     async def _edit(self, message: Message, provider_id: str) -> ProviderOutcome:
-        chat, _, id = provider_id.rpartition(":")
-        place = {"chat_id": _chat_of(chat), "message_id": int(id) if id.isdigit() else 0}
+        # The chat is the address, which must not stand in the ledger: a person's is her number.
+        id = int(provider_id) if provider_id.isdigit() else 0
+        place = {"chat_id": _chat_of(message.address), "message_id": id}
         said, outcome = await self._call("editMessageText", message, place)
         if said is not None and said.description.startswith(_NOT_MODIFIED):
             return Accepted(provider_id)
@@ -147,8 +141,7 @@ class Telegram:
             return None, outcome
         if said.ok and answer.status == 200:
             made = said.result
-            id = f"{made.chat.id}:{made.message_id}" if isinstance(made, Made) else None
-            return said, Accepted(id)
+            return said, Accepted(str(made.message_id) if isinstance(made, Made) else None)
         code = self._code(said.description)
         status = answer.status if answer.status >= 300 else 500
         after_ms = self._after_ms(said, answer)

@@ -161,7 +161,7 @@ class TelegramSimulator(ChatSimulating):
         self, request: Request, posted: Posted, deal: Deal, *, edits: bool = False
     ) -> Reply | None:
         code = deal.code or _DIALLED.get(deal.dial, "ok")
-        before = f"{_number(posted.place)}:{posted.id}" if edits else None
+        before = posted.id if edits else None
         await self._take(
             request,
             deal,
