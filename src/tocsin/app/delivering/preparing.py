@@ -204,7 +204,7 @@ class PrepareStep:
         if not works or self._channel.name not in BADGED:
             return {}
         people = list({work.handoff.recipient for work in works})
-        return dict.fromkeys(people, 0) | await self._parts.unseen(people, now_ms)
+        return {**dict.fromkeys(people, 0), **await self._parts.unseen(people, now_ms)}
 
     def _fill(self, work: Work, texts: Texts, badges: Mapping[int, int]) -> None:
         event, handoff, workflow = work.event, work.handoff, work.workflow
