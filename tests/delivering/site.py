@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -215,12 +215,13 @@ async def process(
     spare: Vendor | None = None,
     deliver: Deliver | None = None,
     status_webhooks: StatusWebhookSettings | None = None,
+    routes: Sequence[Mapping[str, object]] = (),
     **settings: object,
 ) -> AsyncIterator[Site]:
     """
     Open the folder as a process of its own, with nothing running yet.
 
-    *settings* are those of *vendor*; *spare* comes after it, with none.
+    *settings* are those of *vendor*; *spare* comes after it, with none. *routes* are the channel's.
     """
     providers = {}
     for each, values in ((vendor, settings), (spare, {})):
@@ -236,6 +237,7 @@ async def process(
         outbound=outbound,
         deliver=deliver or Deliver(),
         status_webhooks=status_webhooks or StatusWebhookSettings(),
+        channels={"chat": RawTable("chat", {"routes": list(routes)}, {"routes": "test"})},
     )
     store = msgspec.structs.replace(config.store, layout=cast(Any, layout))
     config = msgspec.structs.replace(config, store=store)

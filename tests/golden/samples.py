@@ -189,6 +189,18 @@ _RETRIES = (Retry(_TIMER, _MS, _HANDOFFS[0]), Retry(_TIMER, _MS, _HANDOFFS[1], a
 _ATTEMPTS = (
     Attempt(_DELIVERY, 1, 2, "smtp", "ref-1", _MS),
     Attempt(_DELIVERY, 1, 2, "smtp", "ref-1", _MS, channel="email", lane="bulk"),
+    Attempt(
+        _DELIVERY,
+        2,
+        2,
+        "vonage",
+        "ref-1",
+        _MS,
+        channel="sms",
+        lane="critical",
+        route="sms.routes[0]",
+        considered=(("twilio", "open", 75), ("vonage", "chosen", 25)),
+    ),
 )
 _OUTCOMES = (
     Settled(_DELIVERY, "bulk", "email", "sent", "send", _MS),

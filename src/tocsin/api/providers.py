@@ -11,6 +11,7 @@ from msgspec import Meta
 from tocsin.api.endpoint import Answer, Call, Endpoint
 from tocsin.api.shared import shown_time
 from tocsin.app.delivering.answers import Problem
+from tocsin.app.delivering.health import ProviderState
 from tocsin.app.provider_doctor import Doctor
 from tocsin.app.provider_list import LaneHealth, ProviderList, Seen
 from tocsin.app.provider_tests import ProviderTests, Tested
@@ -41,12 +42,24 @@ class ProblemAnswer(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     detail: str
 
 
+class ShareAnswer(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """
+    How much of its usual part a provider is given, 0 to 1, and its calls of the last 15 minutes.
+    """
+
+    share: float
+    calls: int
+    slow: int
+    failed: int
+
+
 class ProviderAnswer(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """
     One provider; what it ``accepted`` and its ``problems`` count from the start of this process.
 
     ``settings`` are those that are not at their default, as a file says them; secrets are hidden.
-    ``on_request`` is a vendor that a sandbox plays although nobody has configured it.
+    ``on_request`` is a vendor that a sandbox plays although nobody has configured it. ``health``
+    is None where no other provider could carry what this one does.
     """
 
     name: str
@@ -64,6 +77,7 @@ class ProviderAnswer(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     problems: dict[str, int]
     last_accepted_at: str | None
     last_problem: ProblemAnswer | None
+    health: ShareAnswer | None = None
 
 
 class ProviderPage(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -181,7 +195,15 @@ def _show(seen: Seen) -> ProviderAnswer:
         problems={reason.value: count for reason, count in answers.problems.items()},
         last_accepted_at=shown_time(answers.last_accepted_ms),
         last_problem=_show_problem(answers.last_problem),
+        health=_show_state(seen.state),
     )
+
+
+def _show_state(state: ProviderState | None) -> ShareAnswer | None:
+    if state is None:
+        return None
+    tally = state.tally
+    return ShareAnswer(share=state.share, calls=tally.calls, slow=tally.slow, failed=tally.failed)
 
 
 def _show_lane(lane: LaneHealth) -> LaneAnswer:

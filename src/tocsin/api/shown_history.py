@@ -95,8 +95,25 @@ class NotificationAnswer(msgspec.Struct, kw_only=True, forbid_unknown_fields=Tru
     deliveries: list[DeliveryAnswer]
 
 
+class ConsideredAnswer(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """
+    A provider that was considered for an attempt, in the order in which they were asked.
+
+    ``why`` is chosen | open | paused | not_taken, empty where its turn had not come. ``percent``
+    of the deliveries of the route were given to it first, as its weight and its health were then.
+    """
+
+    provider: str
+    why: str
+    percent: int
+
+
 class AttemptAnswer(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """One attempt, its outcome, or a receipt: ``kind`` is attempt | outcome | receipt."""
+    """
+    One attempt, its outcome, or a receipt: ``kind`` is attempt | outcome | receipt.
+
+    An attempt names its ``route`` and who was ``considered`` where there was a choice.
+    """
 
     kind: str
     at: str | None
@@ -107,6 +124,8 @@ class AttemptAnswer(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     known: bool
     provider_id: str | None
     detail: str
+    route: str = ""
+    considered: list[ConsideredAnswer] = []
 
 
 class EngagementAnswer(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -247,6 +266,11 @@ def show_attempt(record: Attempt | Settled) -> AttemptAnswer:
             known=True,
             provider_id=None,
             detail="",
+            route=record.route,
+            considered=[
+                ConsideredAnswer(provider=name, why=why, percent=percent)
+                for name, why, percent in record.considered
+            ],
         )
     return AttemptAnswer(
         kind="receipt" if record.receipt else "outcome",

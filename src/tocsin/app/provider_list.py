@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tocsin.app.delivering.answers import Answers
+from tocsin.app.delivering.health import HealthDesk, ProviderState
 from tocsin.app.delivering.providers import Fleet, Wired
 from tocsin.app.delivering.rates import Way
 from tocsin.app.delivering.turnstiles import Turnstiles
@@ -45,6 +46,8 @@ class Seen:
     lanes: Sequence[LaneHealth]
     pauses: Sequence[str]
     """Ids of the pauses that name it or its whole channel."""
+    state: ProviderState | None = None
+    """How much of its part it is given; None where it has no other provider beside it."""
 
     @property
     def name(self) -> str:
@@ -67,7 +70,9 @@ class ProviderList:
         pauses: PauseGate,
         callback_url: Callable[[str], str | None],
         clock: Clock,
+        shares: HealthDesk,
     ) -> None:
+        self._shares = shares
         self._fleet = fleet
         self._turnstiles = turnstiles
         self._pauses = pauses
@@ -76,8 +81,9 @@ class ProviderList:
 
     def all(self) -> list[Seen]:
         """Return all, channel by channel, in the order in which they are tried."""
+        states = {state.name: state for state in self._shares.states()}
         return [
-            self._look(channel, wired)
+            self._look(channel, wired, states.get(wired.name))
             for channel, providers in self._fleet.providers.items()
             for wired in providers
         ]
@@ -89,7 +95,7 @@ class ProviderList:
             raise no_such("configured provider", name, found)
         return found[name]
 
-    def _look(self, channel: str, wired: Wired) -> Seen:
+    def _look(self, channel: str, wired: Wired, state: ProviderState | None) -> Seen:
         now_ms = self._clock.now_ms()
         return Seen(
             wired=wired,
@@ -103,6 +109,7 @@ class ProviderList:
                 if pause.scope.provider == wired.name
                 or (pause.scope.channel == channel and pause.scope.provider is None)
             ],
+            state=state,
         )
 
     def _lane(self, channel: str, lane: Lane, name: str, now_ms: int) -> LaneHealth:

@@ -9,7 +9,17 @@ import click
 from tocsin.cli import exits
 from tocsin.cli.options import config_options, load_config
 from tocsin.cli.output import json_option, print_json, print_table
-from tocsin.config import Misconfigured, as_toml, doc_markdown, doc_toml, settings, value_of
+from tocsin.config import (
+    Misconfigured,
+    RawTable,
+    as_toml,
+    decode_routes,
+    doc_markdown,
+    doc_toml,
+    settings,
+    show_route,
+    value_of,
+)
 
 
 @click.group()
@@ -73,7 +83,16 @@ def show(
         for name, setting in settings().items()
         if not changed or loaded.changed(name)
     ]
+    rows += [
+        (f"channels.{route.name}", show_route(route), _origin(table))
+        for table in loaded.config.channels.values()
+        for route in decode_routes(table)
+    ]
     if as_json:
         print_json([{"name": n, "value": value, "origin": origin} for n, value, origin in rows])
     else:
         print_table(("setting", "value", "from"), rows)
+
+
+def _origin(table: RawTable) -> str:
+    return next((origin for _, _, origin in table.items()), "")

@@ -61,6 +61,13 @@ def _print_run(run: dict[str, Any]) -> None:
                 attempt["state"],
             )
             click.echo("    " + " ".join(filter(None, words)))
+            for each in attempt["considered"]:
+                why = each["why"] or "its turn had not come"
+                click.echo(f"      {each['provider']} ({each['percent']} %): {_plain(why)}")
+
+
+def _plain(code: str) -> str:
+    return code.replace("_", " ")
 
 
 def _waiting(waiting: dict[str, Any]) -> str:

@@ -105,6 +105,9 @@ def _state(provider: dict[str, Any]) -> str:
         return "not called"
     if any(lane["ready_at"] for lane in provider["lanes"]):
         return "waiting"
+    health = provider["health"]
+    if health is not None and health["share"] < 1:
+        return f"given {round(100 * health['share'])} %"
     return "played" if provider["on_request"] else "ready"
 
 

@@ -1,5 +1,6 @@
 """The one place of settings: declared in `tables`, read by `load`, documented by `doc`."""
 
+from tocsin.config.channel_tables import decode_routes, show_route
 from tocsin.config.decode import decode_table
 from tocsin.config.doc import doc_markdown, doc_toml
 from tocsin.config.load import Loaded, Misconfigured, load, value_of
@@ -41,10 +42,12 @@ __all__ = [
     "StatusWebhookSettings",
     "Store",
     "as_toml",
+    "decode_routes",
     "decode_table",
     "doc_markdown",
     "doc_toml",
     "load",
     "settings",
+    "show_route",
     "value_of",
 ]

@@ -4,8 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from textwrap import wrap
+from typing import Final
 
+from tocsin.config.channel_tables import MATCHES
 from tocsin.config.settings import Section, Setting, as_toml, expectation, sections
+
+_ROUTES: Final = (
+    "Which providers of a channel carry what. The first route that fits a message counts; what no"
+    " route takes goes by the providers in the order of their tables."
+)
+_CARRIERS: Final = (
+    "| `providers` | names, asked in this order | every channel |",
+    (
+        "| `weights` | names with whole numbers: how many of the deliveries each is given; 0: only"
+        " what the others cannot carry | every channel |"
+    ),
+)
+_EXAMPLE: Final = (
+    "[[channels.sms.routes]]",
+    'prefixes = ["+49", "+43"]',
+    "weights = { vonage = 3, twilio = 1 }",
+    "",
+    "[[channels.sms.routes]]",
+    'providers = ["twilio", "vonage"]',
+)
 
 
 def doc_toml(providers: Sequence[Section] = ()) -> str:
@@ -27,6 +49,7 @@ def doc_toml(providers: Sequence[Section] = ()) -> str:
         for setting in section.settings:
             lines += [*_comment(f"{setting.description} Takes {expectation(setting)}.")]
             lines.append(_default(setting))
+    lines += ["", *_comment(_ROUTES), *(f"# {line}" for line in _EXAMPLE)]
     return "\n".join(lines) + "\n"
 
 
@@ -41,6 +64,12 @@ def doc_markdown(providers: Sequence[Section] = ()) -> str:
     ]
     for section in (*sections(), *providers):
         lines += ["", *_markdown(section)]
+    lines += ["", "## `[[channels.<name>.routes]]`", "", _ROUTES, ""]
+    lines += ["| key | takes | on |", "|---|---|---|"]
+    for key, (channels, takes) in MATCHES.items():
+        where = ", ".join(f"`{each}`" for each in sorted(channels)) or "every channel"
+        lines.append(f"| `{key}` | {takes} | {where} |")
+    lines += [*_CARRIERS, "", "```toml", *_EXAMPLE, "```"]
     return "\n".join(lines) + "\n"
 
 

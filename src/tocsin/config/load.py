@@ -77,10 +77,11 @@ def load(
     problems: list[str] = []
     values: dict[str, object] = {}
     origins = dict.fromkeys(settings(), _DEFAULT)
-    raw: list[_Given] = []
+    raw: dict[str, list[_Given]] = {table: [] for table in RAW_TABLES}
     for given in (*_file(path), *_environment(env), *_flags(flags or {})):
-        if given.name.partition(".")[0] in RAW_TABLES:
-            raw.append(given)
+        table = given.name.partition(".")[0]
+        if table in RAW_TABLES:
+            raw[table].append(given)
             continue
         setting = settings().get(given.name)
         if setting is None:
@@ -91,10 +92,10 @@ def load(
             origins[given.name] = given.origin
         except ValueError as refused:
             problems.append(f"{given.said} ({given.origin}) {refused}")
-    providers, misplaced = _raw_tables(raw)
-    if problems or misplaced:
-        raise Misconfigured([*problems, *misplaced])
-    config = msgspec.structs.replace(_build(values), providers=providers)
+    unread = {table: _raw_tables(some, problems) for table, some in raw.items()}
+    if problems:
+        raise Misconfigured(problems)
+    config = msgspec.structs.replace(_build(values), **unread)
     if contradictions := list(_contradictions(config)):
         raise Misconfigured(contradictions)
     return Loaded(config, origins)
@@ -136,20 +137,19 @@ def _file(path: Path | None) -> Iterator[_Given]:
             yield _Given(key, value, key, origin)
 
 
-def _raw_tables(given: Iterable[_Given]) -> tuple[dict[str, RawTable], list[str]]:
+def _raw_tables(given: Iterable[_Given], problems: list[str]) -> dict[str, RawTable]:
     """Gather ``providers.<name>.<key>``, in the order in which the names were first said."""
     values: dict[str, dict[str, object]] = {}
     origins: dict[str, dict[str, str]] = {}
-    problems = []
     for each in given:
-        _, name, key, *rest = [*each.name.split("."), "", ""]
+        table, name, key, *rest = [*each.name.split("."), "", ""]
         inner = {key: each.raw} if key and not any(rest) else each.raw
         if not name or not isinstance(inner, dict):
-            problems.append(f"{each.said} ({each.origin}) must be a table: [providers.<name>]")
+            problems.append(f"{each.said} ({each.origin}) must be a table: [{table}.<name>]")
             continue
         values.setdefault(name, {}).update(inner)
         origins.setdefault(name, {}).update(dict.fromkeys(inner, each.origin))
-    return {name: RawTable(name, values[name], origins[name]) for name in values}, problems
+    return {name: RawTable(name, values[name], origins[name]) for name in values}
 
 
 def _environment(env: Mapping[str, str]) -> Iterator[_Given]:

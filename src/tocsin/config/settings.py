@@ -23,7 +23,7 @@ _WORDS: Final[dict[type[inspect.Type], str]] = {
     inspect.DictType: "a table of texts",
 }
 
-RAW_TABLES: Final = frozenset({"providers"})
+RAW_TABLES: Final = frozenset({"providers", "channels"})
 """Tables of tables whose settings are declared elsewhere, by whoever reads them (`decode_table`)."""
 
 

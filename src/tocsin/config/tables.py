@@ -379,3 +379,5 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     sandbox: Sandbox = field(default_factory=Sandbox)
     providers: RawTables = field(default_factory=dict)
     """``[providers.<name>]``: each is read by the folder of that name."""
+    channels: RawTables = field(default_factory=dict)
+    """``[channels.<name>]``: which providers carry what."""

@@ -190,7 +190,7 @@ def waiting_clause(waiting: Waiting) -> str:
 def _arrived(delivery: Delivery, channel: str, at: str) -> str:
     verb = "got" if delivery.state == "delivered" or channel == "inbox" else "was sent"
     place = f" {EDITED}" if any(_is_edit(record) for record in delivery.trail) else ""
-    clause = f"{verb} it by {channel} at {at}{place}"
+    clause = f"{verb} it by {channel} at {at}{_carried(delivery)}{place}"
     state = delivery.engagement
     if state is None:
         return clause
@@ -207,6 +207,27 @@ def _arrived(delivery: Delivery, channel: str, at: str) -> str:
 
 def _is_edit(record: Attempt | Settled) -> bool:
     return isinstance(record, Settled) and EDITED in record.detail
+
+
+_PASSED: Final = {
+    "open": "failed and was left alone",
+    "paused": "was paused",
+    "not_taken": "had not taken it",
+}
+
+
+def _carried(delivery: Delivery) -> str:
+    """Return who carried it and why, where there was a choice."""
+    attempts = [each for each in delivery.trail if isinstance(each, Attempt)]
+    if not attempts or not attempts[-1].considered:
+        return ""
+    last = attempts[-1]
+    before: list[str] = []
+    for name, why, percent in last.considered:
+        if why == "chosen":
+            return f", through {name} ({percent} % of {last.route}{''.join(before)})"
+        before.append(f"; {name} {_PASSED.get(why, why)}")
+    return ""
 
 
 def _because(delivery: Delivery) -> str:

@@ -82,6 +82,15 @@ class ProviderSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
             ge=100, le=10 * _MINUTE_MS, description="Time after which a call's outcome is unknown."
         ),
     ] = 30_000
+    slow_after_ms: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=10 * _MINUTE_MS,
+            description="Time after which a call counts as slow: when one in seven is or fails,"
+            " others are given more in its place.",
+        ),
+    ] = 5_000
     rate_per_second: Annotated[
         Annotated[float, Meta(gt=0, le=1_000_000)] | None,
         Meta(description="Messages that it may be given, on average; without it, no limit."),

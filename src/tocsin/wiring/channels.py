@@ -17,6 +17,7 @@ from tocsin.app.callbacks import Callbacks
 from tocsin.app.delivering.address_health import AddressHealth
 from tocsin.app.delivering.choosing import Choosing
 from tocsin.app.delivering.concluding import Conclude, ConcludeParts
+from tocsin.app.delivering.health import HealthDesk
 from tocsin.app.delivering.histories import Histories
 from tocsin.app.delivering.lane import LaneDelivery, LaneParts
 from tocsin.app.delivering.preparing import PrepareParts, PrepareStep, Unseen
@@ -43,6 +44,7 @@ from tocsin.ports.provider import Channel, Flags, Provider, ProviderSpec, Provid
 from tocsin.ports.system import Chance, Clock
 from tocsin.ports.transport import Transport
 from tocsin.ports.vendors import Vendors
+from tocsin.wiring.provider_routes import read_routes
 from tocsin.wiring.public import Whereabouts
 from tocsin.wiring.receipts import Receipts, build_receipts
 from tocsin.wiring.sandbox_providers import led, on_request
@@ -99,6 +101,10 @@ def check_providers(config: Config, registry: Registry | None = None) -> None:
             decode_table(table, "providers", found.spec(table.name).settings)
         except Misconfigured as refused:
             problems += refused.problems
+    try:
+        read_routes(config, found)
+    except Misconfigured as refused:
+        problems += refused.problems
     if problems:
         raise Misconfigured(problems)
 
@@ -117,6 +123,7 @@ async def open_channels(
     `Misconfigured` for a table that no provider is for, or that its folder cannot read.
     """
     found = registry or Registry(folders())
+    routes = read_routes(config, found)
     tables = {table.name: table for table in config.providers.values()}
     leads = {} if played is None else played.leads
     spare: frozenset[str] = frozenset()
@@ -135,7 +142,7 @@ async def open_channels(
         stack.push_async_callback(wired.provider.close)
         providers.setdefault(spec.channel, []).append(wired)
     vendors = None if played is None else played.vendors
-    return OpenChannels(Fleet(found.channels, providers), transport, vendors, places)
+    return OpenChannels(Fleet(found.channels, providers, routes), transport, vendors, places)
 
 
 def open_transport(outbound: Outbound, played: Iterable[Mapping[str, object]] = ()) -> Transport:
@@ -185,6 +192,7 @@ class Delivery:
     """By channel and lane."""
     counts: Counts
     health: AddressHealth
+    shares: HealthDesk
 
     @property
     def callbacks(self) -> Callbacks:
@@ -197,7 +205,8 @@ class Delivery:
 
     def loops(self) -> list[Coroutine[Any, Any, None]]:
         """Return what runs in the background: only receipts when no provider is configured."""
-        return [self.receipts.step.run(), *(lane.run() for lane in self.lanes)]
+        lanes = [lane.run() for lane in self.lanes]
+        return [self.receipts.step.run(), *lanes, self.shares.run()]
 
     async def drain(self, grace_ms: int) -> None:
         """
@@ -249,10 +258,11 @@ def build_delivery(
         log, stores, workflows, book, fleet, histories, health, clock, wall_ms
     )
     turnstiles = _turnstiles(fleet, counts := Counts())
+    shares = HealthDesk(sorted(fleet.together()), stores.trail, clock)
 
     def lane_of(channel: Channel, lane: Lane) -> LaneDelivery:
         topic, own = f"deliver.{channel.name}.{lane}", turnstiles[channel.name, lane]
-        choosing = Choosing(fleet, channel.name, lane, own)
+        choosing = Choosing(fleet, channel.name, lane, own, shares.shares)
         parts = LaneParts(
             log=log,
             clock=clock,
@@ -262,6 +272,7 @@ def build_delivery(
             unknown=Unknown(fleet, receipts.early, receipts.step.caught_up, channel.name, lane),
             early=receipts.early,
             turnstiles=own,
+            health=shares,
             pauses=pauses,
             in_flight_max=config.deliver.in_flight_max,
             read_ahead_max=config.deliver.read_ahead_max,
@@ -272,4 +283,4 @@ def build_delivery(
         return LaneDelivery(channel.name, lane, parts)
 
     lanes = [lane_of(fleet.channels[name], lane) for name, lane in turnstiles]
-    return Delivery(lanes, receipts, histories, fleet, turnstiles, counts, health)
+    return Delivery(lanes, receipts, histories, fleet, turnstiles, counts, health, shares)

@@ -93,6 +93,12 @@ def delivering_numbers(delivery: Delivery, clock: Clock) -> dict[str, Numbers]:
         "tocsin_provider_waits": lambda: tuple(counts.waited.items()),
         "tocsin_deliveries_parked": lambda: tuple(counts.parked.items()),
         "tocsin_failovers": lambda: tuple(counts.failovers.items()),
+        "tocsin_provider_share": lambda: [
+            ((state.name,), state.share) for state in delivery.shares.states()
+        ],
+        "tocsin_provider_share_moves": lambda: [
+            ((provider,), number) for provider, number in delivery.shares.moves.items()
+        ],
         "tocsin_addresses_kept": lambda: [
             ((provider,), number) for provider, number in delivery.health.kept.items()
         ],

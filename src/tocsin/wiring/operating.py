@@ -47,7 +47,12 @@ def _providers(services: Services, notes: Notes) -> Sequence[Endpoint]:
         return None if places is None else places.callbacks_of(name)()
 
     found = ProviderList(
-        delivery.fleet, delivery.turnstiles, services.pauses, callback_url, services.clock
+        delivery.fleet,
+        delivery.turnstiles,
+        services.pauses,
+        callback_url,
+        services.clock,
+        delivery.shares,
     )
     tests = ProviderTests(
         found,

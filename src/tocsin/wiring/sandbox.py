@@ -20,7 +20,9 @@ def build_clock_desk(services: Services) -> ClockDesk | None:
     clock = services.clock
     if not isinstance(clock, SandboxClock) or services.vendors is None:
         return None
-    waiters: list[Waiter] = [services.timers, *services.delivery.lanes, *_tellers(services)]
+    delivery = services.delivery
+    waiters: list[Waiter] = [services.timers, *delivery.lanes, *_tellers(services)]
+    waiters.append(delivery.shares)
     quiet = Quiet(workers(services), waiters, clock, longest_ms=_LONGEST_MS)
     return ClockDesk(clock, quiet, services.vendors, services.wall_ms)
 
@@ -38,6 +40,7 @@ def workers(services: Services) -> Sequence[Worker]:
         services.history.replays,
         *services.delivery.lanes,
         services.delivery.receipts.step,
+        services.delivery.shares,
         *readers,
         *_tellers(services),
     )

@@ -33,6 +33,8 @@ class Called(NamedTuple):
     """It began after the attempts were written and before the call."""
     gone: bool = False
     """Whoever it was for was erased meanwhile."""
+    took_ms: int = 0
+    """In real time."""
 
     @property
     def addresses(self) -> Sequence[str]:
@@ -96,6 +98,7 @@ class Calls:
         return ended
 
     async def _make(self) -> None:
+        clock = asyncio.get_running_loop().time
         try:
             while self._waiting:
                 wired, works = self._waiting.popleft()
@@ -105,8 +108,11 @@ class Calls:
                 if not works:
                     continue
                 pause = self._paused()
+                began_s = clock()
                 outcomes = await self._call(wired, works) if pause is None else ()
-                self._ended.append(Called(wired, passed, works, outcomes, pause))
+                took_ms = int((clock() - began_s) * 1000)
+                ended = Called(wired, passed, works, outcomes, pause, took_ms=took_ms)
+                self._ended.append(ended)
                 self._news.set()
         finally:
             self._callers -= 1

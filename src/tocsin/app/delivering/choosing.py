@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from tocsin.app.delivering.providers import Fleet, Wired
@@ -11,45 +11,63 @@ from tocsin.app.delivering.turnstiles import Turnstiles
 from tocsin.app.delivering.work import Work
 from tocsin.domain.lanes import Lane
 from tocsin.domain.pauses import NO_PAUSES, Pause, Pauses
+from tocsin.domain.provider_routes import ProviderRoute, parts, ranking, route_of
+from tocsin.domain.records.deliveries import Considered
 
 
 class Choice(NamedTuple):
-    """Who carries a message and which way, or the pause that keeps it; nobody: all None."""
+    """
+    Who carries a message and which way, or the pause that keeps it; nobody: all None.
+
+    ``route`` and ``considered`` say how that came about, where there was a choice.
+    """
 
     wired: Wired | None = None
     way: Way | None = None
     pause: Pause | None = None
+    route: str = ""
+    considered: tuple[Considered, ...] = ()
 
 
 class Choosing:
     """
-    The providers of one channel, in the order of the configuration, for one lane.
+    The providers of one channel by its routes, for one lane.
 
     An address may name its provider. Who may have taken a message without our hearing of it keeps
     it: another one would send it a second time. Else whoever fails, or is paused, is passed over.
     """
 
-    def __init__(self, fleet: Fleet, channel: str, lane: Lane, turnstiles: Turnstiles) -> None:
+    def __init__(
+        self,
+        fleet: Fleet,
+        channel: str,
+        lane: Lane,
+        turnstiles: Turnstiles,
+        shares: Mapping[str, float],
+    ) -> None:
+        """*shares* are those of providers that are not well, as of now."""
         self._channel = channel
         self._lane = lane
-        self._providers = fleet.providers.get(channel, ())
-        self._order = [wired for wired in self._providers if not wired.on_request]
+        self._providers = {wired.name: wired for wired in fleet.providers.get(channel, ())}
+        self._routes = fleet.routes_of(channel)
         self._turnstiles = turnstiles
+        self._shares = shares
 
     def choose(self, work: Work, pauses: Pauses, now_ms: int) -> Choice:
         """Return who carries *work*: the first that can be called, else who comes first."""
-        first = Choice()
-        for wired in self._candidates(work):
-            pause = self._pause(work, pauses, wired)
-            if pause is not None:
-                first = first if first.wired is not None else Choice(pause=first.pause or pause)
-                continue
-            way = self._turnstiles.way(wired, work.opened)
-            granted = work.passed is not None and work.passed.way == way
-            if granted or self._turnstiles.passable(way, now_ms):
-                return Choice(wired, way)
-            first = first if first.wired is not None else Choice(wired, way)
-        return first
+        bound = work.history.bound or _named(work)
+        if bound is not None:
+            return self._first((bound,), work, pauses, now_ms)[0]
+        route = self._route(work)
+        names = ranking(route, self._shares, work.delivery)
+        tried = work.history.tried if work.history.again else ()
+        left = [name for name in names if name not in tried] or names
+        choice, passed = self._first(left, work, pauses, now_ms)
+        if len(names) == 1 or choice.wired is None:
+            return choice
+        passed |= {name: "not_taken" for name in tried if name not in left}
+        considered = self._considered(route, names, passed, choice.wired.name)
+        return choice._replace(route=route.name, considered=considered)
 
     def another(self, work: Work, now_ms: int) -> bool:
         """Return whether *work*, not taken by its provider, can go to another one at once."""
@@ -59,9 +77,46 @@ class Choosing:
         tried = {name, *work.history.tried}
         return any(
             turnstiles.passable(turnstiles.way(wired, work.opened), now_ms)
-            for wired in self._order
-            if wired.name not in tried
+            for each in self._route(work).providers
+            if each not in tried and (wired := self._providers.get(each)) is not None
         )
+
+    def _first(
+        self, names: Sequence[str], work: Work, pauses: Pauses, now_ms: int
+    ) -> tuple[Choice, dict[str, str]]:
+        """Return the choice among *names*, and why those were passed over that came before."""
+        first, passed = Choice(), dict[str, str]()
+        for name in names:
+            wired = self._providers.get(name)
+            if wired is None:
+                continue
+            pause = self._pause(work, pauses, wired)
+            if pause is not None:
+                first = first if first.wired is not None else Choice(pause=first.pause or pause)
+                passed[name] = "paused"
+                continue
+            way = self._turnstiles.way(wired, work.opened)
+            granted = work.passed is not None and work.passed.way == way
+            if granted or self._turnstiles.passable(way, now_ms):
+                return Choice(wired, way), passed
+            first = first if first.wired is not None else Choice(wired, way)
+            passed[name] = "open"
+        return first, passed
+
+    def _considered(
+        self,
+        route: ProviderRoute,
+        names: Sequence[str],
+        passed: Mapping[str, str],
+        chosen: str,
+    ) -> tuple[Considered, ...]:
+        """Say in the order of asking what spoke against each, and how much each is given."""
+        given = parts(route, self._shares)
+        found = []
+        for name in names:
+            why = "chosen" if name == chosen else passed.get(name, "")
+            found.append((name, why, round(100 * given[name])))
+        return tuple(found)
 
     def _pause(self, work: Work, pauses: Pauses, wired: Wired) -> Pause | None:
         if pauses is NO_PAUSES:
@@ -71,14 +126,11 @@ class Choosing:
             self._lane, self._channel, workflow, wired.name, released=work.from_timer
         )
 
-    def _candidates(self, work: Work) -> Sequence[Wired]:
-        history = work.history
-        bound = history.bound or _named(work)
-        if bound is not None:
-            return [wired for wired in self._providers if wired.name == bound]
-        tried = history.tried if history.again else ()
-        left = [wired for wired in self._order if wired.name not in tried]
-        return left or self._order
+    def _route(self, work: Work) -> ProviderRoute:
+        if len(self._routes) == 1:
+            return self._routes[0]
+        tenant = None if work.event is None else work.event.tenant
+        return route_of(self._routes, work.opened, tenant)
 
 
 def _named(work: Work) -> str | None:

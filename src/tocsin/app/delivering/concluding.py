@@ -83,6 +83,8 @@ class Conclude:
                 now_ms,
                 channel,
                 lane,
+                route=work.route,
+                considered=work.considered,
             )
             records.append(work.attempt)
         return records

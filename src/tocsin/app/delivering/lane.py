@@ -12,13 +12,14 @@ import structlog
 
 from tocsin.app.delivering.calling import Called, Calls
 from tocsin.app.delivering.concluding import Conclude, Records
+from tocsin.app.delivering.health import HealthDesk
 from tocsin.app.delivering.histories import Histories
 from tocsin.app.delivering.holding import Holding
 from tocsin.app.delivering.in_hand import InHand
 from tocsin.app.delivering.journal import Journal, Owned
 from tocsin.app.delivering.preparing import PrepareStep
 from tocsin.app.delivering.taking_over import TakenOver, take_over
-from tocsin.app.delivering.turnstiles import Turnstiles
+from tocsin.app.delivering.turnstiles import Turnstiles, failed
 from tocsin.app.delivering.unknown import Unknown
 from tocsin.app.delivering.work import Ended, Work
 from tocsin.app.pausing.gate import PauseGate
@@ -54,6 +55,7 @@ class LaneParts:
     unknown: Unknown
     early: EarlyReceipts
     turnstiles: Turnstiles
+    health: HealthDesk
     pauses: PauseGate
     in_flight_max: int
     read_ahead_max: int
@@ -302,6 +304,7 @@ class LaneDelivery:
             if called.made:
                 turnstiles.tell(called.passed, called.addresses, called.outcomes, now_ms)
                 called.wired.answers.note(called.outcomes, now_ms)
+                self._watch(called)
             else:
                 turnstiles.give_back([called.passed] * len(called.works))
         found = await self._patiently(lambda: conclude.outcomes(calls, clock.now_ms()))
@@ -316,6 +319,11 @@ class LaneDelivery:
     async def _release(self, deliveries: Sequence[bytes]) -> None:
         if deliveries:
             await self._patiently(lambda: self._parts.early.release(deliveries))
+
+    def _watch(self, called: Called) -> None:
+        wired = called.wired
+        slow = called.took_ms >= wired.settings.slow_after_ms
+        self._parts.health.tell(wired.name, slow=slow, failed=failed(called.outcomes))
 
     def _fail_over(self, again: Sequence[tuple[Work, Settled]]) -> None:
         counts = self._parts.turnstiles.counts

@@ -168,6 +168,7 @@ class PrepareStep:
         if chosen.pause is not None:
             work.ended = waits(work, chosen.pause)
         elif chosen.wired is not None:
+            work.route, work.considered = chosen.route, chosen.considered
             self._go(work, chosen.wired, chosen.way, now_ms)
         elif work.history.bound is not None:
             work.ended = Ended(State.FAILED, DeliveryReason.OUTCOME_UNKNOWN)

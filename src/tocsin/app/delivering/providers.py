@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tocsin.app.delivering.answers import Answers
+from tocsin.domain.provider_routes import ProviderRoute
 from tocsin.domain.retry import RetryPolicy
 from tocsin.ports.provider import Channel, Provider, ProviderSettings
 
@@ -44,6 +45,19 @@ class Fleet:
 
     channels: Mapping[str, Channel]
     providers: Mapping[str, Sequence[Wired]]
+    routes: Mapping[str, Sequence[ProviderRoute]] = field(default_factory=dict)
+    """Those that are configured, by channel."""
+
+    def routes_of(self, channel: str) -> Sequence[ProviderRoute]:
+        """Return the routes of *channel*; the last takes what no other does."""
+        order = [wired.name for wired in self.providers.get(channel, ()) if not wired.on_request]
+        rest = ProviderRoute(name=channel, providers=tuple(order))
+        return (*self.routes.get(channel, ()), rest)
+
+    def together(self) -> set[str]:
+        """Return the names of those who share what they carry with another."""
+        routes = [route for channel in self.providers for route in self.routes_of(channel)]
+        return {name for route in routes if len(route.providers) > 1 for name in route.providers}
 
     def by_name(self) -> dict[str, Wired]:
         """Return all by the names of their tables."""

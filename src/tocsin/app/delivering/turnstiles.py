@@ -167,9 +167,9 @@ class Turnstiles:
         """Take in how a call to *addresses* ended."""
         way = passed.way
         breaker = self._gate(way).breaker
-        failed = all(_is_health(outcome) for outcome in outcomes)
-        ours = failed and all(_is_our_fault(outcome) for outcome in outcomes)
-        if breaker.tell(failed=failed, at_once=ours, generation=passed.generation, now_ms=now_ms):
+        bad = failed(outcomes)
+        ours = bad and all(_is_our_fault(outcome) for outcome in outcomes)
+        if breaker.tell(failed=bad, at_once=ours, generation=passed.generation, now_ms=now_ms):
             state = breaker.state(now_ms)
             logger.warning("breaker", provider=way.provider, lane=self._lane, state=state.value)
             self.counts.opened[way.provider, self._lane] += state is BreakerState.OPEN
@@ -235,6 +235,11 @@ def _policy(wired: Wired) -> BreakerPolicy:
         open_max_ms=settings.breaker_open_max_ms,
         slow_start_per_s=settings.slow_start_per_second,
     )
+
+
+def failed(outcomes: Sequence[ProviderOutcome]) -> bool:
+    """Return whether a call says that the provider itself is in trouble."""
+    return all(_is_health(outcome) for outcome in outcomes)
 
 
 def _is_health(outcome: ProviderOutcome) -> bool:

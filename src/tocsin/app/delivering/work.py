@@ -10,6 +10,7 @@ from tocsin.app.delivering.turnstiles import Pass
 from tocsin.domain.attempts import History
 from tocsin.domain.recipient import Address, Recipient
 from tocsin.domain.records import Attempt, Event, Handoff, Settled
+from tocsin.domain.records.deliveries import Considered
 from tocsin.domain.workflow import Workflow
 from tocsin.ports.message import Message
 from tocsin.ports.state import Claim
@@ -44,6 +45,9 @@ class Work:
     wired: Wired | None = None
     way: Way | None = None
     """Where it would go; it does when it has a ``passed``."""
+    route: str = ""
+    considered: tuple[Considered, ...] = ()
+    """How it was chosen who carries it, where there was a choice."""
     passed: Pass | None = None
     attempt: Attempt | None = None
     """The record of the call that is made."""

@@ -91,6 +91,18 @@ FAMILIES: Final = (
         ("provider", "lane"),
     ),
     Family(
+        "tocsin_provider_share",
+        "gauge",
+        "How much of its usual part a provider is given: below 1 while it is slow or fails.",
+        ("provider",),
+    ),
+    Family(
+        "tocsin_provider_share_moves",
+        "counter",
+        "How often that has changed; each move is in the audit trail.",
+        ("provider",),
+    ),
+    Family(
         "tocsin_addresses_kept",
         "counter",
         "Addresses that a provider called dead and that stay, since it called too many so.",

@@ -57,6 +57,13 @@ class Retry(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag=
         return self.handoff.stamp_ms
 
 
+Considered = tuple[str, str, int]
+"""
+A provider that was considered, why (chosen | open | paused | not_taken, empty: its turn had not
+come), and how many of a hundred deliveries are given to it first.
+"""
+
+
 class Attempt(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag="attempt"):
     """
     A call that is about to be made. Topic ``outcomes``, keyed by delivery; durable before the call.
@@ -71,6 +78,10 @@ class Attempt(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", ta
     channel: str = ""
     lane: str = ""
     format: int = FORMAT
+    route: str = ""
+    """Which route of the channel said who carries it; empty where there was no choice."""
+    considered: tuple[Considered, ...] = ()
+    """In the order in which they were asked."""
 
     @property
     def stamp_ms(self) -> int:
