@@ -197,16 +197,17 @@ class SqliteInbox:
         end = self._end(BROADCASTS, 0)
         keys = {one: one.to_bytes(KEY_BYTES, "big") for one in recipients}
         found = await self._runs.find(list(keys.values()))
+        own = {one: self._durable(found.get(key, ())) for one, key in keys.items()}
 
         def read(connection: apsw.Connection) -> dict[int, int]:
+            shared = {one: list(self._broadcasts.of(connection, one, end)) for one in recipients}
+            # Who has nothing at all is most people, and costs no look at states.
+            having = [one for one in recipients if own[one] or shared[one]]
             counted = {}
-            states = states_of(connection, recipients)
-            for one, key in keys.items():
-                own = self._durable(found.get(key, ()))
-                shared = list(self._broadcasts.of(connection, one, end))
+            for one, states in states_of(connection, having).items():
                 pairs = chain(
-                    ((self._ends_ms(e), states[one].of(e.key, e.place)) for e in reversed(own)),
-                    ((self._ends_ms(s.record), states[one].of(k, s.place)) for s, k in shared),
+                    ((self._ends_ms(e), states.of(e.key, e.place)) for e in reversed(own[one])),
+                    ((self._ends_ms(s.record), states.of(k, s.place)) for s, k in shared[one]),
                 )
                 counted[one] = count(pairs, now_ms).unseen
             return {one: unseen for one, unseen in counted.items() if unseen}

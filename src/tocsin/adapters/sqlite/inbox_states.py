@@ -95,6 +95,8 @@ class States:
 
 def states_of(connection: apsw.Connection, recipients: Sequence[int]) -> dict[int, States]:
     """Return the states of several recipients' items, by two queries."""
+    if not recipients:
+        return {}
     wanted = (msgspec.json.encode(recipients).decode(),)
     rows: dict[int, dict[bytes, tuple[ItemState, int]]] = {one: {} for one in recipients}
     sweeps: dict[int, list[_Sweep]] = {one: [] for one in recipients}
