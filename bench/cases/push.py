@@ -15,8 +15,8 @@ from bench import seed
 from bench.cases.live import generator_cost, problems, raw
 from bench.lab import Lab
 from bench.load import Load, Measured, run
-from bench.report import Figure, Result
 from bench.process import Usage
+from bench.report import Figure, Result
 from bench.server import RealServer, Server
 from bench.settle import Settled, wait_settled
 from bench.sink import H2Sink, h2_sink, h2load
