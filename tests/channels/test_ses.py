@@ -18,6 +18,7 @@ from botocore.exceptions import ClientError
 from tests.channels.vendor_bench import NOW_MS, Bench, bench
 from tests.support.vendor_proxy import vendor_proxy
 from tocsin.channels.aws_notices_played import TOKEN
+from tocsin.channels.email.ses.account import findings
 from tocsin.channels.replies import load_replies
 from tocsin.errors import Unauthenticated, Unavailable
 from tocsin.ports.message import Attachment
@@ -296,3 +297,22 @@ async def test_a_letter_of_somebody_elses_is_left_out(ses: Bench) -> None:
     event = {"eventType": "Delivery", "mail": {"timestamp": "2026-01-05T00:40:02.012Z"}}
     told = ses.simulator.signed(msgspec.json.encode(event), NOW_MS)
     assert not (await ses.provider.read_callback(told)).receipts
+
+
+@pytest.mark.parametrize(
+    ("said", "weight", "words"),
+    [
+        (b'{"SendingEnabled": false}', "problem", "does not let the account send"),
+        (b'{"ProductionAccessEnabled": false}', "problem", "sandbox"),
+        (b'{"EnforcementStatus": "PROBATION"}', "advice", "reviews the account"),
+        (b'{"SendQuota": {"Max24HourSend": 200, "SentLast24Hours": 200}}', "problem", "used up"),
+        (
+            b'{"SendQuota": {"Max24HourSend": 200, "MaxSendRate": 14}}',
+            "fine",
+            "14 letters a second",
+        ),
+        (b"<html>", "problem", "cannot be read"),
+    ],
+)
+def test_what_stands_in_the_way_of_an_account_is_said(said: bytes, weight: str, words: str) -> None:
+    assert [each.weight for each in findings(said) if words in each.says] == [weight]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
 from tests.support import toy
@@ -63,6 +63,11 @@ class Vendor:
 
 def _called(spec: ProviderSpec) -> str:
     return f"https://tocsin.example/v1/callbacks/{spec.name}"
+
+
+def of_those(wanted: Callable[[ProviderSpec], bool]) -> list[str]:
+    """Return the names of the providers that a test is about."""
+    return [name for name, spec in REGISTRY.specs.items() if wanted(spec)]
 
 
 @asynccontextmanager

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import cast
 
 import pytest
 
-from tests.contract.providers import CANARY, REGISTRY, Vendor, played
+from tests.contract.providers import CANARY, Vendor, of_those, played
 from tests.support.receiver import receiver
 from tocsin.channels.registry import loaded
 from tocsin.channels.replies import Replies, Reply, load_replies
@@ -49,11 +49,6 @@ def kind(outcome: ProviderOutcome) -> tuple[object, ...]:
 
 def is_taken_or_unknown(outcome: ProviderOutcome) -> bool:
     return isinstance(outcome, Accepted) or (isinstance(outcome, TryLater) and not outcome.known)
-
-
-def of_those(wanted: Callable[[ProviderSpec], bool]) -> list[str]:
-    """The names of the providers that a test is about."""
-    return [name for name, spec in REGISTRY.specs.items() if wanted(spec)]
 
 
 def has_table(spec: ProviderSpec) -> bool:

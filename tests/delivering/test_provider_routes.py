@@ -79,7 +79,8 @@ async def test_a_test_is_a_real_message_and_no_delivery(
     assert (said["reference"], said["provider_id"]) == (taken.reference, "page-1")
     noted = [(e.action, e.target, e.detail) async for e in site.services.stores.trail.entries(0)]
     assert ("provider.test", "provider/pager", "to …") in noted
-    assert (await listed(http))["accepted"] == 0
+    assert (await listed(http))["accepted"] == 1
+    assert any("it last took a message" in says for says in await findings(http))
 
 
 @pytest.mark.parametrize(

@@ -85,6 +85,7 @@ class ProviderTests:
             seen.wired.provider, message, seen.wired.settings.call_timeout_ms / 1_000
         )
         took_ms = int((self._elapsed_s() - began_s) * 1_000)
+        seen.wired.answers.note([outcome], self._clock.now_ms())
         return Tested(message.reference, outcome, took_ms)
 
     async def _refuse_suppressed(self, channel: str, address: str) -> None:

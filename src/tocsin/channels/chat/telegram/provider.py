@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from http import HTTPStatus
 from typing import Final
 
 import msgspec
@@ -20,6 +21,7 @@ from tocsin.ports.message import Message
 from tocsin.ports.outcomes import Accepted, ProviderOutcome, Refused
 from tocsin.ports.provider import Flags, ProviderTools
 from tocsin.ports.receipts import Callback, Reading, Response
+from tocsin.ports.self_check import Finding, found
 from tocsin.ports.transport import Answer, Call
 
 TELL_TIMEOUT_MS: Final = 2_000
@@ -53,6 +55,16 @@ class Said(msgspec.Struct):
     description: str = ""
     parameters: Hints = msgspec.field(default_factory=Hints)
     result: Made | bool | None = None
+
+
+class _Bot(msgspec.Struct, frozen=True):
+    is_bot: bool
+
+
+class _Named(msgspec.Struct, frozen=True):
+    """The answer to ``getMe``."""
+
+    result: _Bot
 
 
 class Telegram:
@@ -98,6 +110,16 @@ class Telegram:
         response = Response(200, "application/json", json_body(answer))
         afterwards = partial(self._show, pressed) if found else None
         return Reading(found, response=response, afterwards=afterwards)
+
+    async def check(self) -> Sequence[Finding]:
+        """See whether Telegram knows the token (`tocsin.ports.self_check.SelfCheck`)."""
+        said = await self._transport.call(Call(self._url("getMe"), b"", method="GET"))
+        doing = "asking for the bot's name"
+        if not isinstance(said, Answer):
+            return [found(unanswered(said), doing)]
+        if said.status == HTTPStatus.OK and _is_a_bot(said.body):
+            return [found(Accepted(), doing)]
+        return [found(self._judged(said)[1], doing)]
 
     async def close(self) -> None:
         """The client is not its own."""
@@ -184,6 +206,13 @@ class Telegram:
 def build(settings: TelegramSettings, tools: ProviderTools) -> Telegram:
     """Return the provider."""
     return Telegram(settings, tools)
+
+
+def _is_a_bot(body: bytes) -> bool:
+    try:
+        return msgspec.json.decode(body, type=_Named).result.is_bot
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
 
 
 def _chat_of(address: str) -> int | str:

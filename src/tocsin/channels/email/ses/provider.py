@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Sequence
+from http import HTTPStatus
 from typing import Final
 
 import msgspec
 
 from tocsin.channels.aws_notices import Notices
 from tocsin.channels.aws_signing import AwsKeys, AwsSigner
+from tocsin.channels.email.ses.account import findings
 from tocsin.channels.email.ses.body import bulk_body, fits_template, single_body
 from tocsin.channels.email.ses.events import receipts_of
 from tocsin.channels.email.ses.settings import SesSettings
@@ -22,6 +24,7 @@ from tocsin.ports.message import Message
 from tocsin.ports.outcomes import Accepted, ProviderOutcome, ProviderReason, TryLater
 from tocsin.ports.provider import Flags, ProviderTools
 from tocsin.ports.receipts import Callback, Reading
+from tocsin.ports.self_check import Finding, found
 from tocsin.ports.transport import Answer, Call, NoAnswer
 
 _REPLIES: Final = load_replies(__package__)
@@ -89,6 +92,7 @@ class Ses:
         self._timeout_ms = settings.call_timeout_ms
         base = settings.url or f"https://email.{settings.region}.amazonaws.com"
         self._url = f"{base}/v2/email/outbound-emails"
+        self._account_url = f"{base}/v2/email/account"
         self._bulk_url = f"{base}/v2/email/outbound-bulk-emails"
         keys = AwsKeys(settings.access_key_id, settings.secret_access_key, settings.session_token)
         self._signer = AwsSigner(keys, settings.region, "ses")
@@ -107,6 +111,16 @@ class Ses:
         """Open what SNS posts, and read the event in it."""
         message = await self._notices.open(callback)
         return Reading() if message is None else Reading(receipts_of(message))
+
+    async def check(self) -> Sequence[Finding]:
+        """Ask about the account (`tocsin.ports.self_check.SelfCheck`)."""
+        lines = self._signer.headers("GET", self._account_url, b"", _TYPE, self._wall_ms())
+        call = Call(self._account_url, b"", lines, self._timeout_ms, method="GET")
+        answer = await self._transport.call(call)
+        if isinstance(answer, Answer) and answer.status == HTTPStatus.OK:
+            return findings(answer.body)
+        outcome = unanswered(answer) if isinstance(answer, NoAnswer) else _judged(answer)
+        return [found(outcome, "asking about the account")]
 
     async def close(self) -> None:
         """The client is not its own."""
@@ -142,8 +156,7 @@ class Ses:
             return [unanswered(answer)] * count
         if 200 <= answer.status < 300:
             return taken(answer, count)
-        code = _code(answer)
-        return [_REPLIES.of(answer.status, code).outcome(f"{answer.status} {code}".strip())] * count
+        return [_judged(answer)] * count
 
 
 def build(settings: SesSettings, tools: ProviderTools) -> Ses:
@@ -178,6 +191,11 @@ def _of_entry(entry: Entry) -> ProviderOutcome:
 
 def _shown(id: str | None) -> str | None:
     return id if id is not None and _ID.match(id) is not None else None
+
+
+def _judged(answer: Answer) -> ProviderOutcome:
+    code = _code(answer)
+    return _REPLIES.of(answer.status, code).outcome(f"{answer.status} {code}".strip())
 
 
 def _code(answer: Answer) -> str:

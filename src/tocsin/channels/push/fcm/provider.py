@@ -18,9 +18,10 @@ from tocsin.config import Misconfigured
 from tocsin.domain.retry_after import retry_after_ms
 from tocsin.errors import Unauthenticated
 from tocsin.ports.message import Message
-from tocsin.ports.outcomes import ProviderOutcome, ProviderReason, Refused
+from tocsin.ports.outcomes import Accepted, ProviderOutcome, ProviderReason, Refused
 from tocsin.ports.provider import Flags, ProviderTools
 from tocsin.ports.receipts import Callback, Reading
+from tocsin.ports.self_check import Finding, found
 from tocsin.ports.transport import Answer, Call, Trust
 
 _ID_CHARACTERS_MAX: Final = 128
@@ -72,6 +73,12 @@ class Fcm:
     async def read_callback(self, callback: Callback) -> Reading:
         """Refuse: what was shown is said by the app, to Tocsin's own API."""
         raise Unauthenticated("Firebase has no callbacks")
+
+    async def check(self) -> Sequence[Finding]:
+        """See whether Google takes the account's key (`tocsin.ports.self_check.SelfCheck`)."""
+        header = await self._token.header()
+        outcome = Accepted() if isinstance(header, str) else header
+        return [found(outcome, "fetching an access token")]
 
     async def close(self) -> None:
         """The client is not its own."""
