@@ -19,7 +19,7 @@ from tocsin.errors import NotFound
 from tocsin.ports.log import Output
 from tocsin.ports.receipts import ReceiptState
 from tocsin.ports.simulator import Dial
-from tocsin.ports.state import Claim, Suppression
+from tocsin.ports.state import Claim, Suppression, Tombstone
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -169,6 +169,21 @@ async def test_what_may_have_arrived_is_never_called_cancelled(
     assert (row.holder, row.state) == ("worker", "sending")
     await site.pass_time(60_000)
     await site.until_settled(event, ana, "sent")
+
+
+async def test_what_may_have_arrived_when_a_cancel_comes_is_unknown_and_not_sent_again(
+    site: Site,
+) -> None:
+    ana = await site.person("ana", "ana-pager")
+    site.simulator.dial([Dial.TAKE_AND_DROP])
+    event = await site.send("ana", 1, cancellation_key="k")
+    await site.until_settled(event, ana, "deferred")
+    now_ms = site.clock.now_ms()
+    tombstone = Tombstone("k", None, now_ms, now_ms + 86_400_000)
+    await site.services.stores.claims.put_tombstone(tombstone)
+    await site.pass_time(60_000)
+    assert told(await site.until_settled(event, ana, "failed"))[-1] == ("failed", "outcome_unknown")
+    assert len(site.simulator.calls) == 1
 
 
 async def _attempts_ended(site: Site, event: bytes, one: Recipient, count: int) -> bool:

@@ -154,7 +154,7 @@ class PrepareStep:
         step = step_at(workflow, handoff.step)
         decision = decide_step(case, handoff.step, handoff.address)
         if decision.verdict is not Verdict.SEND:
-            work.ended = _ended(decision)
+            work.ended = _ended(decision, work)
             return
         work.address = address = target(case, step, handoff.address).address
         assert recipient is not None
@@ -267,7 +267,10 @@ def _each(works: Sequence[Work], make: Callable[[Work], None]) -> None:
             work.ended = Ended(State.FAILED, DeliveryReason.NOT_PREPARED, detail)
 
 
-def _ended(decision: Decision) -> Ended:
+def _ended(decision: Decision, work: Work) -> Ended:
+    if decision.verdict is Verdict.CANCEL and work.history.bound is not None:
+        # Somebody may have it, so it is not cancelled; nor is it sent again.
+        return Ended(State.FAILED, DeliveryReason.OUTCOME_UNKNOWN, decision.rule)
     state = _STATES[decision.verdict]
     return Ended(state, decision.reason, decision.rule, decision.until_ms)
 
