@@ -58,6 +58,7 @@ ROUTES_SERVED_ELSEWHERE = {
     ("POST", "/u/{token}"),
     ("GET", "/v1/sandbox/clock"),
     ("POST", "/v1/sandbox/clock"),
+    ("GET", "/v1/t/{token}"),
     ("GET", "/v1/sandbox/messages"),
     ("POST", "/v1/sandbox/messages/{id}/{action}"),
     ("GET", "/v1/sandbox/faults/{provider}"),

@@ -159,6 +159,7 @@ PERMISSIONS: Final[Mapping[Route, Permission]] = {
     ("GET", "/v1/callbacks/{provider}"): _PUBLIC,
     ("POST", "/v1/callbacks/{provider}"): _PUBLIC,
     # The link in a letter is signed by ourselves, and can do nothing but switch off.
+    ("GET", "/v1/t/{token}"): _PUBLIC,
     ("GET", "/u/{token}"): _PUBLIC,
     ("POST", "/u/{token}"): _PUBLIC,
     # The sandbox

@@ -55,6 +55,11 @@ class LeaveLinks:
         """Use *base* unless another is known."""
         self._base = self._base or base
 
+    @property
+    def base(self) -> str | None:
+        """How the outside reaches this server, as far as that is known."""
+        return self._base
+
     def url(self, leaving: Leaving) -> str | None:
         """Return the link for *leaving*; None while nobody knows how we are reached."""
         if self._base is None:

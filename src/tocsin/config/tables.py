@@ -20,6 +20,7 @@ from tocsin.config.outbound import Outbound, StatusWebhookSettings
 from tocsin.config.raw import RawTables
 from tocsin.config.sandbox_table import Sandbox
 from tocsin.config.secret import Secret
+from tocsin.config.tracking import Tracking
 
 _SECOND = 1_000
 _MINUTE = 60 * _SECOND
@@ -375,6 +376,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     gateway: Gateway = field(default_factory=Gateway)
     keep: Keep = field(default_factory=Keep)
     keys: Keys = field(default_factory=Keys)
+    tracking: Tracking = field(default_factory=Tracking)
     logging: Logging = field(default_factory=Logging)
     sandbox: Sandbox = field(default_factory=Sandbox)
     providers: RawTables = field(default_factory=dict)

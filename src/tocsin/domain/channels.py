@@ -27,6 +27,9 @@ LINKED: Final = frozenset({"email"})
 BADGED: Final = frozenset({"push"})
 """Channels that show how many items of the inbox are unseen."""
 
+FOLLOWED: Final = frozenset({"email"})
+"""Channels whose messages can tell that they were opened, or followed."""
+
 ATTACHING: Final = frozenset({"email"})
 """Channels whose messages may bring files along."""
 

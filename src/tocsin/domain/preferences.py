@@ -33,6 +33,8 @@ class Preferences(msgspec.Struct, frozen=True, array_like=True, gc=False):
     workflows: dict[str, Choice] = {}
     quiet_hours: tuple[QuietHours, ...] = ()
     do_not_disturb_until_ms: int | None = None
+    tracking: bool | None = None
+    """False where letters may not tell that they were opened or followed."""
 
 
 class Consent(msgspec.Struct, frozen=True, array_like=True, gc=False):

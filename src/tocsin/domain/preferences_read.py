@@ -14,7 +14,7 @@ DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 CHOICES_MAX: Final = 500
 WINDOWS_MAX: Final = 50
 _FIELDS: Final = frozenset(
-    {"channels", "categories", "workflows", "quiet_hours", "do_not_disturb_until"}
+    {"channels", "categories", "workflows", "quiet_hours", "do_not_disturb_until", "tracking"}
 )
 _CLOCK: Final = re.compile(r"(?:[01]\d|2[0-3]):[0-5]\d\Z", re.ASCII)
 
@@ -29,6 +29,7 @@ def read_preferences(value: object) -> Preferences:
         workflows=_choices(reader, "workflows"),
         quiet_hours=_quiet_hours(reader),
         do_not_disturb_until_ms=_instant(reader, "do_not_disturb_until"),
+        tracking=reader.flag("tracking"),
     )
     notes.finish("the preferences cannot be read")
     return preferences
@@ -152,13 +153,14 @@ def show_preferences(preferences: Preferences | None) -> dict[str, object]:
     """Return the API's document; `read_preferences` reads it as the same preferences."""
     chosen = preferences or Preferences()
     until_ms = chosen.do_not_disturb_until_ms
-    return {
+    shown: dict[str, object] = {
         "channels": dict(chosen.channels),
         "categories": {key: show_choice(choice) for key, choice in chosen.categories.items()},
         "workflows": {key: show_choice(choice) for key, choice in chosen.workflows.items()},
         "quiet_hours": [_show_window(window) for window in chosen.quiet_hours],
         "do_not_disturb_until": None if until_ms is None else show_instant(until_ms),
     }
+    return shown if chosen.tracking is None else {**shown, "tracking": chosen.tracking}
 
 
 def show_choice(choice: Choice) -> dict[str, object]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import msgspec
@@ -69,6 +69,8 @@ class WorkflowDocument(msgspec.Struct, frozen=True, kw_only=True):
     schema: dict[str, object] | None = None
     channels: dict[str, bool] = {}
     """The workflow's own defaults by channel."""
+    tracking: dict[str, bool] = {}
+    """Whether its letters tell ``opens`` and ``clicks``; the settings say it for those left out."""
     steps: tuple[ChannelStep | IntervalStep, ...]
 
 
@@ -111,6 +113,7 @@ class Workflow:
     check_data: CheckData | None
     """Takes the decoded data and returns what the schema refuses; None without a schema."""
     intervals: tuple[Interval, ...] = ()
+    tracking: Mapping[str, bool] = field(default_factory=dict)
 
     @property
     def opening(self) -> tuple[CompiledStep, ...]:
@@ -167,6 +170,7 @@ def compile_workflow(document: WorkflowDocument, version: int) -> Workflow:
         steps=steps,
         check_data=check_data,
         intervals=intervals,
+        tracking=document.tracking,
     )
 
 

@@ -30,7 +30,7 @@ KINDS_NOT_BUILT: Final = ("digest", "throttle", "branch")
 
 _FIELDS: Final = frozenset(
     {"key", "name", "on", "category", "lane", "required", "audience", "expires_in", "schema"}
-    | {"channels", "steps"}
+    | {"channels", "steps", "tracking"}
 )
 
 
@@ -59,6 +59,7 @@ def read_document(value: object) -> WorkflowDocument:
         expires_in_ms=expires_in_ms,
         schema=schema if isinstance(schema, dict) else None,
         channels=reader.flags("channels", CHANNEL_FIELDS),
+        tracking=reader.flags("tracking", ("opens", "clicks")),
         steps=_read_steps(reader, expires_in_ms),
     )
     notes.finish("the workflow's document has mistakes")
@@ -189,6 +190,8 @@ def show_document(document: WorkflowDocument) -> dict[str, object]:
         shown["schema"] = document.schema
     if document.channels:
         shown["channels"] = dict(document.channels)
+    if document.tracking:
+        shown["tracking"] = dict(document.tracking)
     shown["steps"] = [_show_step(step) for step in document.steps]
     return shown
 

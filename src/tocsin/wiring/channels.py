@@ -26,6 +26,7 @@ from tocsin.app.delivering.rates import Rates
 from tocsin.app.delivering.taking import Taking
 from tocsin.app.delivering.turnstiles import Counts, Turnstiles
 from tocsin.app.delivering.unknown import Unknown
+from tocsin.app.followed_links import FollowedLinks
 from tocsin.app.leaving import LeaveLinks
 from tocsin.app.lookup import EventLookup
 from tocsin.app.pausing.gate import PauseGate
@@ -37,6 +38,7 @@ from tocsin.channels.registry import Registry, folders, loaded
 from tocsin.config import Config, Misconfigured, Outbound, RawTable, decode_table
 from tocsin.config.settings import Section, section_of
 from tocsin.domain.case import ChannelFacts
+from tocsin.domain.channels import FOLLOWED
 from tocsin.domain.hosts import Reach, networks
 from tocsin.domain.lanes import LANES, Lane
 from tocsin.ports.log import Follow, Log
@@ -63,6 +65,8 @@ class OpenChannels:
     """Who plays the vendors of a sandbox."""
     whereabouts: Whereabouts | None = None
     """Where vendors call back, where providers were opened."""
+    followed: bool = False
+    """Whether letters tell when they are opened or followed, whatever their providers report."""
 
     def facts(self) -> dict[str, ChannelFacts]:
         """Return what decide must know of each channel."""
@@ -71,11 +75,15 @@ class OpenChannels:
                 configured=not channel.needs_provider or bool(self.fleet.providers.get(name)),
                 interrupts=channel.interrupts,
                 needs_address=channel.needs_address,
-                receipts=any(flags.receipts for flags in self._flags(name)),
+                receipts=self._tells(name),
                 acknowledges=any(flags.acknowledges for flags in self._flags(name)),
             )
             for name, channel in self.fleet.channels.items()
         }
+
+    def _tells(self, channel: str) -> bool:
+        own = self.followed and channel in FOLLOWED
+        return own or any(flags.receipts for flags in self._flags(channel))
 
     def _flags(self, channel: str) -> list[Flags]:
         return [wired.provider.flags for wired in self.fleet.providers.get(channel, ())]
@@ -142,7 +150,9 @@ async def open_channels(
         stack.push_async_callback(wired.provider.close)
         providers.setdefault(spec.channel, []).append(wired)
     vendors = None if played is None else played.vendors
-    return OpenChannels(Fleet(found.channels, providers, routes), transport, vendors, places)
+    fleet = Fleet(found.channels, providers, routes)
+    followed = config.tracking.opens or config.tracking.clicks
+    return OpenChannels(fleet, transport, vendors, places, followed)
 
 
 def open_transport(outbound: Outbound, played: Iterable[Mapping[str, object]] = ()) -> Transport:
@@ -193,6 +203,7 @@ class Delivery:
     counts: Counts
     health: AddressHealth
     shares: HealthDesk
+    followed: FollowedLinks
 
     @property
     def callbacks(self) -> Callbacks:
@@ -250,10 +261,11 @@ def build_delivery(
     health = AddressHealth(stores.recipients, fleet.by_name())
     taking = Taking(stores.claims)
     events, audiences = EventLookup(log, stores.blobs), AudienceStep(stores.audiences)
-    prepare = PrepareParts(
-        events, known, audiences, facts, workflows, book, taking, links, unseen, stores.standings
-    )
-    conclude = ConcludeParts(stores.timers, health, taking, chance, stores.standings)
+    told, standings = config.tracking, stores.standings
+    followed = FollowedLinks(stores.link_key, links, opens=told.opens, clicks=told.clicks)
+    looked_at = (events, known, audiences, facts, workflows, book, taking, links, unseen)
+    prepare = PrepareParts(*looked_at, standings, followed)
+    conclude = ConcludeParts(stores.timers, health, taking, chance, standings)
     receipts = build_receipts(
         log, stores, workflows, book, fleet, histories, health, clock, wall_ms
     )
@@ -283,4 +295,4 @@ def build_delivery(
         return LaneDelivery(channel.name, lane, parts)
 
     lanes = [lane_of(fleet.channels[name], lane) for name, lane in turnstiles]
-    return Delivery(lanes, receipts, histories, fleet, turnstiles, counts, health, shares)
+    return Delivery(lanes, receipts, histories, fleet, turnstiles, counts, health, shares, followed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,7 @@ from tocsin.api.erasures import ErasureRoutes
 from tocsin.api.events import EventsApp
 from tocsin.api.explain import ExplainRoutes
 from tocsin.api.fanouts import FanoutRoutes
+from tocsin.api.followed_links import FollowedLinkRoutes
 from tocsin.api.idempotency import Repeats
 from tocsin.api.inbox import InboxRoutes, ReadRate
 from tocsin.api.leaving import LeavingRoutes
@@ -44,6 +45,7 @@ from tocsin.app.optouts import OptOuts
 from tocsin.app.people import People
 from tocsin.app.receipts.client import ClientReceipts
 from tocsin.app.receipts.guard import CallbackGuard
+from tocsin.app.receipts.links import LinkReceipts
 from tocsin.app.sending import Sending
 from tocsin.app.suppressing import SuppressionList
 from tocsin.app.token_desk import TokenDesk
@@ -172,6 +174,7 @@ def _parts(
         endpoints=(
             *_endpoints(services, notes, repeats, limits),
             *LeavingRoutes(Leave(people, services.links)).endpoints(),
+            *_followed(services),
         ),
     )
 
@@ -249,6 +252,11 @@ def _deliveries(services: Services) -> tuple[Endpoint, ...]:
     log, histories = services.storage.log, services.delivery.histories
     receipts = ClientReceipts(log, histories, services.inbox, services.clock)
     return DeliveryRoutes(receipts).endpoints()
+
+
+def _followed(services: Services) -> Sequence[Endpoint]:
+    log, links = services.storage.log, services.delivery.followed
+    return FollowedLinkRoutes(LinkReceipts(log, links, services.clock)).endpoints()
 
 
 def _sandbox(services: Services) -> tuple[Endpoint, ...]:

@@ -20,6 +20,7 @@ from tocsin.app.delivering.taking import Taking
 from tocsin.app.delivering.texts import Texts
 from tocsin.app.delivering.turnstiles import Pass, Turnstiles
 from tocsin.app.delivering.work import Ended, Work
+from tocsin.app.followed_links import FollowedLinks
 from tocsin.app.leaving import LeaveLinks, Leaving
 from tocsin.app.lookup import EventLookup, EventPlace
 from tocsin.app.routing.audiences import AudienceStep
@@ -29,7 +30,7 @@ from tocsin.app.routing.inputs import Input, Run
 from tocsin.app.routing.last_known import LastKnown
 from tocsin.app.routing.workflows import RunWorkflows
 from tocsin.domain.case import Case, target
-from tocsin.domain.channels import BADGED, LINKED
+from tocsin.domain.channels import BADGED, FOLLOWED, LINKED
 from tocsin.domain.decide import decide_step
 from tocsin.domain.decision import Decision
 from tocsin.domain.delivery import DeliveryReason, State
@@ -71,6 +72,7 @@ class PrepareParts:
     links: LeaveLinks
     unseen: Unseen
     standings: Standings
+    followed: FollowedLinks
 
 
 class PrepareStep:
@@ -222,6 +224,9 @@ class PrepareStep:
         try:
             content = texts.content(entry, run, step, recipient)
             options = texts.options(entry, run, step, recipient, wired.name)
+            if self._channel.name in FOLLOWED:
+                followed = self._parts.followed
+                content = followed.content(content, handoff.delivery, workflow, recipient)
         except RenderFailed as error:
             work.ended = Ended(State.SUPPRESSED, Reason.RENDER_FAILED, str(error))
             return
