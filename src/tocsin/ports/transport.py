@@ -108,7 +108,8 @@ class Transport(Protocol):
     Makes calls, many at once, over few connections.
 
     *Once*: a call is made at most once; no redirect is followed, nothing is retried, also not where
-    a connection that was kept open turns out to be closed. *Guarded*: whatever a name resolves to,
+    a connection that was kept open turns out to be closed. (One without a body may be made anew
+    where the other side has said that it did not look at it: RFC 9113, 8.7.) *Guarded*: whatever a name resolves to,
     no connection is made to an address that is not public or allowed, and no environment variable
     has a say in where a call goes. *Bounded*: time to connect, time in all, bytes of an answer and
     connections per host. *Cancelled*: the connection is closed; whether it was sent is unknown.

@@ -1,0 +1,132 @@
+"""Calls that share a connection of HTTP/2: none of them is another's trouble."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support.authority import Authority
+from tests.support.http2_server import Do, Http2Server, http2_server
+from tocsin.adapters.http.curl import CurlTransport
+from tocsin.config import Outbound
+from tocsin.domain.hosts import Reach, networks
+from tocsin.ports.transport import Answer, Call, NoAnswer, NoAnswerReason, Transport, Trust
+
+Make = Callable[[int], Transport]
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    return Authority(tmp_path)
+
+
+@pytest.fixture(params=[CurlTransport], ids=["curl"])
+async def make(request: pytest.FixtureRequest, authority: Authority) -> AsyncIterator[Make]:
+    made: list[Transport] = []
+
+    def one(timeout_ms: int) -> Transport:
+        outbound = Outbound(ca_file=str(authority.ca_file), timeout_ms=timeout_ms)
+        made.append(request.param(outbound, Reach(networks(["127.0.0.0/8"]))))
+        return made[-1]
+
+    yield one
+    for each in made:
+        await each.close()
+
+
+@pytest.fixture
+def transport(make: Make) -> Transport:
+    return make(30_000)
+
+
+@pytest.fixture
+async def there(authority: Authority) -> AsyncIterator[Http2Server]:
+    async with http2_server(authority.issue("127.0.0.1").server_context("h2")) as found:
+        yield found
+
+
+async def _post(transport: Transport, there: Http2Server, body: bytes = b"{}") -> Answer | NoAnswer:
+    return await transport.call(Call(there.url, body))
+
+
+async def test_many_at_once_share_few_connections(transport: Transport, there: Http2Server) -> None:
+    bodies = [b"%d" % n * 50 for n in range(400)]
+    said = await asyncio.gather(*(_post(transport, there, body) for body in bodies))
+    assert [each.body for each in said if isinstance(each, Answer)] == bodies
+    # 100 on each: with one call on each, all connections that are allowed would be open.
+    assert there.connections <= 5
+
+
+@pytest.mark.parametrize("streams_max", [1, 7])
+async def test_no_more_at_once_than_the_other_side_takes(
+    transport: Transport, authority: Authority, streams_max: int
+) -> None:
+    # A server of h2's ends the connection of who opens more.
+    context = authority.issue("127.0.0.1").server_context("h2")
+    async with http2_server(context, streams_max) as there:
+        bodies = [b"%d" % n for n in range(60)]
+        said = await asyncio.gather(*(_post(transport, there, body) for body in bodies))
+        assert [each.body for each in said if isinstance(each, Answer)] == bodies
+
+
+@pytest.mark.parametrize("fate", [Do.REFUSE, Do.GO_AWAY, Do.HANG_UP])
+@pytest.mark.parametrize("before", [0, 1], ids=["fresh", "kept"])
+async def test_a_lost_answer_is_unknown_and_the_call_is_made_once(
+    transport: Transport, there: Http2Server, fate: Do, before: int
+) -> None:
+    there.script = [*[Do.ANSWER] * before, fate]
+    for _ in range(before):
+        await _post(transport, there)
+    assert await _post(transport, there) == NoAnswer(NoAnswerReason.BROKEN, sent=True)
+    assert there.requests == before + 1
+    # That the connection has gone may show in the next call only.
+    later = [await _post(transport, there) for _ in range(2)]
+    assert isinstance(later[1], Answer)
+
+
+async def test_a_call_that_hangs_holds_up_none_on_its_connection(
+    make: Make, there: Http2Server
+) -> None:
+    transport = make(300)
+    there.script = [Do.ANSWER, Do.HANG]
+    await _post(transport, there)
+    said = await asyncio.gather(*(_post(transport, there) for _ in range(30)))
+    late = NoAnswer(NoAnswerReason.TIMED_OUT, sent=True)
+    assert [each for each in said if not isinstance(each, Answer)] == [late]
+    assert isinstance(await _post(transport, there), Answer)
+    assert there.connections == 1
+
+
+async def test_a_cancelled_call_gives_up_its_stream_alone(
+    transport: Transport, there: Http2Server
+) -> None:
+    there.script = [Do.ANSWER, Do.HANG]
+    await _post(transport, there)
+    calling = asyncio.get_running_loop().create_task(_cancelled(transport, there))
+    await there.until(requests=2)
+    calling.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await calling
+    assert isinstance(await _post(transport, there), Answer)
+    await there.until(resets=1)
+    assert there.connections == 1
+
+
+async def _cancelled(transport: Transport, there: Http2Server) -> None:
+    await _post(transport, there)
+
+
+async def test_a_certificate_is_shown_on_its_own_connection(
+    transport: Transport, authority: Authority
+) -> None:
+    context = authority.issue("127.0.0.1").server_context("h2", client_ca=authority.ca_file)
+    own = [authority.issue(name) for name in ("first.example", "second.example")]
+    async with http2_server(context) as there:
+        for issued in (*own, *own):
+            trust = Trust(str(authority.ca_file), str(issued.certificate), str(issued.key))
+            said = await transport.call(Call(there.url, b"{}", trust=trust))
+            assert isinstance(said, Answer)
+        assert there.connections == 2
