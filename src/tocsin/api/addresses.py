@@ -35,6 +35,8 @@ class AddressAnswer(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     verified_at: str | None
     timezone: str | None
     dead_at: str | None
+    failing_since: str | None
+    disabled_at: str | None
     secret: str | UnsetType = UNSET
 
     def __repr__(self) -> str:
@@ -84,6 +86,13 @@ class AddressRoutes:
             Endpoint(
                 "DELETE", addresses + "/{number}", "Remove an address", self.remove, {204: None}
             ),
+            Endpoint(
+                "POST",
+                addresses + "/{number}/enable",
+                "Call an endpoint again that was disabled",
+                self.enable,
+                {200: AddressAnswer},
+            ),
             Endpoint("GET", devices, "List devices", self.list_devices, {200: AddressList}),
             Endpoint(
                 "POST",
@@ -123,6 +132,13 @@ class AddressRoutes:
         """Remove one."""
         await self._people.remove_address(call.by, call.recipient(), _number(call))
         return Answer(status=204)
+
+    async def enable(self, call: Call) -> Answer:
+        """Let one be called again."""
+        id = call.recipient()
+        address = await self._people.enable_address(call.by, id, _number(call))
+        one = await self._people.get(id)
+        return Answer(show_address(self._people.book, call.by, one, address))
 
     async def remove_device(self, call: Call) -> Answer:
         """Remove one of the channel push."""
@@ -167,6 +183,8 @@ def show_address(
         verified_at=shown_time(address.verified_ms),
         timezone=address.timezone,
         dead_at=shown_time(address.dead_ms),
+        failing_since=shown_time(address.failing_ms),
+        disabled_at=shown_time(address.disabled_ms),
     )
 
 

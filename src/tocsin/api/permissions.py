@@ -81,6 +81,7 @@ PERMISSIONS: Final[Mapping[Route, Permission]] = {
     ("GET", "/v1/recipients/{id}/addresses"): _PEOPLE_READ,
     ("POST", "/v1/recipients/{id}/addresses"): _PEOPLE_WRITE,
     ("DELETE", "/v1/recipients/{id}/addresses/{number}"): _PEOPLE_WRITE,
+    ("POST", "/v1/recipients/{id}/addresses/{number}/enable"): _PEOPLE_WRITE,
     ("GET", "/v1/recipients/{id}/devices"): _keys(
         Scope.READ, Scope.RECIPIENTS_WRITE, token=Scope.DEVICES
     ),

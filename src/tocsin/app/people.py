@@ -22,6 +22,7 @@ from tocsin.app.profile import (
 )
 from tocsin.app.trail import Notes
 from tocsin.app.versions import at_last, put_unless_late
+from tocsin.domain.endpoints import enabled
 from tocsin.domain.preferences import Consent, Preferences
 from tocsin.domain.preferences_read import merge_preferences, read_preferences
 from tocsin.domain.recipient import Address, Recipient
@@ -145,6 +146,21 @@ class People:
 
         _, after = await self._change(id, edit)
         await self._note(by, "address.delete", after, str(number))
+
+    async def enable_address(self, by: Principal, id: str, number: int) -> Address:
+        """Let an endpoint be called again that was disabled; raises `NotFound`."""
+        found: list[Address] = []
+
+        def edit(before: Recipient) -> Recipient:
+            found[:] = [enabled(each) for each in before.addresses if each.number == number]
+            if not found:
+                raise NotFound("there is no such address")
+            kept = tuple(found[0] if a.number == number else a for a in before.addresses)
+            return replace(before, addresses=kept)
+
+        _, after = await self._change(id, edit)
+        await self._note(by, "address.enable", after, str(number))
+        return found[0]
 
     async def set_preferences(self, by: Principal, id: str, document: object) -> Recipient:
         """Replace what the person has chosen."""

@@ -271,9 +271,9 @@ def _find(before: Recipient, channel: str, digest: bytes, app: str | None) -> Ad
 def _says_the_same(
     known: Address, given: AddressInput, zone: str | None, verified_ms: int | None
 ) -> bool:
-    """An address that died is told of again when it lives again, so that one is made anew."""
-    plain = (known.provider, known.timezone, known.verified_ms, known.dead_ms)
-    return plain == (given.provider, zone, verified_ms, None)
+    """What died or was disabled is told of again when it lives again, so that it is made anew."""
+    plain = (known.provider, known.timezone, known.verified_ms, known.dead_ms, known.disabled_ms)
+    return plain == (given.provider, zone, verified_ms, None, None)
 
 
 def _check_secret(given: AddressInput) -> None:

@@ -86,6 +86,21 @@ def put(client: Client, id: str, as_json: bool, **fields: Any) -> None:
         click.echo(f"{made['id']}: version {made['version']}")
 
 
+@recipients.command(name="enable-address")
+@client_option
+@click.argument("id")
+@click.argument("number", type=click.IntRange(1, 65_535))
+@json_option
+def enable_address(client: Client, id: str, number: int, as_json: bool) -> None:
+    """Call the endpoint that is address NUMBER of recipient ID again, after it was disabled."""
+    path = f"/v1/recipients/{quote(id, safe='')}/addresses/{number}/enable"
+    done = client.call("POST", path).json()
+    if as_json:
+        print_json(done)
+    else:
+        click.echo(f"{done['channel']} {done['number']}: enabled")
+
+
 @recipients.command()
 @client_option
 @click.argument("id")

@@ -262,6 +262,18 @@ class Deliver(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             description="Receipts kept that came before what they are about was known.",
         ),
     ] = 100_000
+    endpoint_failing_max_ms: Annotated[
+        int,
+        Meta(
+            ge=_MINUTE,
+            le=365 * _DAY,
+            description="How long an endpoint may fail until it is not called any more.",
+        ),
+    ] = 5 * _DAY
+    endpoint_failures_min: Annotated[
+        int,
+        Meta(ge=1, le=1_000_000, description="How often it must have failed at least by then."),
+    ] = 10
 
 
 class Inbox(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -111,6 +111,7 @@ _WHY: Final[dict[str, str]] = {
     Reason.NO_ADDRESS: "the recipient has no address there",
     Reason.ADDRESS_UNVERIFIED: "the address is not verified",
     Reason.ADDRESS_DEAD: "a provider said that the address is dead",
+    Reason.ADDRESS_DISABLED: "its endpoint had failed for too long and is not called any more",
     Reason.IN_QUIET_HOURS: "the recipient has quiet hours",
     Reason.DO_NOT_DISTURB: "the recipient asked not to be disturbed",
     Reason.NOT_NEEDED: "an earlier channel had done it",

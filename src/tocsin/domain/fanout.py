@@ -10,7 +10,7 @@ documents, without knowing any workflow. A slash never occurs in a key, so names
     off/category/orders           channel/C, category/K, category/K/C, workflow/K,
     off/consent/email/orders      workflow/K/C, consent/C, consent/C/K
     one/push                    exactly one address there, and nothing is wrong with it
-    other/push                  several addresses there, or one that is dead or unverified
+    other/push                  several addresses there, or one that is dead, disabled or unverified
     suppressed, suppressed/push on the suppression list by number, for all or for one channel
     suppressed-address          some address of hers is on the suppression list
 """
@@ -67,7 +67,8 @@ def _word(on: bool) -> str:
 def _reach(addresses: list[Address]) -> str:
     first = addresses[0]
     verified = first.verified_ms is not None or not first.needs_verification
-    return "one" if len(addresses) == 1 and first.dead_ms is None and verified else "other"
+    fine = first.dead_ms is None and first.disabled_ms is None and verified
+    return "one" if len(addresses) == 1 and fine else "other"
 
 
 def suppression_key(channel: str | None) -> str:

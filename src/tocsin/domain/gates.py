@@ -48,6 +48,7 @@ _CANCELLED: Final = _no(Reason.CANCELLED, "cancellation_key", Verdict.CANCEL)
 _NOT_CONFIGURED: Final = _no(Reason.CHANNEL_NOT_CONFIGURED, "channel.providers")
 _NO_ADDRESS: Final = _no(Reason.NO_ADDRESS, "recipient.addresses")
 _UNVERIFIED: Final = _no(Reason.ADDRESS_UNVERIFIED, "address.verified_at")
+_DISABLED: Final = _no(Reason.ADDRESS_DISABLED, "address.disabled_at")
 _DEAD: Final = _no(Reason.ADDRESS_DEAD, "address.dead_at")
 
 
@@ -169,6 +170,8 @@ def _judge_reach(target: Target) -> No | None:
         return _NO_ADDRESS
     if address.dead_ms is not None:
         return _DEAD
+    if address.disabled_ms is not None:
+        return _DISABLED
     return _UNVERIFIED if address.needs_verification and address.verified_ms is None else None
 
 
@@ -182,6 +185,7 @@ def _reach_inputs(target: Target) -> dict[str, object]:
             "address": target.number,
             "verified_ms": target.address.verified_ms,
             "dead_ms": target.address.dead_ms,
+            "disabled_ms": target.address.disabled_ms,
         }
     return inputs
 

@@ -34,6 +34,8 @@ class Reason(StrEnum):
     NO_ADDRESS = "no_address"
     ADDRESS_UNVERIFIED = "address_unverified"
     ADDRESS_DEAD = "address_dead"
+    ADDRESS_DISABLED = "address_disabled"
+    """An endpoint that failed for too long is not called until somebody enables it again."""
     IN_QUIET_HOURS = "in_quiet_hours"
     DO_NOT_DISTURB = "do_not_disturb"
     NOT_NEEDED = "not_needed"

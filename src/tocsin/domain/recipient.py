@@ -33,6 +33,10 @@ class Address(msgspec.Struct, frozen=True, array_like=True, gc=False):
     needs_verification: bool = False
     registered_ms: int = 0
     """When it was registered, or again after it had died; 0 where nobody noted it."""
+    failing_ms: int | None = None
+    """Since when every call of this endpoint has failed."""
+    disabled_ms: int | None = None
+    """When it had failed for so long that it is not called any more."""
 
     def __repr__(self) -> str:
         return f"Address({self.number}, {self.channel})"

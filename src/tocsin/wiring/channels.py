@@ -13,10 +13,12 @@ from urllib.parse import urlsplit
 from tocsin.adapters.http.curl import CurlTransport
 from tocsin.adapters.system import SystemClock
 from tocsin.app.addresses import AddressBook
+from tocsin.app.announcing import Announcer
 from tocsin.app.callbacks import Callbacks
 from tocsin.app.delivering.address_health import AddressHealth
 from tocsin.app.delivering.choosing import Choosing
 from tocsin.app.delivering.concluding import Conclude, ConcludeParts
+from tocsin.app.delivering.endpoint_health import EndpointHealth
 from tocsin.app.delivering.health import HealthDesk
 from tocsin.app.delivering.histories import Histories
 from tocsin.app.delivering.lane import LaneDelivery, LaneParts
@@ -39,6 +41,7 @@ from tocsin.config import Config, Misconfigured, Outbound, RawTable, decode_tabl
 from tocsin.config.settings import Section, section_of
 from tocsin.domain.case import ChannelFacts
 from tocsin.domain.channels import FOLLOWED
+from tocsin.domain.endpoints import Patience
 from tocsin.domain.hosts import Reach, networks
 from tocsin.domain.lanes import LANES, Lane
 from tocsin.ports.log import Follow, Log
@@ -239,6 +242,12 @@ def _turnstiles(fleet: Fleet, counts: Counts) -> dict[tuple[str, Lane], Turnstil
     }
 
 
+def _endpoints(config: Config, stores: Stores, announcer: Announcer) -> EndpointHealth:
+    deliver = config.deliver
+    patience = Patience(deliver.endpoint_failing_max_ms, deliver.endpoint_failures_min)
+    return EndpointHealth(stores.recipients, announcer.endpoint_disabled, patience)
+
+
 def build_delivery(
     config: Config,
     log: Log,
@@ -255,6 +264,7 @@ def build_delivery(
     follow: Follow | None,
     wall_ms: Callable[[], int],
     unseen: Unseen,
+    announcer: Announcer,
 ) -> Delivery:
     """Put the deliver step together."""
     histories = Histories(log, follow)
@@ -265,7 +275,8 @@ def build_delivery(
     followed = FollowedLinks(stores.link_key, links, opens=told.opens, clicks=told.clicks)
     looked_at = (events, known, audiences, facts, workflows, book, taking, links, unseen)
     prepare = PrepareParts(*looked_at, standings, followed)
-    conclude = ConcludeParts(stores.timers, health, taking, chance, standings)
+    endpoints = _endpoints(config, stores, announcer)
+    conclude = ConcludeParts(stores.timers, health, endpoints, taking, chance, standings)
     receipts = build_receipts(
         log, stores, workflows, book, fleet, histories, health, clock, wall_ms
     )

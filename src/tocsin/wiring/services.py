@@ -12,6 +12,7 @@ from tocsin.app.accepting.backpressure import Backpressure
 from tocsin.app.accepting.room import DiskRoom
 from tocsin.app.access import Access
 from tocsin.app.addresses import AddressBook
+from tocsin.app.announcing import Announcer
 from tocsin.app.broadcasts import BroadcastTexts
 from tocsin.app.dead_letters.projecting import DeadLetterProjection
 from tocsin.app.fanout_chunks import ChunkStep
@@ -213,7 +214,8 @@ async def _services(
     stores.gone.on_gone(tokens.end)
     texts = BroadcastTexts(storage.log, ground.workflows, stores.recipients, stores.blobs)
     metrics = CollectorRegistry()
-    tracker, delivery = _tracker(ground), _delivery(ground, opened, wall_ms)
+    accept = _accept(ground, event_meter)
+    tracker, delivery = _tracker(ground), _delivery(ground, opened, accept, wall_ms)
     violations = Gauge(AUDIT_FAMILY.name, AUDIT_FAMILY.help, registry=metrics)
     return Services(
         config=ground.config,
@@ -225,7 +227,7 @@ async def _services(
         workflows=ground.workflows,
         tokens=tokens,
         access=access,
-        accept=_accept(ground, event_meter),
+        accept=accept,
         backpressure=ground.backpressure,
         room=ground.room,
         inbox=InboxDesk(storage.log, storage.inbox, texts, clock, follow),
@@ -371,7 +373,9 @@ def _tellers(
     )
 
 
-def _delivery(ground: _Ground, opened: OpenChannels, wall_ms: Callable[[], int]) -> Delivery:
+def _delivery(
+    ground: _Ground, opened: OpenChannels, accept: Accept, wall_ms: Callable[[], int]
+) -> Delivery:
     return build_delivery(
         ground.config,
         ground.storage.log,
@@ -388,4 +392,5 @@ def _delivery(ground: _Ground, opened: OpenChannels, wall_ms: Callable[[], int])
         ground.follow,
         wall_ms,
         ground.storage.inbox.unseen,
+        Announcer(accept, ground.book),
     )

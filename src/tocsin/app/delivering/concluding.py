@@ -10,6 +10,7 @@ from typing import Final
 from tocsin.app.delivering.address_health import AddressHealth, Deaths
 from tocsin.app.delivering.calling import Called
 from tocsin.app.delivering.choosing import Choosing
+from tocsin.app.delivering.endpoint_health import EndpointHealth
 from tocsin.app.delivering.pausing import waits
 from tocsin.app.delivering.superseding import standing_after, was_edited
 from tocsin.app.delivering.taking import Taking
@@ -38,6 +39,7 @@ class ConcludeParts:
 
     timers: Timers
     health: AddressHealth
+    endpoints: EndpointHealth
     taking: Taking
     chance: Chance
     standings: Standings
@@ -133,6 +135,7 @@ class Conclude:
         await self._parts.timers.claim_arm(timers)
         await self._parts.taking.give_back(waiting, now_ms)
         await self._parts.health.bury(deaths, now_ms)
+        await self._parts.endpoints.note(calls, now_ms)
         return found
 
     async def _stand(self, calls: Sequence[Called], now_ms: int) -> None:
