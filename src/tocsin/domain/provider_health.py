@@ -26,7 +26,7 @@ class HealthPolicy(msgspec.Struct, frozen=True, kw_only=True):
     window_ms: int = 900_000
     recent_ms: int = 180_000
     bad_part: float = 0.15
-    calls_min: int = 20
+    calls_min: int = 10
     step_ms: int = 60_000
     down: float = 0.75
     up: float = 0.1
