@@ -87,6 +87,15 @@ async def test_a_lost_answer_is_unknown_and_the_call_is_made_once(
     assert isinstance(later[1], Answer)
 
 
+async def test_a_question_that_was_not_looked_at_may_be_asked_again(
+    transport: Transport, there: Http2Server
+) -> None:
+    there.script = [Do.REFUSE]
+    said = await transport.call(Call(there.url, b"", method="GET"))
+    assert isinstance(said, Answer)
+    assert there.requests == 2
+
+
 async def test_a_call_that_hangs_holds_up_none_on_its_connection(
     make: Make, there: Http2Server
 ) -> None:
