@@ -87,6 +87,7 @@ async def test_the_key_acknowledges_and_is_thanked_for(phone: Phone) -> None:
     await phone.ring()
     assert await phone.does(Action.PRESS, "1") == prompts()["en"].thanks
     assert phone.receipts() == [
+        (ReceiptState.DELIVERED, "delivered", ""),
         (ReceiptState.ACKNOWLEDGED, "acknowledged", "1"),
         (ReceiptState.DELIVERED, "delivered", ""),
     ]
@@ -99,7 +100,7 @@ async def test_another_key_is_asked_for_again_once(phone: Phone) -> None:
     await phone.ring()
     english = prompts()["en"]
     assert await phone.does(Action.PRESS, "7") == f"{english.press} {english.bye}"
-    assert phone.receipts() == [(ReceiptState.DELIVERED, "delivered", "")]
+    assert phone.receipts() == [(ReceiptState.DELIVERED, "delivered", "")] * 2
 
 
 async def test_who_only_listens_acknowledges_nothing(phone: Phone) -> None:
@@ -108,7 +109,7 @@ async def test_who_only_listens_acknowledges_nothing(phone: Phone) -> None:
     text = f"Disk full. {english.press}"
     heard = await phone.does(Action.DELIVER)
     assert heard == f"{text} {text} {english.press} {english.bye}"
-    assert phone.receipts() == [(ReceiptState.DELIVERED, "delivered", "")]
+    assert phone.receipts() == [(ReceiptState.DELIVERED, "delivered", "")] * 2
 
 
 async def test_a_call_that_nobody_waits_for_asks_for_no_key(phone: Phone) -> None:
@@ -136,14 +137,32 @@ async def test_how_a_call_may_end(
 ) -> None:
     await phone.ring()
     await phone.does(Action.BOUNCE, words)
-    assert phone.receipts() == [(ReceiptState.FAILED, reason, detail)]
-    assert phone.readings[-1].receipts[0].dead_address is dead
+    missed = reason in {"unanswered", "unreachable"}
+    state = ReceiptState.UNANSWERED if missed else ReceiptState.FAILED
+    assert phone.receipts() == [(state, reason, detail)]
+    (receipt,) = phone.readings[-1].receipts
+    assert (receipt.dead_address, receipt.attempt) == (dead, 1)
 
 
 async def test_who_declines_is_busy(phone: Phone) -> None:
     await phone.ring()
     await phone.does(Action.DECLINE)
-    assert phone.receipts() == [(ReceiptState.FAILED, "unanswered", "busy")]
+    assert phone.receipts() == [(ReceiptState.UNANSWERED, "unanswered", "busy")]
+
+
+async def test_a_call_rings_until_a_callback_says_otherwise() -> None:
+    async with opened(ring="20s") as phone:
+        outcome = await phone.vendor.send()
+        assert isinstance(outcome, Accepted)
+        assert outcome.ringing_ms == 80_000
+    async with opened(ring="20s", machine_detection=True) as phone:
+        outcome = await phone.vendor.send()
+        assert isinstance(outcome, Accepted)
+        assert outcome.ringing_ms is not None
+        assert outcome.ringing_ms > 80_000
+        await phone.does(Action.DELIVER)
+        # Somebody took it, and only the end says that it was a person.
+        assert phone.receipts() == [(ReceiptState.DELIVERED, "delivered", "")]
 
 
 async def test_what_is_said_is_escaped_and_in_the_callers_language(phone: Phone) -> None:
@@ -231,7 +250,8 @@ async def test_twilios_client_takes_our_simulator_for_twilio(
 async def test_twilios_validator_believes_every_request_of_our_simulator(phone: Phone) -> None:
     await phone.ring()
     await phone.does(Action.PRESS, "1")
-    assert [dict(parse_qsl(each.query))["kind"] for each in phone.told] == ["key", "status"]
+    kinds = [dict(parse_qsl(each.query))["kind"] for each in phone.told]
+    assert kinds == ["status", "key", "status"]
     for said in phone.told:
         fields = dict(parse_qsl(said.body.decode(), keep_blank_values=True))
         url = f"https://tocsin.example{urlsplit(said.path).path}?{said.query}"

@@ -226,6 +226,7 @@ _OUTCOMES = (
 _REPORTS = (
     Reported(_DELIVERY, "sendgrid", "delivered", "accepted", _MS),
     Reported(_DELIVERY, "ses", "failed", "bounced", _MS, dead_address=True, detail="5.1.1"),
+    Reported(_DELIVERY, "twilio_voice", "unanswered", "unanswered", _MS, detail="busy", attempt=2),
 )
 
 SAMPLES: Sequence[Record] = (

@@ -134,5 +134,7 @@ async def listening(site: SandboxSite) -> AsyncIterator[str]:
         await network.started(serving)
         url = f"http://127.0.0.1:{network.port}"
         await vendors.report_to(url)
+        if site.services.whereabouts is not None:
+            site.services.whereabouts.listen(url)
         yield url
         network.stop()

@@ -175,6 +175,11 @@ class Reported(msgspec.Struct, frozen=True):
     def __repr__(self) -> str:
         return f"Reported({len(self.fields)} fields)"
 
+    def number(self, name: str) -> int:
+        """Return a small number of our own URL; 0 where it holds none."""
+        found = self.query.get(name, "")
+        return int(found) if found.isascii() and found.isdigit() and len(found) < 10 else 0
+
     def need(self, name: str) -> str:
         """Return a field that must be there; raises `Malformed`."""
         found = self.fields.get(name)

@@ -44,6 +44,8 @@ class DeliveryReason(StrEnum):
     """The only provider that can carry it has as much as it may be given, and others go on."""
     EVENT_GONE = "event_gone"
     """The event that it is about is not kept any more."""
+    RINGING = "ringing"
+    """A call is being made: unless somebody takes it, it is made again."""
     NOT_PREPARED = "not_prepared"
     """Making its message failed in a way that nobody foresaw."""
 

@@ -107,6 +107,8 @@ class Message:
     """When the address was registered, or registered again."""
     acknowledge: bool = False
     """Whether the run waits until somebody acknowledges this: offer a way to."""
+    attempt: int = 1
+    """Which attempt this is, from 1: `tocsin.ports.receipts.Receipt` may name it."""
     locale: str | None = None
     """The recipient's language (BCP 47), where known: what a voice reads in."""
 

@@ -36,11 +36,14 @@ class Accepted:
     The provider took the message; ``provider_id`` is its own name for it.
 
     ``rest_ms`` is how long it wants no other call of ours, where its answer says that a quota is
-    used up.
+    used up. ``ringing_ms`` is how long a receipt may take to say that somebody took it: until then
+    it is not sent, but waits, and if there is none another attempt is made as long as there is
+    one left. Only for providers whose callbacks arrive, and of which a repeat does no harm.
     """
 
     provider_id: str | None = None
     rest_ms: int | None = None
+    ringing_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,11 @@ class ReceiptState(StrEnum):
     COMPLAINED = "complained"
     UNSUBSCRIBED = "unsubscribed"
     ACKNOWLEDGED = "acknowledged"
+    UNANSWERED = "unanswered"
+    """
+    It rang, and nobody took it. Fails what has no attempt left; else only says why there is another
+    (`tocsin.ports.outcomes.Accepted.ringing_ms`).
+    """
 
 
 class Receipt(msgspec.Struct, frozen=True, array_like=True):
@@ -35,6 +40,8 @@ class Receipt(msgspec.Struct, frozen=True, array_like=True):
     at_ms: int
     dead_address: bool = False
     detail: str = ""
+    attempt: int = 0
+    """Which attempt it is about (`Message.attempt`); 0 where nobody can say."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -156,7 +156,7 @@ class Conclude:
             return waits(work, called.pause)
         match outcome:
             case Accepted():
-                return Ended(State.SENT, DeliveryReason.ACCEPTED)
+                return self._accepted(work, outcome, now_ms)
             case Refused(ProviderReason.OUR_FAULT):
                 # Nothing is wrong with the message: it goes as soon as somebody mends the rest.
                 return self._later(work, TryLater(outcome.reason, detail=outcome.detail), now_ms)
@@ -164,6 +164,37 @@ class Conclude:
                 return Ended(State.FAILED, outcome.reason, outcome.detail)
             case TryLater():
                 return self._later(work, outcome, now_ms)
+
+    def _accepted(self, work: Work, outcome: Accepted, now_ms: int) -> Ended:
+        """
+        Say *sent*, or for what is still ringing when it is made again unless somebody takes it.
+
+        The last attempt is sent: then a receipt that nobody took it fails it.
+        """
+        if outcome.ringing_ms is None:
+            return Ended(State.SENT, DeliveryReason.ACCEPTED)
+        later = TryLater(ProviderReason.UNANSWERED, known=False, after_ms=outcome.ringing_ms)
+        due_ms = self._due_ms(work, later, now_ms)
+        if due_ms is None:
+            return Ended(State.SENT, DeliveryReason.ACCEPTED)
+        return Ended(State.DEFERRED, DeliveryReason.RINGING, until_ms=due_ms)
+
+    def _due_ms(self, work: Work, outcome: TryLater, now_ms: int) -> int | None:
+        """Return when the next attempt is made, None where there is none left."""
+        assert work.wired is not None
+        policy, reason, known = work.wired.retry, outcome.reason, outcome.known
+        ends_ms, expires_ms = _last_ms(work, policy), work.handoff.expires_ms
+        return next_attempt_ms(
+            policy,
+            attempts=work.number,
+            now_ms=now_ms,
+            fraction=self._parts.chance.fraction(),
+            retry_after_ms=outcome.after_ms,
+            expires_ms=ends_ms if expires_ms is None else min(ends_ms, expires_ms),
+            spent=work.history.spent + costs(reason, known=known),
+            reason=reason,
+            known=known,
+        )
 
     def _later(self, work: Work, outcome: TryLater, now_ms: int) -> Ended:
         assert work.wired is not None
@@ -174,21 +205,11 @@ class Conclude:
         left = policy.attempts_max - spent
         if known and left > 0 and not outcome.address_only and self._choosing.another(work, now_ms):
             return Ended(State.PENDING, reason, outcome.detail)
-        ends_ms, expires_ms = _last_ms(work, policy), work.handoff.expires_ms
-        expires = expires_ms is not None and expires_ms <= ends_ms
-        due_ms = next_attempt_ms(
-            policy,
-            attempts=work.number,
-            now_ms=now_ms,
-            fraction=self._parts.chance.fraction(),
-            retry_after_ms=outcome.after_ms,
-            expires_ms=expires_ms if expires else ends_ms,
-            spent=spent,
-            reason=reason,
-            known=known,
-        )
+        due_ms = self._due_ms(work, outcome, now_ms)
         if due_ms is not None:
             return Ended(State.DEFERRED, reason, outcome.detail, due_ms)
+        expires_ms = work.handoff.expires_ms
+        expires = expires_ms is not None and expires_ms <= _last_ms(work, policy)
         state = State.EXPIRED if left > 0 and expires else State.FAILED
         return Ended(state, reason, outcome.detail)
 
@@ -206,7 +227,7 @@ class Conclude:
             attempt=work.number,
             provider=work.wired.name,
             provider_id=outcome.provider_id if isinstance(outcome, Accepted) else None,
-            known=not isinstance(outcome, TryLater) or outcome.known,
+            known=_is_known(ended, outcome),
             detail=_detail(work, ended, edited=was_edited(work, outcome)),
             until_ms=ended.until_ms,
             workflow=_workflow(work, ended),
@@ -265,8 +286,17 @@ def _last_ms(work: Work, policy: RetryPolicy) -> int:
 
 def _never_taken(work: Work, outcome: ProviderOutcome | None) -> bool:
     """Return whether nobody can have the message yet, so that a cancel may still have its row."""
+    if isinstance(outcome, Accepted):
+        return False
     unknown = isinstance(outcome, TryLater) and not outcome.known
     return not unknown and work.history.bound is None
+
+
+def _is_known(ended: Ended, outcome: ProviderOutcome | None) -> bool:
+    """Return whether it is known who has the message; while it rings nobody knows."""
+    if isinstance(outcome, TryLater):
+        return outcome.known
+    return ended.reason != DeliveryReason.RINGING
 
 
 def _workflow(work: Work, ended: Ended) -> str:

@@ -246,6 +246,7 @@ class PrepareStep:
             badge=badges.get(handoff.recipient),
             registered_ms=address.registered_ms or None,
             acknowledge=workflow.awaits_acknowledgement(handoff.step),
+            attempt=work.number,
             locale=recipient.locale,
         )
 

@@ -9,6 +9,7 @@ import msgspec
 from tocsin.app.delivering.providers import Fleet, Wired
 from tocsin.app.delivering.work import Work
 from tocsin.app.receipts.early import EarlyReceipts
+from tocsin.app.receipts.reports import proves
 from tocsin.domain.attempts import History, Standing
 from tocsin.domain.delivery import DeliveryReason, State
 from tocsin.domain.lanes import Lane
@@ -49,7 +50,9 @@ class Unknown:
         if not open_:
             return []
         await self._caught_up()
-        proved = await self._early.of(open_)
+        reports = await self._early.of(open_)
+        # That nobody took a call is no reason not to make it again.
+        proved = {of for of, some in reports.items() if any(map(proves, some))}
         records: list[Settled] = []
         for delivery, (work, attempt) in open_.items():
             if delivery in proved:

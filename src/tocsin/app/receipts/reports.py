@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+import msgspec
+
 from tocsin.domain.attempts import History
 from tocsin.domain.delivery import DeliveryReason, State
 from tocsin.domain.records import Reported, Settled
@@ -12,7 +14,7 @@ from tocsin.ports.receipts import Receipt, ReceiptState
 CLIENT: Final = "client"
 """Who reports where it is the recipient's own device."""
 
-_ARRIVED: Final = frozenset(ReceiptState) - {ReceiptState.FAILED}
+_ARRIVED: Final = frozenset(ReceiptState) - {ReceiptState.FAILED, ReceiptState.UNANSWERED}
 """What can only be said of a message that was taken, and has arrived."""
 
 _STATES: Final = frozenset({ReceiptState.DELIVERED, ReceiptState.FAILED})
@@ -29,7 +31,13 @@ def report_of(delivery: bytes, provider: str, receipt: Receipt) -> Reported:
         receipt.at_ms,
         receipt.dead_address,
         receipt.detail,
+        attempt=receipt.attempt,
     )
+
+
+def proves(report: Reported) -> bool:
+    """Return whether *report* shows that the message was taken, and needs no other attempt."""
+    return report.state != ReceiptState.UNANSWERED
 
 
 def is_known(history: History) -> bool:
@@ -45,6 +53,8 @@ def news(report: Reported, history: History) -> list[Settled]:
     clicked or complained has the message, so it counts as delivered even if nobody says so; and
     where the answer to a call was lost, this shows that it was taken: no other attempt.
     """
+    if report.state == ReceiptState.UNANSWERED:
+        report = msgspec.structs.replace(report, state=_of_unanswered(report, history))
     if _is_repeat(report, history):
         return []
     found = []
@@ -57,6 +67,19 @@ def news(report: Reported, history: History) -> list[Settled]:
     for each in found:
         history.take(each)
     return found
+
+
+def _of_unanswered(report: Reported, history: History) -> str:
+    """
+    Return what it means that nobody took a call: failed, where it was the last.
+
+    Otherwise it is no more than a note beside the attempts: the next one is due already, or has
+    been made, or somebody had taken the call after all.
+    """
+    assert history.last is not None
+    earlier = 0 < report.attempt < history.last.number
+    last = history.state == State.SENT and not earlier and not _delivered(history)
+    return ReceiptState.FAILED if last else State.DEFERRED
 
 
 def _is_repeat(report: Reported, history: History) -> bool:

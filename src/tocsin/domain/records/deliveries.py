@@ -138,6 +138,8 @@ class Reported(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", t
     dead_address: bool = False
     detail: str = ""
     format: int = FORMAT
+    attempt: int = 0
+    """Which attempt it is about; 0 where it does not say."""
 
     @property
     def stamp_ms(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
 from tocsin.channels.phones import check_senders, rated
@@ -11,7 +12,7 @@ from tocsin.channels.twilio_account import Reported, TwilioAccount
 from tocsin.channels.voice.twilio.settings import TwilioVoiceSettings
 from tocsin.channels.voice.twilio.speech import KEY, Speech, hung_up, language_for
 from tocsin.ports.message import Message
-from tocsin.ports.outcomes import ProviderOutcome, ProviderReason, Refused
+from tocsin.ports.outcomes import Accepted, ProviderOutcome, ProviderReason, Refused
 from tocsin.ports.provider import Flags, ProviderTools, Sender
 from tocsin.ports.receipts import Callback, Reading, Receipt, ReceiptState, Response
 
@@ -20,6 +21,12 @@ _STATUS: Final = "status"
 _KEY: Final = "key"
 _LAST_KEY: Final = "last_key"
 _MACHINE: Final = "machine"
+_MISSED: Final = frozenset({ProviderReason.UNANSWERED, ProviderReason.UNREACHABLE})
+"""How a call may end that is made again."""
+_MARGIN_MS: Final = 60_000
+"""For the line to Twilio's caller, for the carrier's, and for the callback to arrive."""
+_DETECTION_MS: Final = 30_000
+_CHARACTER_MS: Final = 100
 
 
 class TwilioVoice:
@@ -45,7 +52,10 @@ class TwilioVoice:
             detail = f"{len(spoken)} characters of TwiML, {_TWIML_CHARACTERS_MAX} are allowed"
             return [Refused(ProviderReason.TOO_LARGE, detail)]
         form = list(self._form(message, sender, spoken))
-        return [await self._account.create(form, message.trace)]
+        outcome = await self._account.create(form, message.trace)
+        if isinstance(outcome, Accepted) and self._account.callback_url("") is not None:
+            outcome = replace(outcome, ringing_ms=self._ringing_ms(message))
+        return [outcome]
 
     async def read_callback(self, callback: Callback) -> Reading:
         """Read how a call went, or which key was pressed, which is answered with what to say."""
@@ -69,10 +79,22 @@ class TwilioVoice:
         yield "Timeout", str(self._settings.ring_ms // 1_000)
         if self._settings.machine_detection:
             yield "MachineDetection", "Enable"
-        status = self._account.callback_url(message.reference, _STATUS)
+        attempt = str(message.attempt)
+        status = self._account.callback_url(message.reference, _STATUS, attempt=attempt)
         if status is not None:
-            yield "StatusCallback", status
+            # Twilio itself does not try again to tell, unless the fragment says so.
+            yield "StatusCallback", f"{status}#rc=3&rp=all"
+            yield "StatusCallbackEvent", "answered"
             yield "StatusCallbackEvent", "completed"
+
+    def _ringing_ms(self, message: Message) -> int:
+        """Return how long it may take until a callback says whether somebody took the call."""
+        ringing_ms = self._settings.ring_ms + _MARGIN_MS
+        if not self._settings.machine_detection:
+            return ringing_ms
+        # Then only the end of the call says whether it was a machine.
+        spoken_ms = 2 * len(message.content.fields["text"]) * _CHARACTER_MS
+        return ringing_ms + _DETECTION_MS + spoken_ms + 2 * self._settings.key_wait_ms
 
     def _speech(self, language: str) -> Speech:
         voice = self._settings.voices.get(language)
@@ -103,11 +125,12 @@ class TwilioVoice:
         return Reading(response=_twiml(speech.asked_again(action)))
 
     def _ended(self, reported: Reported, at_ms: int) -> Reading:
-        """Read how a call ended; one that was taken by a person was delivered, heard or not."""
+        """Read how a call goes; one that was taken by a person was delivered, heard or not."""
         status, reference = reported.need("CallStatus"), reported.reference
         if reference is None:
             return Reading()
-        if status == "completed":
+        taken = status == "in-progress" and not self._settings.machine_detection
+        if taken or status == "completed":
             if not reported.fields.get("AnsweredBy", "").startswith((_MACHINE, "fax")):
                 state = ReceiptState.DELIVERED
                 return Reading([Receipt(reference, state, state.value, at_ms)])
@@ -118,8 +141,11 @@ class TwilioVoice:
         report = self._replies.reports.get(status)
         if report is None:
             return Reading()
-        state, dead = ReceiptState.FAILED, report.dead_address
-        return Reading([Receipt(reference, state, report.reason, at_ms, dead, status)])
+        missed = report.reason in _MISSED
+        state = ReceiptState.UNANSWERED if missed else ReceiptState.FAILED
+        attempt = reported.number("attempt")
+        dead = report.dead_address
+        return Reading([Receipt(reference, state, report.reason, at_ms, dead, status, attempt)])
 
 
 def build(settings: TwilioVoiceSettings, tools: ProviderTools) -> TwilioVoice:

@@ -29,6 +29,11 @@ from tocsin.ports.simulator import Action, Deed, Dial, Received, Tell
 _TWIML_MAX: Final = 4_000
 _ROUNDS_MAX: Final = 10
 _CALL_S: Final = "12"
+_ENDINGS: Final = {
+    ReceiptState.DELIVERED: "completed",
+    ReceiptState.UNANSWERED: "no-answer",
+    ReceiptState.FAILED: "603",
+}
 ERRORS: Final[Errors] = {
     **COMMON,
     "10004": (429, Dial.THROTTLE, "Call concurrency limit exceeded"),
@@ -75,8 +80,8 @@ class TwilioVoiceSimulator(TwilioPlayed):
     codes: Mapping[str, Dial] = {code: dial for code, (_, dial, _) in ERRORS.items()}
     actions: Mapping[Action, ReceiptState] = {
         Action.DELIVER: ReceiptState.DELIVERED,
-        Action.BOUNCE: ReceiptState.FAILED,
-        Action.DECLINE: ReceiptState.FAILED,
+        Action.BOUNCE: ReceiptState.UNANSWERED,
+        Action.DECLINE: ReceiptState.UNANSWERED,
     }
     speaks = frozenset({Action.PRESS})
 
@@ -85,8 +90,7 @@ class TwilioVoiceSimulator(TwilioPlayed):
     ) -> Callback:
         """Return what is posted when the call has ended."""
         message = self._newest(references)
-        ending = "completed" if state is ReceiptState.DELIVERED else "no-answer"
-        return self._ended(message, ending, at_ms, genuine=genuine)
+        return self._ended(message, _ENDINGS[state], at_ms, genuine=genuine)
 
     async def act(self, deed: Deed, tell: Tell) -> str:
         """
@@ -99,6 +103,7 @@ class TwilioVoiceSimulator(TwilioPlayed):
         if deed.action is Action.PRESS:
             return await self._pressed(message, deed, tell)
         if deed.action is Action.DELIVER:
+            await self._taken(message, deed, tell)
             heard = heard_in(form_of(message).get("Twiml", ""))
             said = await self._gathered(message, heard, "", deed.at_ms, tell)
             await tell(self._ended(message, "completed", deed.at_ms))
@@ -113,9 +118,15 @@ class TwilioVoiceSimulator(TwilioPlayed):
         heard = heard_in(form_of(message).get("Twiml", ""))
         if heard.action is None:
             raise Conflict("this call asks for no key", code="action_not_possible")
+        await self._taken(message, deed, tell)
         said = await self._gathered(message, heard, deed.words or "1", deed.at_ms, tell)
         await tell(self._ended(message, "completed", deed.at_ms))
         return " ".join(said)
+
+    async def _taken(self, message: Received, deed: Deed, tell: Tell) -> None:
+        """Tell that somebody took the call, where that was asked for."""
+        if b"StatusCallbackEvent=answered" in message.raw:
+            await tell(self._ended(message, "in-progress", deed.at_ms))
 
     async def _gathered(
         self, message: Received, heard: Heard, digits: str, at_ms: int, tell: Tell
