@@ -159,6 +159,10 @@ PERMISSIONS: Final[Mapping[Route, Permission]] = {
     # A provider signs what it sends; its folder verifies that, see POST's handler.
     ("GET", "/v1/callbacks/{provider}"): _PUBLIC,
     ("POST", "/v1/callbacks/{provider}"): _PUBLIC,
+    # What every browser may have: scripts, and the public half of a key.
+    ("GET", "/push/worker.js"): _PUBLIC,
+    ("GET", "/push/tocsin-push.js"): _PUBLIC,
+    ("GET", "/push/key"): _PUBLIC,
     # The link in a letter is signed by ourselves, and can do nothing but switch off.
     ("GET", "/v1/t/{token}"): _PUBLIC,
     ("GET", "/u/{token}"): _PUBLIC,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, cast
 
 from h2.config import H2Configuration
 from h2.connection import H2Connection
@@ -95,16 +95,16 @@ class _Chosen(asyncio.Protocol):
         self._streams = streams
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        secured = transport.get_extra_info("ssl_object")
-        assert isinstance(secured, ssl.SSLObject | ssl.SSLSocket)
+        # Not all loops' transports say of themselves that they are asyncio's: uvloop's do not.
+        over = cast("asyncio.Transport", transport)
+        secured: ssl.SSLObject = over.get_extra_info("ssl_object")
         inner: asyncio.BaseProtocol
         agreed = secured.selected_alpn_protocol()
         if agreed == H2 or (agreed is None and HTTP_1 not in self._served.protocols):
             inner = _Http2(self._served)
         else:
             inner = self._streams()
-        transport.set_protocol(inner)
+        over.set_protocol(inner)
         inner.connection_made(transport)
 
 
@@ -145,11 +145,10 @@ class _Http2(asyncio.Protocol):
         self._unsent: dict[int, memoryview] = {}
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)
         self._streams = self._served.streams_first
-        self._client = _common_name(transport.get_extra_info("peercert"))
-        self._served.connected(transport)
+        self._client = _common_name(self._transport.get_extra_info("peercert"))
+        self._served.connected(self._transport)
         self._h2.update_settings({SettingCodes.MAX_CONCURRENT_STREAMS: self._streams})
         self._h2.initiate_connection()
         self._flush()

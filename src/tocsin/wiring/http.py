@@ -11,6 +11,7 @@ from typing import Any
 from tocsin.adapters.system import SystemClock
 from tocsin.api.app import Api
 from tocsin.api.audit import AuditRoutes
+from tocsin.api.browser_push import BrowserPushRoutes
 from tocsin.api.callbacks import CallbacksApp
 from tocsin.api.deliveries import DeliveryRoutes
 from tocsin.api.endpoint import Endpoint
@@ -175,8 +176,16 @@ def _parts(
             *_endpoints(services, notes, repeats, limits),
             *LeavingRoutes(Leave(people, services.links)).endpoints(),
             *_followed(services),
+            *BrowserPushRoutes(partial(_push_key, services)).endpoints(),
         ),
     )
+
+
+def _push_key(services: Services) -> str | None:
+    """Return what browsers subscribe with, from the provider that knows the other half."""
+    wired = services.delivery.fleet.by_name().get("webpush")
+    found = None if wired is None else getattr(wired.provider, "public_key", None)
+    return found if isinstance(found, str) else None
 
 
 def _limits(services: Services) -> HttpLimits:
