@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Iterator, Sequence
+from http import HTTPStatus
 from typing import Annotated, Final
 from urllib.parse import SplitResult, parse_qs, parse_qsl, urlencode, urlsplit
 
@@ -20,11 +21,14 @@ from tocsin.errors import Malformed, Unauthenticated
 from tocsin.ports.outcomes import ProviderOutcome
 from tocsin.ports.provider import ProviderTools
 from tocsin.ports.receipts import Callback
+from tocsin.ports.self_check import Finding, Weight, found
 from tocsin.ports.transport import Answer, Call, NoAnswer
 
 _HOUR_MS: Final = 3_600_000
 _FIELDS_MAX: Final = 200
 _PORTS: Final = {"https": 443, "http": 80}
+_ASKING: Final = "asking about the account"
+_ENDED: Final = frozenset({"suspended", "closed"})
 _HASHES: Final = {"HMAC_SHA1": "sha1", "HMAC_SHA256": "sha256"}
 
 Fields = Sequence[tuple[str, str]]
@@ -77,6 +81,13 @@ class _Created(msgspec.Struct, frozen=True):
     sid: str
 
 
+class _About(msgspec.Struct, frozen=True):
+    """What Twilio says of an account."""
+
+    status: str
+    type: str = ""
+
+
 class _Problem(msgspec.Struct, frozen=True):
     code: int
 
@@ -95,7 +106,9 @@ class TwilioAccount:
         self._settings = settings
         self._tools = tools
         self._replies = replies
-        self._url = f"{settings.api_url}/2010-04-01/Accounts/{settings.account_sid}/{resource}.json"
+        account = f"{settings.api_url}/2010-04-01/Accounts/{settings.account_sid}"
+        self._url = f"{account}/{resource}.json"
+        self._account_url = f"{account}.json"
 
     async def create(self, fields: Fields, trace: str | None) -> ProviderOutcome:
         """Make the call, once."""
@@ -105,6 +118,17 @@ class TwilioAccount:
         body = urlencode(fields).encode()
         said = await self._tools.transport.call(Call(self._url, body, headers))
         return unanswered(said) if isinstance(said, NoAnswer) else self._judged(said)
+
+    async def check(self) -> Sequence[Finding]:
+        """Ask about the account (`tocsin.ports.self_check.SelfCheck`)."""
+        headers = [f"authorization: Basic {self._login()}", "accept: application/json"]
+        call = Call(self._account_url, b"", headers, method="GET")
+        said = await self._tools.transport.call(call)
+        if isinstance(said, NoAnswer):
+            return [found(unanswered(said), _ASKING)]
+        if said.status != HTTPStatus.OK:
+            return [found(self._judged(said), _ASKING)]
+        return _findings(said.body)
 
     def callback_url(self, reference: str, kind: str = "status", **more: str) -> str | None:
         """
@@ -229,6 +253,21 @@ def _algorithm(settings: str) -> str:
         if name.strip() == "algorithm" and value.strip():
             return value.strip()
     return "HMAC_SHA1"
+
+
+def _findings(body: bytes) -> Sequence[Finding]:
+    try:
+        about = msgspec.json.decode(body, type=_About)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        says = "what it says about the account cannot be read"
+        return [Finding(Weight.PROBLEM, says, "look whether `api_url` names Twilio's API")]
+    if about.status != "active":
+        says = f"the account is {about.status}" if about.status in _ENDED else "the account is off"
+        return [Finding(Weight.PROBLEM, says, "see Twilio's console: it may be about billing")]
+    if about.type == "Trial":
+        says = "the account is on trial: only numbers that were verified are reached"
+        return [Finding(Weight.PROBLEM, says, "upgrade it in Twilio's console")]
+    return [Finding(Weight.FINE, f"{_ASKING} works")]
 
 
 def _form(body: bytes) -> Fields:

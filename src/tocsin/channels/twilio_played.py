@@ -66,6 +66,16 @@ MAGIC: Final = {
 """Numbers that Twilio itself keeps for tests, and what it answers for them."""
 
 
+_ACCOUNT_PATH: Final = f"/{API_VERSION}/Accounts/{ACCOUNT_SID}.json"
+_ACCOUNT: Final = {
+    "sid": ACCOUNT_SID,
+    "friendly_name": "Sandbox",
+    "status": "active",
+    "type": "Full",
+    "uri": _ACCOUNT_PATH,
+}
+
+
 class TwilioPlayed(HttpSimulating):
     """One resource of an account; a folder's simulator says which, and what it shows."""
 
@@ -115,6 +125,8 @@ class TwilioPlayed(HttpSimulating):
         return f"{self.sid_prefix}{number:032x}"
 
     async def _reply(self, request: Request) -> Reply | None:
+        if request.method == "GET" and request.path == _ACCOUNT_PATH:
+            return Reply.json(200, _ACCOUNT) if _knows(request) else self._error("20003")
         fields = dict(request.form())
         reference = dict(parse_qsl(urlsplit(fields.get("StatusCallback", "")).query))
         await self._arrived([reference.get("reference", "")])
@@ -140,8 +152,7 @@ class TwilioPlayed(HttpSimulating):
     def _wrong(self, request: Request, fields: Fields) -> str | None:
         """Return the error of a request that Twilio would not take, whatever is dialled."""
         path = f"/{API_VERSION}/Accounts/{ACCOUNT_SID}/{self.resource}.json"
-        login = base64.b64encode(f"{ACCOUNT_SID}:{AUTH_TOKEN}".encode()).decode()
-        if request.headers.get("authorization", "") != f"Basic {login}":
+        if not _knows(request):
             return "20003"
         if request.path != path:
             return "20404"
@@ -181,6 +192,11 @@ class TwilioPlayed(HttpSimulating):
         more = f"https://www.twilio.com/docs/errors/{code}"
         problem = {"code": int(code), "message": message, "more_info": more, "status": status}
         return Reply.json(status, problem)
+
+
+def _knows(request: Request) -> bool:
+    login = base64.b64encode(f"{ACCOUNT_SID}:{AUTH_TOKEN}".encode()).decode()
+    return request.headers.get("authorization", "") == f"Basic {login}"
 
 
 def form_of(message: Received) -> dict[str, str]:

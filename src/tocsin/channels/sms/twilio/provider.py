@@ -13,6 +13,7 @@ from tocsin.ports.message import Message
 from tocsin.ports.outcomes import ProviderOutcome, ProviderReason, Refused
 from tocsin.ports.provider import Flags, ProviderTools, Sender
 from tocsin.ports.receipts import Callback, ChannelWish, Reading, Receipt, ReceiptState, Response
+from tocsin.ports.self_check import Finding
 
 _VALIDITY_MAX_S: Final = 36_000
 _STATES: Final = {
@@ -66,6 +67,10 @@ class TwilioSms:
         """Return the number or name that carries it, with the rate that its kind begins with."""
         sender = self._settings.sender_to(address)
         return None if sender is None else rated(sender, self._settings, _rate(sender))
+
+    async def check(self) -> Sequence[Finding]:
+        """Ask about the account (`tocsin.ports.self_check.SelfCheck`)."""
+        return await self._account.check()
 
     async def close(self) -> None:
         """The client is not its own."""

@@ -15,6 +15,7 @@ from tocsin.ports.message import Message
 from tocsin.ports.outcomes import Accepted, ProviderOutcome, ProviderReason, Refused
 from tocsin.ports.provider import Flags, ProviderTools, Sender
 from tocsin.ports.receipts import Callback, Reading, Receipt, ReceiptState, Response
+from tocsin.ports.self_check import Finding
 
 _TWIML_CHARACTERS_MAX: Final = 4_000
 _STATUS: Final = "status"
@@ -68,6 +69,10 @@ class TwilioVoice:
     def sender_of(self, address: str) -> Sender | None:
         """Return the number that calls, where its rate is set."""
         return rated(self._settings.sender_to(address), self._settings, None)
+
+    async def check(self) -> Sequence[Finding]:
+        """Ask about the account (`tocsin.ports.self_check.SelfCheck`)."""
+        return await self._account.check()
 
     async def close(self) -> None:
         """The client is not its own."""
