@@ -24,6 +24,7 @@ from tests.email.scripted import (
     send,
 )
 from tests.support.certificates import make_certificate
+from tocsin.channels.email.smtp.bounces import Tokens
 from tocsin.channels.email.smtp.provider import Smtp
 from tocsin.config import Misconfigured, Secret
 from tocsin.ports.outcomes import Accepted, ProviderReason, Refused, TryLater
@@ -385,3 +386,15 @@ def test_it_runs_on_the_loop_that_the_server_runs_on() -> None:
             assert not outcome.known
 
     uvloop.run(all_of_it())
+
+
+async def test_the_return_path_bears_a_token_where_there_is_a_key_for_it() -> None:
+    server = Server((*MODERN, "DSN"))
+    key = Secret("a long text that nobody knows")
+    async with talking(server, bounce_address="bounces@sender.test", bounce_key=key) as provider:
+        assert isinstance(await send(provider, message(7)), Accepted)
+    token = Tokens(key).of(message(7).reference)
+    mail = server.heard[0][2]
+    path = f"bounces+{token.removeprefix('dlv_')}@sender.test"
+    assert mail.startswith(f"MAIL FROM:<{path}>")
+    assert mail.endswith(f" ENVID={token}")

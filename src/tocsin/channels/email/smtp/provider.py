@@ -8,6 +8,7 @@ import ssl
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from tocsin.channels.email.smtp.bounces import Tokens, read_report, return_path
 from tocsin.channels.email.smtp.connection import Connection, Envelope, Lost
 from tocsin.channels.email.smtp.opening import NotOpened, Opener
 from tocsin.channels.email.smtp.pool import Pool
@@ -27,8 +28,6 @@ from tocsin.ports.self_check import Finding, found
 class Smtp:
     """`tocsin.ports.provider.Provider`."""
 
-    flags = Flags()
-
     def __init__(
         self,
         settings: SmtpSettings,
@@ -40,7 +39,10 @@ class Smtp:
         self.name = name
         self._opener = opener
         self._wall_ms = wall_ms
-        self._writer = Writer(settings.sender(), keys)
+        key = settings.bounce_key
+        self._tokens = None if key is None else Tokens(key)
+        self.flags = Flags(receipts=self._tokens is not None)
+        self._writer = Writer(settings.sender(), keys, self._token)
         self._bounces = settings.bounce_address or settings.from_address
         self._before_s = settings.call_timeout_ms / 2_000
         self._pool = Pool(
@@ -58,8 +60,10 @@ class Smtp:
         return [await self._send(message) for message in messages]
 
     async def read_callback(self, callback: Callback) -> Reading:
-        """Refuse: nobody calls back over SMTP."""
-        raise Unauthenticated("this provider has no callbacks")
+        """Read a mail that came to the address for bounces, as it came."""
+        if self._tokens is None:
+            raise Unauthenticated("no bounce_key is set with which a report could be believed")
+        return Reading(read_report(callback.body, self._tokens, callback.received_ms))
 
     async def check(self) -> Sequence[Finding]:
         """Connect and log in (`tocsin.ports.self_check.SelfCheck`)."""
@@ -112,6 +116,9 @@ class Smtp:
             limit.reschedule(None)
             return await to.letter(stuffed(letter.data))
 
+    def _token(self, reference: str) -> str:
+        return reference if self._tokens is None else self._tokens.of(reference)
+
     def _cannot(self, to: Connection, letter: Letter) -> ProviderOutcome | None:
         size = to.extensions.get("SIZE", "")
         if size.isdecimal() and 0 < int(size[:18]) < len(letter.data):
@@ -121,8 +128,9 @@ class Smtp:
         return None
 
     def _envelope(self, to: Connection, letter: Letter, reference: str) -> Envelope:
-        offered = to.extensions
-        mail = f"MAIL FROM:<{self._bounces}>"
+        offered, token = to.extensions, self._token(reference)
+        path = self._bounces if self._tokens is None else return_path(self._bounces, token)
+        mail = f"MAIL FROM:<{path}>"
         rcpt = f"RCPT TO:<{letter.to.text}>"
         if "SIZE" in offered:
             mail += f" SIZE={len(letter.data)}"
@@ -131,7 +139,7 @@ class Smtp:
             mail += " BODY=8BITMIME SMTPUTF8" if "8BITMIME" in offered else " SMTPUTF8"
         if "DSN" in offered:
             # A report is to name the delivery, and to bring no letter back (RFC 3461).
-            mail += f" RET=HDRS ENVID={reference}"
+            mail += f" RET=HDRS ENVID={token}"
             rcpt += " NOTIFY=FAILURE"
         return Envelope(f"{mail}\r\n".encode(), f"{rcpt}\r\n".encode())
 

@@ -48,6 +48,14 @@ class SmtpSettings(SenderSettings, frozen=True, kw_only=True):
             " `from_address`."
         ),
     ] = None
+    bounce_key: Annotated[
+        Secret | None,
+        Meta(
+            description="Signs the reference of each letter, so that a report about it can be"
+            " believed; what comes to `bounce_address` is then to be handed to"
+            " `/v1/callbacks/smtp`. Any long text that nobody knows."
+        ),
+    ] = None
     dkim_selectors: Annotated[
         tuple[Annotated[str, Meta(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,61}[A-Za-z0-9])?$")], ...],
         Meta(

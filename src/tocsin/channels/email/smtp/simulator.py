@@ -6,6 +6,7 @@ import asyncio
 import email
 import email.policy
 import logging
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from email.message import EmailMessage
@@ -13,13 +14,14 @@ from typing import Any, Final, NoReturn, cast
 
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
+from tocsin.channels.email.smtp import reports_played as reports
 from tocsin.channels.simulating import Breakable, Deal, Simulating
-from tocsin.errors import RequestRefused
 from tocsin.ports.receipts import Callback, ReceiptState
-from tocsin.ports.simulator import Dial, Stage
+from tocsin.ports.simulator import Action, Dial, Proof, Stage
 
 USERNAME: Final = "sandbox"
 PASSWORD: Final = "password-canary-c84e"
+BOUNCE_KEY: Final = "bounce-key-canary-20b6"
 THROTTLE_S: Final = 90
 LETTER_BYTES_MAX: Final = 32 * 1_024 * 1_024
 
@@ -52,10 +54,11 @@ class SmtpSimulator(Simulating):
 
     provider = "smtp"
     channel = "email"
-    silence = (
-        "a mail server answers once, when it takes a letter or refuses it (the fault 550 does); a"
-        " later bounce or complaint is a letter of its own, to bounce_address, which is not read"
-    )
+    proof = Proof.SENDER
+    actions: Mapping[Action, ReceiptState] = {
+        Action.BOUNCE: ReceiptState.FAILED,
+        Action.COMPLAIN: ReceiptState.COMPLAINED,
+    }
     codes: Mapping[str, Dial] = {
         "421": Dial.THROTTLE,
         "451": Dial.THROTTLE,
@@ -76,6 +79,8 @@ class SmtpSimulator(Simulating):
             "username": USERNAME,
             "password": PASSWORD,
             "from_address": "tocsin@sandbox.test",
+            "bounce_address": "bounces@sandbox.test",
+            "bounce_key": BOUNCE_KEY,
         }
 
     def address(self, n: int) -> str:
@@ -84,10 +89,26 @@ class SmtpSimulator(Simulating):
     def callback(
         self, references: Sequence[str], state: ReceiptState, at_ms: int, *, genuine: bool = True
     ) -> Callback:
-        raise RequestRefused("nobody calls back over SMTP")
+        """Return the mail that tells it, about the first of *references*."""
+        letter = self._letter(references[0])
+        body = reports.report(letter, state)
+        if not genuine:
+            # One that somebody makes up: she knows neither the path nor the name of the letter.
+            body = reports.report(None, state)
+        return self._mail(body, at_ms)
 
     def signed(self, body: bytes, at_ms: int) -> Callback:
-        raise RequestRefused("nobody calls back over SMTP")
+        """Return a report about the newest letter that says anything."""
+        (newest,) = self.messages(limit=1)
+        return self._mail(reports.garbled(newest.raw, body), at_ms)
+
+    def _letter(self, reference: str) -> bytes | None:
+        found = self.messages(to=reference, limit=1)
+        return found[0].raw if found else None
+
+    def _mail(self, body: bytes, at_ms: int) -> Callback:
+        headers = {"content-type": "message/rfc822"}
+        return Callback("POST", f"/v1/callbacks/{self.provider}", "", headers, body, at_ms)
 
     # What the speaking side asks, under the names that its library looks for.
 
@@ -208,7 +229,7 @@ class _Letter:
         raw = envelope.original_content or b""
         letter = email.message_from_bytes(raw, policy=email.policy.default)
         return cls(
-            reference=str(letter["Message-ID"] or "").strip("<>").partition("@")[0],
+            reference=re.split("[.@]", str(letter["Message-ID"] or "").strip("<>"))[0],
             to=envelope.rcpt_tos[0],
             trace=str(letter["Traceparent"]) if "Traceparent" in letter else None,
             content=_content(letter),

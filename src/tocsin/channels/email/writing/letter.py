@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from email.utils import formatdate
 from typing import Final
@@ -56,14 +56,20 @@ class Writer:
     What is the same for a second, or for all readers of a text, is made once.
     """
 
-    def __init__(self, sender: Sender, keys: Sequence[DkimKey] = ()) -> None:
+    def __init__(
+        self,
+        sender: Sender,
+        keys: Sequence[DkimKey] = (),
+        named: Callable[[str], str] = str,
+    ) -> None:
         """
-        Take who they are from, and what they are signed with.
+        Take who they are from, what they are signed with, and how a reference becomes a name.
 
         Raises `BadHeader` when the sender cannot be written.
         """
         self._sender = sender
         self._keys = keys
+        self._named = named
         self._from = mailbox_field("From", sender.name, sender.address)
         self._domain = sender.domain
         self._date = (-1, b"")
@@ -74,7 +80,7 @@ class Writer:
         """
         Return *message* as a letter of that time; raises `BadLetter`.
 
-        Its Message-ID is the message's reference, so every attempt has the same one.
+        Its Message-ID follows from the message's reference, so every attempt has the same one.
         """
         to = wire_address(message.address)
         if to is None:
@@ -94,7 +100,7 @@ class Writer:
             mailbox_field("To", "", to.text),
             text_field("Subject", fields.get("subject", "")),
             self._dated(now_ms),
-            f"Message-ID: <{message.reference}@{self._domain}>\r\n".encode(),
+            f"Message-ID: <{self._named(message.reference)}@{self._domain}>\r\n".encode(),
             _AUTOMATIC,
         ]
         reply_to = fields.get("reply_to") or self._sender.reply_to
