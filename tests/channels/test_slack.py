@@ -169,6 +169,7 @@ async def test_slacks_own_client_takes_the_simulator_for_slack(slack: Chat) -> N
     blocks = [{"type": "section", "text": {"type": "mrkdwn", "text": "*hello*"}}]
 
     def talk() -> None:
+        assert client.auth_test()["user"] == "tocsin"
         said = client.chat_postMessage(channel="#canary-7", text="hello", blocks=blocks)
         assert said["ok"]
         client.chat_update(channel=said["channel"], ts=said["ts"], text="bye")
@@ -176,11 +177,11 @@ async def test_slacks_own_client_takes_the_simulator_for_slack(slack: Chat) -> N
             with pytest.raises(SlackApiError) as refused:
                 client.chat_update(text="x", **wrong)
             assert refused.value.response["error"] == code
-        with pytest.raises(SlackApiError) as refused:
-            WebClient(token="xoxb-other", base_url=client.base_url).chat_postMessage(
-                channel="C0", text="x"
-            )
-        assert refused.value.response["error"] == "invalid_auth"
+        stranger = WebClient(token="xoxb-other", base_url=client.base_url)
+        for call in (stranger.auth_test, lambda: stranger.chat_postMessage(channel="C0", text="x")):
+            with pytest.raises(SlackApiError) as refused:
+                call()
+            assert refused.value.response["error"] == "invalid_auth"
 
     await asyncio.to_thread(talk)
     await slack.simulator.set_faults(Faults(errors={"ratelimited": 0.0}))

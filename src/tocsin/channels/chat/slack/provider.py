@@ -21,6 +21,7 @@ from tocsin.ports.message import Message
 from tocsin.ports.outcomes import Accepted, ProviderOutcome, ProviderReason, Refused
 from tocsin.ports.provider import Flags, ProviderTools
 from tocsin.ports.receipts import Callback, Reading, Response
+from tocsin.ports.self_check import Finding, Weight, found
 from tocsin.ports.transport import Answer, Call
 
 HOOKS: Final = "https://hooks.slack.com/"
@@ -39,6 +40,9 @@ class Said(msgspec.Struct):
     error: str = ""
     channel: str = ""
     ts: str = ""
+
+
+_NO_BOT: Final = "set bot_token to post to channels and to persons"
 
 
 class Slack:
@@ -72,9 +76,19 @@ class Slack:
             raise Unauthenticated("no signing_secret is configured")
         verify(callback, self._settings.signing_secret.reveal())
         said = interaction(callback.body)
-        found = receipts(said, callback.received_ms)
-        afterwards = partial(self._show, said) if found else None
-        return Reading(found, response=Response(200), afterwards=afterwards)
+        pressed = receipts(said, callback.received_ms)
+        afterwards = partial(self._show, said) if pressed else None
+        return Reading(pressed, response=Response(200), afterwards=afterwards)
+
+    async def check(self) -> Sequence[Finding]:
+        """See whether Slack knows the bot (`tocsin.ports.self_check.SelfCheck`)."""
+        token, doing = self._settings.bot_token, "asking who the bot is"
+        if token is None:
+            return [Finding(Weight.ADVICE, "it posts to incoming webhooks only", _NO_BOT)]
+        headers = (f"authorization: Bearer {token.reveal()}",)
+        said = await self._transport.call(Call(f"{self._settings.api_url}auth.test", b"", headers))
+        outcome = self._judged(said) if isinstance(said, Answer) else unanswered(said)
+        return [found(outcome, doing)]
 
     async def close(self) -> None:
         """The client is not its own."""

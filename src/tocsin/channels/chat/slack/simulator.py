@@ -110,6 +110,8 @@ class SlackSimulator(ChatSimulating):
             return self._respond(request)
         if request.path.startswith("/hooks/services/"):
             return await self._hooked(request)
+        if request.path == "/api/auth.test":
+            return _named(request)
         edits = _METHODS.get(request.path)
         if edits is None:
             return Reply.json(200, {"ok": False, "error": "unknown_method"})
@@ -175,14 +177,25 @@ class SlackSimulator(ChatSimulating):
         return Reply(200, b"ok")
 
     def _wrong(self, request: Request, said: Mapping[str, Any]) -> str | None:
-        given = request.headers.get("authorization", "")
-        if not given:
-            return "not_authed"
-        if given != f"Bearer {TOKEN}":
-            return "invalid_auth"
+        if (stranger := _stranger(request)) is not None:
+            return stranger
         if not said.get("channel"):
             return "channel_not_found"
         return _shape_wrong(said)
+
+
+def _stranger(request: Request) -> str | None:
+    given = request.headers.get("authorization", "")
+    if not given:
+        return "not_authed"
+    return None if given == f"Bearer {TOKEN}" else "invalid_auth"
+
+
+def _named(request: Request) -> Reply:
+    stranger = _stranger(request)
+    if stranger is not None:
+        return _refusal(stranger)
+    return Reply.json(200, {"ok": True, "team": "Sandbox", "user": "tocsin", "bot_id": "B0BOT"})
 
 
 def _fields(request: Request) -> dict[str, Any]:
