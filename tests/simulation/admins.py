@@ -10,6 +10,7 @@ from tests.simulation.calls import request
 from tests.simulation.engine import Life, Machine
 from tests.simulation.history import History
 from tests.simulation.shop import PEOPLE
+from tests.simulation.vendor import CHANNEL
 
 _REFUSED = frozenset({400, 403, 404, 409, 413, 422, 429, 507})
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -50,7 +51,8 @@ class Admin:
             )
         elif chance < 0.75:
             category = dice.choice(("orders", "promotions", "calm"))
-            body: dict[str, Any] = {"categories": {category: {"inbox": False}}}
+            channels = dice.choice((("inbox",), (CHANNEL,), ("inbox", CHANNEL)))
+            body: dict[str, Any] = {"categories": {category: dict.fromkeys(channels, False)}}
             path = f"/v1/recipients/{person}/preferences"
             await self._call(life, "opt-out", "PATCH", path, body, person, category)
         else:
@@ -81,6 +83,7 @@ class Admin:
         by_ms = self.dice.choice(steps)
         self.machine.skew.ms += by_ms
         self.history.set_back |= by_ms < 0
+        self.history.disturbed = True
         self.history.note(f"clock {by_ms:+}")
 
     async def _call(

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from random import Random
 from typing import Any
 
 import msgspec
+import structlog
 
-from tests.simulation.broken import Broken
-from tests.simulation.vendor import CHANNEL
+from tests.simulation.broken import Broken, CancelTold
+from tests.simulation.vendor import CHANNEL, TOKEN, address_of
 from tocsin.domain.dead_letters import LetterState, Wanted
-from tocsin.domain.records import Attempt, Settled
+from tocsin.domain.records import Attempt, Handoff, Retry, Settled
 from tocsin.domain.topics import OUTCOMES
 from tocsin.ports.log import Batch, Follow, Output, Step
-from tocsin.ports.message import Message
+from tocsin.ports.message import Content, Message
 from tocsin.ports.outcomes import ProviderOutcome, TryLater
-from tocsin.ports.state import Timer
+from tocsin.ports.receipts import Callback, Reading
+from tocsin.ports.state import Claim, Timer
 
 _LOOKING_MS = 10**15
 _HOUR_MS = 3_600_000
@@ -52,6 +55,25 @@ class UnwrittenAttempts(_Rewriting):
         ]
 
 
+class OldEpochs(_Rewriting):
+    """A log in which an owner of before goes on writing."""
+
+    def _rewritten(self, records: Sequence[Any]) -> Sequence[Any]:
+        return [
+            msgspec.structs.replace(each, epoch=each.epoch - 1)
+            if isinstance(each, Attempt) and self._dice.random() < 0.3
+            else each
+            for each in records
+        ]
+
+
+class LostReceipts(_Rewriting):
+    """A log that forgets what was reported."""
+
+    def _rewritten(self, records: Sequence[Any]) -> Sequence[Any]:
+        return [each for each in records if not (isinstance(each, Settled) and each.receipt)]
+
+
 class LostOutcomes(_Rewriting):
     """A log that now and then loses how a call ended."""
 
@@ -84,6 +106,34 @@ class Backwards(Broken):
         if not topic.startswith(f"deliver.{CHANNEL}"):
             return batch
         return Batch(batch.topic, batch.partition, batch.position, list(batch.records)[::-1])
+
+
+class CriticalLast(Broken):
+    """A log whose critical events are read as if there were time."""
+
+    async def read(self, topic: str, partition: int, position: int, *, records_max: int) -> Batch:
+        if topic == "events.critical":
+            await asyncio.sleep(3.0)  # house: allow sleep, three seconds of virtual time
+        batch: Batch = await self._real.read(topic, partition, position, records_max=records_max)
+        return batch
+
+
+class Everlasting(Broken):
+    """A log whose hand-offs do not expire."""
+
+    async def read(self, topic: str, partition: int, position: int, *, records_max: int) -> Batch:
+        batch: Batch = await self._real.read(topic, partition, position, records_max=records_max)
+        return replace(batch, records=list(map(_everlasting, batch.records)))
+
+
+def _everlasting(record: Any) -> Any:
+    match record:
+        case Handoff():
+            return msgspec.structs.replace(record, expires_ms=None)
+        case Retry():
+            return msgspec.structs.replace(record, handoff=_everlasting(record.handoff))
+        case _:
+            return record
 
 
 class EarlyTimers(Broken):
@@ -152,7 +202,7 @@ class ElsewhereCalled(Broken):
 
     async def send(self, messages: Sequence[Message]) -> Sequence[ProviderOutcome]:
         if self._dice.random() < 0.1:
-            messages = [replace(each, address="chat-p9") for each in messages]
+            messages = [replace(each, address=address_of("p9")) for each in messages]
         outcomes: Sequence[ProviderOutcome] = await self._real.send(messages)
         return outcomes
 
@@ -165,3 +215,68 @@ class LostIsRefused(Broken):
         return [
             replace(each, known=True) if isinstance(each, TryLater) else each for each in outcomes
         ]
+
+
+class OtherWords(Broken):
+    """A provider that is now and then given other words."""
+
+    async def send(self, messages: Sequence[Message]) -> Sequence[ProviderOutcome]:
+        if self._dice.random() < 0.1:
+            messages = [
+                replace(each, content=Content(each.content.title, "else")) for each in messages
+            ]
+        outcomes: Sequence[ProviderOutcome] = await self._real.send(messages)
+        return outcomes
+
+
+class SignedByOthers(Broken):
+    """A provider that is now and then given somebody else's secret."""
+
+    async def send(self, messages: Sequence[Message]) -> Sequence[ProviderOutcome]:
+        if self._dice.random() < 0.1:
+            messages = [replace(each, secret="whsec_" + "yranac" * 8) for each in messages]
+        outcomes: Sequence[ProviderOutcome] = await self._real.send(messages)
+        return outcomes
+
+
+class Talkative(Broken):
+    """A provider that tells the log whom it calls."""
+
+    async def send(self, messages: Sequence[Message]) -> Sequence[ProviderOutcome]:
+        structlog.get_logger().info("calling", to=messages[0].address)
+        outcomes: Sequence[ProviderOutcome] = await self._real.send(messages)
+        return outcomes
+
+
+class Credulous(Broken):
+    """A provider that believes every callback."""
+
+    async def read_callback(self, callback: Callback) -> Reading:
+        signed = replace(callback, headers={**callback.headers, "authorization": TOKEN})
+        reading: Reading = await self._real.read_callback(signed)
+        return reading
+
+
+class CancelsCalls(CancelTold):
+    """Claims that let a cancel have what is being called."""
+
+    async def by_cancellation_key(self, key: str) -> Sequence[Claim]:
+        rows: Sequence[Claim] = await self._real.by_cancellation_key(key)
+        return [
+            msgspec.structs.replace(row, state="pending") if row.state == "sending" else row
+            for row in rows
+        ]
+
+
+class DeafToChoices(Broken):
+    """Recipients whose choices are stored and never looked at."""
+
+    async def by_number(self, numbers: Sequence[int]) -> Mapping[int, Any]:
+        return _choiceless(await self._real.by_number(numbers))
+
+    async def by_id(self, ids: Sequence[str]) -> Mapping[str, Any]:
+        return _choiceless(await self._real.by_id(ids))
+
+
+def _choiceless(found: Mapping[Any, Any]) -> Mapping[Any, Any]:
+    return {key: msgspec.structs.replace(one, preferences=None) for key, one in found.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import groupby, pairwise
 
 from tests.simulation.asked import first_calls
@@ -11,7 +12,7 @@ from tests.simulation.final import Final
 from tests.simulation.history import History
 from tests.simulation.shop import LEAVER
 from tests.simulation.tracing import Placed, decided
-from tests.simulation.vendor import ASKED_MS, CHANNEL, SETTINGS, Seen, address_of
+from tests.simulation.vendor import ASKED_S, CHANNEL, SETTINGS, Seen, address_of
 from tocsin.domain.delivery import DeliveryReason, State, allowed, settled
 from tocsin.domain.handoff_order import PATIENCE_MS
 from tocsin.domain.ids import generation_of, next_generation, show_delivery
@@ -29,12 +30,15 @@ _ANSWERS = _SAID | {DeliveryReason.ACCEPTED}
 """What is written down of a call that was heard of."""
 
 
+_SETTLED = frozenset(str(state) for state in State if settled(state))
+
+
 def deliveries_settle_once(history: History, final: Final) -> list[str]:
     """I1: each hand-off ends in exactly one state, and what is sent was taken."""
     told, calls = _told(final), _calls(final)
     found = []
     for delivery in {place.record.delivery for place in final.handoffs}:
-        ends = [each for each in told[delivery] if settled(State(each.state))]
+        ends = _ends(told[delivery])
         if not _one_stands(ends):
             found.append(f"{delivery.hex()} ended {len(ends)} times: {ends}")
         taken = any(call.taken for call in calls[show_delivery(delivery)])
@@ -52,6 +56,9 @@ def _one_stands(ends: Sequence[Settled]) -> bool:
     The first on the log stands. A cancel that takes the row of what ends without a call in the
     same moment, or has ended so before, writes down another, which changes nothing.
     """
+    if ends and ends[0].receipt:
+        # An attempt that was under way when its forerunner was heard of has an outcome of its own.
+        return True
     others = [each.state for each in ends if each.state != State.CANCELLED]
     if len(others) == len(ends):
         return len(ends) == 1
@@ -65,9 +72,10 @@ def ledger_counts_deliveries(history: History, final: Final) -> list[str]:
     lanes = {_first_of(each.delivery): each.lane for each in decided(final)}
     lanes |= {_first_of(place.record.delivery): place.lane for place in final.handoffs}
     for delivery, some in _told(final).items():
-        ends = [e.state for e in some if settled(State(e.state)) and e.channel == CHANNEL]
+        ends = [e.state for e in _ends(some) if e.channel == CHANNEL]
         known = final.carried.get(delivery)
-        if ends and (known is None or known.state != ends[0]):
+        said = {e.state for e in some if e.receipt} if ends[:1] == [State.SENT] else set()
+        if ends and (known is None or known.state not in {ends[0], *said}):
             found.append(f"{delivery.hex()} is {known} in the ledger, {ends} on the log")
     for delivery, one in final.carried.items():
         total[lanes[_first_of(delivery)], CHANNEL, one.state] += 1
@@ -179,7 +187,10 @@ def _parked_ms(told: Sequence[Settled], otherwise_ms: int) -> int:
 
 def _excused(each: Settled) -> bool:
     """What somebody held back lets others pass."""
-    return each.detail.startswith(_OVERTOOK) or each.reason == "paused"
+    return each.detail.startswith(_OVERTOOK) or each.reason in {
+        Reason.PAUSED,
+        Reason.IN_QUIET_HOURS,
+    }
 
 
 _FREE = frozenset({Reason.PAUSED, ProviderReason.THROTTLED, ProviderReason.OVERLOADED})
@@ -193,6 +204,8 @@ def attempts_keep_their_time(history: History, final: Final) -> list[str]:
     free: defaultdict[bytes, set[int]] = defaultdict(set)
     for place in _in_order(final):
         each = place.record
+        if isinstance(each, Settled) and each.receipt:
+            continue
         if isinstance(each, Settled) and each.attempt and each.known and each.reason in _FREE:
             free[each.delivery].add(each.attempt)
         if isinstance(each, Attempt):
@@ -202,7 +215,7 @@ def attempts_keep_their_time(history: History, final: Final) -> list[str]:
                 found.append(f"{each.reference} was tried again too early")
         elif each.reason == ProviderReason.THROTTLED and each.state == State.DEFERRED:
             # When it comes back may have been drawn twice; what was asked for holds for both.
-            until[each.delivery] = each.at_ms + ASKED_MS[0] // 2
+            until[each.delivery] = each.at_ms + ASKED_S[0] * 500
     return found
 
 
@@ -216,7 +229,7 @@ def nothing_while_open(history: History, final: Final) -> list[str]:
     told: dict[tuple[str, str, int], list[Settled]] = defaultdict(list)
     for place in _in_order(final):
         each = place.record
-        if isinstance(each, Settled) and each.reason in _ANSWERS:
+        if isinstance(each, Settled) and each.reason in _ANSWERS and not each.receipt:
             told[each.provider, each.lane, lives[each.delivery, each.attempt]].append(each)
     found = []
     for way, some in told.items():
@@ -246,18 +259,42 @@ def _opened(told: list[Settled]) -> int | None:
 
 def deliveries_move_as_allowed(history: History, final: Final) -> list[str]:
     """I12: what has ended does not move again, and nothing else moves as it may not."""
-    at: dict[bytes, State] = {}
-    found = []
-    for place in _in_order(final):
-        each = place.record
-        before = at.get(each.delivery, State.PENDING)
+    moves = _Moves()
+    return [found for place in _in_order(final) if (found := moves.take(place.record)) is not None]
+
+
+@dataclass(slots=True)
+class _Moves:
+    """How each delivery stands so far."""
+
+    at: dict[bytes, State] = field(default_factory=dict)
+    heard_of: set[bytes] = field(default_factory=set)
+    """Those that a receipt settled: an attempt that was under way then has an outcome, too."""
+
+    def take(self, each: Attempt | Settled) -> str | None:
+        """Follow one record; returns what is wrong with it."""
+        before = self.at.get(each.delivery, State.PENDING)
+        if isinstance(each, Settled) and each.receipt:
+            self._hear(each, before)
+            return None
+        if each.delivery in self.heard_of:
+            return None
         after = State.SENDING if isinstance(each, Attempt) else State(each.state)
         erased = not isinstance(each, Attempt) and each.reason == Reason.ERASED
-        if not (after is before or allowed(before, after) or erased or _met(before, after)):
-            found.append(f"{each.delivery.hex()} went from {before} to {after}")
         if not settled(before) or allowed(before, after):
-            at[each.delivery] = after
-    return found
+            self.at[each.delivery] = after
+        if after is before or allowed(before, after) or erased or _met(before, after):
+            return None
+        return f"{each.delivery.hex()} went from {before} to {after}"
+
+    def _hear(self, each: Settled, before: State) -> None:
+        """What a receipt says of one that has ended otherwise is a fact, and moves nothing."""
+        if each.state not in _SETTLED:
+            return
+        if not settled(before):
+            self.heard_of.add(each.delivery)
+        if not settled(before) or allowed(before, State(each.state)):
+            self.at[each.delivery] = State(each.state)
 
 
 def _met(before: State, after: State) -> bool:
@@ -267,16 +304,13 @@ def _met(before: State, after: State) -> bool:
 
 def replays_are_one_delivery(history: History, final: Final) -> list[str]:
     """I12: what was replayed has failed, stays so, and was made anew because somebody asked."""
-    ends = {
-        key: {each.state for each in some if settled(State(each.state))}
-        for key, some in _told(final).items()
-    }
+    ends = {key: {each.state for each in some} for key, some in _told(final).items()}
     made = {p.record.delivery for p in final.handoffs if generation_of(p.record.delivery)}
     origins = {key: end for key, end in ends.items() if next_generation(key) in made}
     found = [
         f"{key.hex()} was made anew and is {sorted(end)}"
         for key, end in origins.items()
-        if end != {State.FAILED}
+        if State.FAILED not in end
     ]
     if len(made) > len(origins):
         found.append(f"{len(made)} deliveries were made anew of {len(origins)}")
@@ -312,6 +346,12 @@ def _told(final: Final) -> Mapping[bytes, list[Settled]]:
         if isinstance(place.record, Settled):
             found[place.record.delivery].append(place.record)
     return found
+
+
+def _ends(told: Sequence[Settled]) -> list[Settled]:
+    """Return what settled it, and what came after that is no receipt."""
+    ends = [each for each in told if each.state in _SETTLED]
+    return ends[:1] + [each for each in ends[1:] if not each.receipt]
 
 
 def _calls(final: Final) -> Mapping[str, list[Seen]]:

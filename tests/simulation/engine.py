@@ -13,7 +13,7 @@ from typing import Any
 
 from tests.simulation.files import DiskFaults, SimReaders, SimWriter
 from tests.simulation.loop import SimLoop
-from tests.simulation.plants import Plant
+from tests.simulation.plant import Plant
 from tests.simulation.vendor import CHANNEL, SimChannel, SimVendor
 from tocsin.app.delivering.providers import Fleet
 from tocsin.config import Config
@@ -32,7 +32,7 @@ BEGIN_MS = 1_900_000_000_000
 CHANNELS = {
     "inbox": ChannelFacts(configured=True, interrupts=True, needs_address=False),
     "push": ChannelFacts(configured=True, interrupts=False, needs_address=False),
-    CHANNEL: ChannelFacts(configured=True, interrupts=False, needs_address=True),
+    CHANNEL: ChannelFacts(configured=True, interrupts=True, needs_address=True, receipts=True),
 }
 
 
@@ -102,6 +102,11 @@ class Machine:
     now_s: float = 0.0
     writers: list[SimWriter] = field(default_factory=list)
     _stack: AsyncExitStack | None = None
+
+    @property
+    def now_ms(self) -> int:
+        """What the wall clock shows between two lives."""
+        return BEGIN_MS + int(self.now_s * 1_000) + self.skew.ms
 
     def boot(self) -> SimLoop:
         """Return the loop of a new life."""

@@ -46,10 +46,9 @@ def open_memory(path: Path) -> apsw.Connection:
     return connection
 
 
-"""The operation, its future, and whether those behind it count on it."""
-
-
 class _Job(NamedTuple):
+    """The operation, its future, and whether those behind it count on it."""
+
     operation: Operation
     future: asyncio.Future[Any]
     kept: bool = False
@@ -225,12 +224,18 @@ class SimReaders(Readers):
 
     def _begin(self, read: Callable[[apsw.Connection], Any], future: asyncio.Future[Any]) -> None:
         if not self._idle:
-            self._idle.append(open_memory(self._path))
+            self._idle.append(apsw.Connection(str(self._path)))
             self._open.append(self._idle[-1])
         connection = self._idle.pop()
+        delay_s = self._delay_s()
+        if not delay_s:
+            # Nothing comes between: the statements see one state without a transaction.
+            self._idle.append(connection)
+            self._answer(future, *_outcome(connection, read))
+            return
         connection.execute("BEGIN")
         connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchall()
-        self._sim.call_later(self._delay_s(), self._read, connection, read, future)
+        self._sim.call_later(delay_s, self._read, connection, read, future)
 
     def _read(
         self,
@@ -238,15 +243,22 @@ class SimReaders(Readers):
         read: Callable[[apsw.Connection], Any],
         future: asyncio.Future[Any],
     ) -> None:
-        result: Any = None
-        failed: Exception | None = None
-        try:
-            result = read(connection)
-        except Exception as error:  # noqa: BLE001  # handed to the one who waits
-            failed = error
+        outcome = _outcome(connection, read)
         connection.execute("ROLLBACK")
         self._idle.append(connection)
+        self._answer(future, *outcome)
+
+    def _answer(self, future: asyncio.Future[Any], result: Any, failed: Exception | None) -> None:
         self._sim.call_later(self._delay_s(), settle, future, result, failed)
+
+
+def _outcome(
+    connection: apsw.Connection, read: Callable[[apsw.Connection], Any]
+) -> tuple[Any, Exception | None]:
+    try:
+        return read(connection), None
+    except Exception as error:  # noqa: BLE001  # handed to the one who waits
+        return None, error
 
 
 def _failing(*, full: bool, broken: bool) -> Callable[[str], None]:

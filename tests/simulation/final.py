@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from tests.simulation.calls import request
+from tests.simulation.calls import request, text
 from tests.simulation.engine import Life
 from tests.simulation.tracing import Placed, decided, planned
 from tests.simulation.vendor import CHANNEL, Seen
@@ -28,6 +28,7 @@ from tocsin.domain.records import (
 )
 from tocsin.domain.topics import OUTCOMES
 from tocsin.ports.log import Batch
+from tocsin.ports.receipts import ReceiptState
 from tocsin.ports.state import Timer
 from tocsin.ports.views import SettledDelivery
 
@@ -61,6 +62,9 @@ class Final:
     carried: dict[bytes, SettledDelivery] = field(default_factory=dict)
     """What the ledger says of all that was to be handed over to them."""
     calls: list[Seen] = field(default_factory=list)
+    reported: dict[str, ReceiptState] = field(default_factory=dict)
+    """What the vendors ever said, by reference."""
+    metrics: str = ""
     inboxes: dict[str, list[ShownItem]] = field(default_factory=dict)
     counts: dict[str, tuple[int, int]] = field(default_factory=dict)
     devices: dict[str, tuple[str, dict[str, frozenset[str]], dict[str, Any] | None]] = field(
@@ -84,6 +88,15 @@ class Final:
         """The token of each event by its place."""
         return {
             (place.lane, place.partition, place.position): str(place.record.subject)
+            for place in self.inputs
+            if isinstance(place.record, Event)
+        }
+
+    @property
+    def tokens_by_prefix(self) -> dict[bytes, str]:
+        """The token of each event by what the keys of its items begin with."""
+        return {
+            place.record.key[:10]: str(place.record.subject)
             for place in self.inputs
             if isinstance(place.record, Event)
         }
@@ -125,6 +138,7 @@ async def read_final(life: Life, layout: str) -> Final:
     }
     reply = await request(life.driving.api.local(), "GET", "/v1/audit?since=30d")
     final.audit = reply.body
+    final.metrics = await text(life.driving.api.local(), "/metrics")
     final.trail_broken_at = await services.stores.trail.verify()
     return final
 

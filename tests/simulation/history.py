@@ -21,6 +21,7 @@ class Operation:
     begun: int
     begun_ms: int
     ended: int = -1
+    ended_ms: int = -1
     outcome: str = "info"
     answer: Any = None
 
@@ -38,6 +39,12 @@ class History:
     errors: list[str] = field(default_factory=list)
     set_back: bool = False
     """Whether the wall clock was ever set back."""
+    disturbed: bool = False
+    """Whether the clock jumped, or the disk has faults."""
+    deaths_ms: list[int] = field(default_factory=list)
+    """When lives of the process ended."""
+    logged: list[str] = field(default_factory=list)
+    """Every line that was logged."""
     keep_lines: bool = False
     _ticks: int = 0
     _hash: Any = field(default_factory=hashlib.sha256)
@@ -56,8 +63,9 @@ class History:
         self.note(f"{now_ms} {kind} {what}")
         return operation
 
-    def end(self, operation: Operation, outcome: str, answer: Any = None) -> None:
+    def end(self, operation: Operation, outcome: str, answer: Any = None, now_ms: int = -1) -> None:
         """Record what the client was told."""
+        operation.ended_ms = now_ms
         self._ticks += 1
         operation.ended, operation.outcome, operation.answer = self._ticks, outcome, answer
         self.note(f"  {operation.begun} {outcome} {answer}")

@@ -25,12 +25,13 @@ def nothing_unexpected(history: History, final: Final) -> list[str]:
             item_sent = best.get(item.token)
             if item_sent is None or (item.workflow, person) not in meant(item_sent[0]):
                 found.append(f"{person} has {item.token} of {item.workflow}")
-            elif item.body[:40] != _text(item_sent[0], item.workflow, person)[:40]:
+            elif item.body[:40] != text_of(item_sent[0], item.workflow, person)[:40]:
                 found.append(f"{person} reads {item.body[:40]!r} in {item.token}")
     return found
 
 
-def _text(item: dict[str, Any], workflow: str, person: str) -> str:
+def text_of(item: dict[str, Any], workflow: str, person: str) -> str:
+    """Return what a person is to read."""
     if workflow == "hello":
         return f"Hello {person.upper()}" if person.startswith("p") else "Hello "
     own = [
@@ -137,7 +138,9 @@ def refusals_hold(history: History, final: Final) -> list[str]:
 def _concerns(said: Operation, workflow: str) -> bool:
     if said.kind == "suppress":
         return True
-    return LANE[workflow] != "critical" and said.what["category"] == CATEGORY[workflow]
+    if "inbox" not in said.what["body"]["categories"].get(CATEGORY[workflow], {}):
+        return False
+    return LANE[workflow] != "critical"
 
 
 def cancelled_is_not_shown(history: History, final: Final) -> list[str]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.simulation import deliveries, inboxes, leaver, planning, waits
+from tests.simulation import deliveries, inboxes, leaver, outside, planning, reports, waits
 from tests.simulation.agreement import counts_are_items, devices_agree
 from tests.simulation.final import Final
 from tests.simulation.history import History
+from tests.simulation.latency import critical_is_prompt
 from tests.simulation.paused import nothing_while_paused
 
 Invariant = Callable[[History, Final], list[str]]
@@ -24,11 +25,14 @@ def check(history: History, final: Final) -> list[str]:
 
 INVARIANTS: dict[str, Invariant] = {
     **deliveries.INVARIANTS,
+    **outside.INVARIANTS,
+    **reports.INVARIANTS,
     "I1 settles once": planning.settles_once,
     "I1 no excuses": planning.no_excuses,
     "I1 ledger agrees": planning.ledger_agrees,
     "I2 refused leave nothing": planning.refused_leave_nothing,
-    "I15 nothing while paused": nothing_while_paused,
+    "I14 critical is prompt": critical_is_prompt,
+    "paused, nothing is shown": nothing_while_paused,
     "I3 nothing unexpected": inboxes.nothing_unexpected,
     "I4 nothing twice": inboxes.nothing_twice,
     "I4 shown as decided": inboxes.shown_as_decided,

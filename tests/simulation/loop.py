@@ -45,7 +45,11 @@ class SimFuture(asyncio.Future[Any]):
 class SimTask(asyncio.Task[Any]):
     """A task with a number, as `SimFuture`."""
 
-    number = 0
+    def __init__(self, coro: Coroutine[Any, Any, Any], number: int, **how: Any) -> None:
+        # Before asyncio puts it into its set of all tasks: with one hash for all of them, each
+        # would be compared with every other.
+        self.number = number
+        super().__init__(coro, **how)
 
     def __hash__(self) -> int:
         return self.number
@@ -151,8 +155,7 @@ class SimLoop(asyncio.AbstractEventLoop):
         return future
 
     def create_task(self, coro: Coroutine[Any, Any, T], **how: Any) -> asyncio.Task[T]:  # type: ignore[override]  # one of the two kinds that asyncio names
-        task = SimTask(coro, loop=self, **how)
-        task.number = next(self._numbers)
+        task = SimTask(coro, next(self._numbers), loop=self, **how)
         self._tasks.append(task)
         if len(self._tasks) % 256 == 0:
             self._tasks = [each for each in self._tasks if not each.done()]

@@ -8,6 +8,8 @@ from random import Random
 from tests.simulation.calls import request
 from tests.simulation.engine import Life
 from tests.simulation.history import History
+from tests.simulation.vendor import CHANNEL
+from tocsin.domain.lanes import LANES
 
 _SCOPES = (
     {"workflow": "order"},
@@ -16,6 +18,9 @@ _SCOPES = (
     {"lane": "transactional"},
     {"lane": "bulk"},
     {"channel": "inbox"},
+    {"channel": CHANNEL},
+    {"provider": "first"},
+    {"workflow": "ring"},
 )
 _UNKNOWN = 500
 
@@ -54,6 +59,7 @@ class Operator:
         reply = await request(life.driving.api.local(), "POST", "/v1/pauses", body)
         self.history.check_answer(reply)
         outcome = "ok" if reply.status < 300 else "info" if reply.status >= _UNKNOWN else "fail"
+        operation.what["from_s"] = life.loop.time()
         self.history.end(operation, outcome, reply.body.get("id"))
 
     async def _replay(self, life: Life) -> None:
@@ -71,8 +77,20 @@ class Operator:
         if listed.status >= 300:
             return
         for pause in listed.body["items"]:
-            operation = self.history.begin("resume", life.clock.now_ms(), id=pause["id"])
+            operation = self.history.begin(
+                "resume",
+                life.clock.now_ms(),
+                id=pause["id"],
+                until_s=life.loop.time(),
+                shown=_shown(life),
+            )
             reply = await request(app, "DELETE", f"/v1/pauses/{pause['id']}", None)
             self.history.check_answer(reply)
             self.history.end(operation, "ok" if reply.status < 300 else "info", reply.status)
         self.open = bool(listed.body["items"])
+
+
+def _shown(life: Life) -> dict[str, list[int]]:
+    """Return how much each inbox topic holds by now, by partition."""
+    log = life.services.storage.log
+    return {lane: [log.end(f"inbox.{lane}", p) for p in range(log.partitions)] for lane in LANES}

@@ -26,8 +26,12 @@ _KINDS = (
     "ring",
     "ring",
     "ring",
+    "follow",
+    "follow",
     "nobody",
 )
+
+NOTE = "canary-note"
 
 # What says that nothing of the request was kept.
 _REFUSED = frozenset({400, 403, 404, 409, 413, 422, 429, 507})
@@ -74,16 +78,16 @@ class Producer:
             )
             again.tries += 1
             reply = await request(app, "POST", "/v1/events", again.items, key=again.key)
-            self._settle(again, operation, reply)
+            self._settle(again, operation, reply, life.clock.now_ms())
 
     async def _pause(self, life: Life) -> None:
         await life.loop.pause(self.dice.choice((0.0, 0.0, 0.01, 0.3)))
 
-    def _settle(self, sent: Request, operation: Operation, reply: Reply) -> None:
+    def _settle(self, sent: Request, operation: Operation, reply: Reply, now_ms: int) -> None:
         self.history.check_answer(reply)
         if reply.status in (202, 207):
             ids = [each.get("id") for each in reply.body["events"]]
-            self.history.end(operation, "ok", ids)
+            self.history.end(operation, "ok", ids, now_ms)
         elif reply.status in _REFUSED:
             self.history.end(operation, "fail", reply.status)
         else:
@@ -116,7 +120,7 @@ class Producer:
         token = f"{self.name}.{next(self._numbers)}"
         kind = dice.choice(_KINDS)
         item: dict[str, Any] = {"type": kind, "id": token, "source": "shop", "subject": token}
-        data: dict[str, Any] = {"token": token, "note": "n"}
+        data: dict[str, Any] = {"token": token, "note": NOTE}
         if dice.random() < 0.05:
             data["note"] = "large " * 14_000
         if kind == "path":

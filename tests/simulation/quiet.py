@@ -26,7 +26,7 @@ async def quieten(life: Life, machine: Machine, devices: Sequence[Device]) -> No
         if await life.services.stores.pauses.queues():
             # Nothing is paused any more: what was parked is on its way.
             continue
-        if _delivering(life, machine):
+        if _delivering(life, machine) or machine.vendor.reports:
             continue
         armed = await life.services.stores.timers.due(_FAR_MS, 1_000)
         if armed:

@@ -21,9 +21,11 @@ from tests.simulation.final import Final, flags_of, read_final
 from tests.simulation.history import History
 from tests.simulation.invariants import check
 from tests.simulation.leaver import Leaver
+from tests.simulation.logs import keep_logs
 from tests.simulation.loop import SimLoop, Stuck
 from tests.simulation.operators import Operator
-from tests.simulation.plants import Plant
+from tests.simulation.plant import Plant
+from tests.simulation.postman import Postman
 from tests.simulation.producers import Producer
 from tests.simulation.quiet import quieten
 from tests.simulation.shop import PEOPLE, furnish
@@ -81,8 +83,10 @@ def simulate(
 ) -> Outcome:
     """Run one seed on a machine of this kind."""
     before = structlog.get_config()
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
+    logged: list[str] = []
+    keep_logs(logged)
     run = _Run(seed, templates, plant or Plant(), machine, keep_lines=keep_lines)
+    run.history.logged = logged
     try:
         return run.play()
     finally:
@@ -116,9 +120,11 @@ class _Crowd:
     admin: Admin
     operator: Operator
     leaver: Leaver
+    postman: Postman
 
     def everyone(self) -> list[Client]:
-        return [*self.producers, *self.devices, self.admin, self.operator, self.leaver]
+        others = (self.admin, self.operator, self.leaver, self.postman)
+        return [*self.producers, *self.devices, *others]
 
     def finished(self) -> bool:
         return all(each.finished() for each in self.everyone())
@@ -150,6 +156,8 @@ class _Run:
         self.machine = self.kind(folder, config, dice, _faults(dice), self.plant)
         self.machine.vendor.names = dice.choice((("first",), ("first", "second")))
         self.crowd = _crowd(dice, self.history, self.machine)
+        faults = self.machine.faults
+        self.history.disturbed = bool(faults.full or faults.slow)
         self.crashes = [dice.randint(20, 2_500) for _ in range(dice.choice((0, 1, 2, 3, 5)))]
 
     def play(self) -> Outcome:
@@ -185,6 +193,7 @@ class _Run:
         self.steps += loop.steps
         violations += [f"engine: {error!r}" for error in loop.errors]
         self.machine.kill(loop)
+        self.history.deaths_ms.append(self.machine.now_ms)
         self.history.note(f"life {self.lives} ended at {self.machine.now_s:.6f}")
         return ending
 
@@ -209,6 +218,7 @@ class _Run:
             ending.final = await read_final(life, self.machine.config.store.layout)
             self._look_at_devices(ending.final)
             ending.final.calls = list(self.machine.vendor.calls)
+            ending.final.reported = dict(self.machine.vendor.reported)
             for client in clients:
                 client.cancel()
             ending.finished = True
@@ -239,7 +249,8 @@ class _Run:
 
 def _config(dice: Random) -> Config:
     return Config(
-        store=Store(layout=dice.choice(("joint", "split"))),
+        # What there is room for is the machine's, so no run depends on it.
+        store=Store(layout=dice.choice(("joint", "split")), ballast_bytes=0),
         log=Log(partitions=dice.choice((1, 2, 3))),
         route=Route(
             batch_events_max=dice.choice((1, 3, 8, 1_000)), fanout_threshold=dice.choice((1_000,))
@@ -251,7 +262,7 @@ def _faults(dice: Random) -> DiskFaults:
     return DiskFaults(
         full=dice.choice((0.0, 0.0, 0.02)),
         broken=dice.choice((0.0, 0.0, 0.005)),
-        slow=dice.choice((0.0, 0.01, 0.1)),
+        slow=dice.choice((0.0, 0.0, 0.01, 0.1)),
         quick=dice.choice((0.2, 0.8)),
         group_max=dice.choice((1, 4, 64)),
     )
@@ -269,7 +280,8 @@ def _crowd(dice: Random, history: History, machine: Machine) -> _Crowd:
     admin = Admin(dice, history, machine, dice.randint(0, 8), back)
     operator = Operator(dice, history, dice.choice((0, 0, 1, 2, 4)))
     leaver = Leaver(dice, history, dice.choice((0, 0, 1, 3)))
-    return _Crowd(producers, devices, admin, operator, leaver)
+    postman = Postman(machine.vendor, dice, history)
+    return _Crowd(producers, devices, admin, operator, leaver, postman)
 
 
 def _furnish(config: Config, folder: Path) -> None:

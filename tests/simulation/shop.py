@@ -46,6 +46,15 @@ WORKFLOWS = (
         "steps": [{"channel": CHANNEL, "title": "{{ data.token }}", "body": "bye"}],
     },
     {
+        **_document("follow", "transactional", on=["follow"], category="calm"),
+        "steps": [
+            {"channel": "inbox", "title": "{{ data.token }}", "body": "{{ data.note }}"},
+            {"channel": CHANNEL, "title": "{{ data.token }}", "body": "{{ data.note }}"},
+            {"wait": {"for": "20m", "unless": "delivered", "of": [CHANNEL]}},
+            {"channel": "push"},
+        ],
+    },
+    {
         **_document("nudge", "bulk", on=["nudge"], category="orders"),
         "steps": [
             {"channel": "inbox", "title": "{{ data.token }}", "body": "{{ data.note }}"},
@@ -59,7 +68,17 @@ WORKFLOWS = (
 
 TAKING = {
     event_type: tuple(sorted(str(w["key"]) for w in WORKFLOWS if event_type in w["on"]))
-    for event_type in ("order", "alert", "calm", "path", "hello", "nudge", "ring", "nobody")
+    for event_type in (
+        "order",
+        "alert",
+        "calm",
+        "path",
+        "hello",
+        "nudge",
+        "ring",
+        "follow",
+        "nobody",
+    )
 }
 """Type of event → workflows that take it."""
 

@@ -13,8 +13,8 @@ from tocsin.domain.intervals import interval_key
 from tocsin.domain.reasons import Outcome, Reason, Verdict
 from tocsin.domain.records import Continue
 
-_NUDGES = (1, 2)
-"""The steps of the workflow that waits which are behind its intervals."""
+_BEHIND = {"nudge": (1, 2), "follow": (2,)}
+"""The steps of the workflows that wait which are behind their intervals."""
 
 
 def goes_on_or_not(history: History, final: Final) -> list[str]:
@@ -25,14 +25,14 @@ def goes_on_or_not(history: History, final: Final) -> list[str]:
     timer of the next wait behind, and what that lets go on is cancelled, too.
     """
     begun = {
-        each.delivery[:16]
+        each.delivery[:16]: _BEHIND[each.workflow]
         for each in decided(final)
-        if each.workflow == "nudge" and each.decision.step == 0
+        if each.workflow in _BEHIND and each.decision.step == 0
     }
     ends: dict[bytes, list[str]] = defaultdict(list)
     sent = Counter[bytes]()
     for each in decided(final):
-        if each.workflow == "nudge" and each.decision.step in _NUDGES:
+        if each.decision.step in _BEHIND.get(each.workflow, ()):
             ends[each.delivery].append(each.decision.reason)
             sent[each.delivery] += each.decision.verdict is Verdict.SEND
     found = [
@@ -40,9 +40,9 @@ def goes_on_or_not(history: History, final: Final) -> list[str]:
         for delivery, made in ends.items()
         if len(made) > 1 and set(made) != {Reason.CANCELLED}
     ]
-    for run in begun:
+    for run, behind in begun.items():
         steps = {delivery[16] for delivery in ends if delivery[:16] == run}
-        if steps != set(_NUDGES):
+        if steps != set(behind):
             found.append(f"run {run.hex()} has decided {sorted(steps)} behind its wait")
     handed = Counter(place.record.delivery for place in final.handed)
     return found + [
@@ -66,6 +66,8 @@ def what_was_met_is_over(history: History, final: Final) -> list[str]:
     shown = {(p, item.id) for p, items in final.inboxes.items() for item in items}
     found = []
     for each in decided(final):
+        if each.workflow != "nudge":
+            continue
         reason = each.decision.reason
         if each.plan.input_key in early and each.decision.verdict is Verdict.SEND:
             found.append(f"{each.delivery.hex()} is sent although its wait was over")
