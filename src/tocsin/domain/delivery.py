@@ -57,7 +57,8 @@ MOVES: Final[dict[State, frozenset[State]]] = {
         # The inbox has no call, so no sending: what is stored is sent.
         {State.SENDING, State.SENT, State.DEFERRED, State.FAILED, *_ENDED_UNSENT}
     ),
-    State.DEFERRED: frozenset({State.PENDING, State.SENDING, *_ENDED_UNSENT}),
+    # To failed without another call: its event is gone, or a call before may have been taken.
+    State.DEFERRED: frozenset({State.PENDING, State.SENDING, State.FAILED, *_ENDED_UNSENT}),
     State.SENDING: frozenset(
         # Back to pending or deferred: known not to be accepted, and tried again.
         {State.PENDING, State.DEFERRED, State.SENT, State.DELIVERED, State.FAILED, State.EXPIRED}
