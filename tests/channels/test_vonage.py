@@ -30,6 +30,7 @@ from tocsin.errors import Unauthenticated
 from tocsin.ports.message import Message
 from tocsin.ports.outcomes import Accepted, ProviderReason, Refused, TryLater
 from tocsin.ports.receipts import Callback, Reading, ReceiptState, Response
+from tocsin.ports.self_check import SelfCheck, Weight
 from tocsin.ports.simulator import Action, Deed, Faults, Stage
 
 SPEC = REGISTRY.spec("vonage")
@@ -247,3 +248,16 @@ async def test_without_a_secret_no_callback_is_believed() -> None:
         forged = Callback("POST", "/v1/callbacks/vonage", "", {}, b"messageId=1", AT_MS)
         with pytest.raises(Unauthenticated):
             await phone.vendor.provider.read_callback(forged)
+
+
+async def test_it_is_seen_whether_the_account_takes_us_and_callbacks_are_believed() -> None:
+    for values, weights in (
+        ({}, [Weight.FINE]),
+        ({"api_secret": "another"}, [Weight.PROBLEM]),
+        ({"signature_secret": None}, [Weight.FINE, Weight.ADVICE]),
+        ({"api_secret": None}, []),
+    ):
+        async with opened(**values) as phone:
+            assert isinstance(phone.vendor.provider, SelfCheck)
+            found = await phone.vendor.provider.check()
+            assert [each.weight for each in found] == weights

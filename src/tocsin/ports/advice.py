@@ -38,6 +38,10 @@ ADVICE: Final[Mapping[ProviderReason, tuple[str, str]]] = {
             " with the vendor's console; messages are kept meanwhile"
         ),
     ),
+    ProviderReason.UNANSWERED: (
+        "the phone rang, or was busy, and nobody took the call",
+        "call again at another time, or reach this person on another channel",
+    ),
     ProviderReason.THROTTLED: (
         "it wants fewer messages",
         "set rate_per_second to what the vendor has granted, or ask it for more",

@@ -13,7 +13,7 @@ from tocsin.channels.phones import american_rate, check_senders, rated, too_long
 from tocsin.channels.replies import load_replies, unanswered
 from tocsin.channels.sms.vonage.settings import VonageSettings
 from tocsin.channels.sms.vonage.signing import is_signed, signature
-from tocsin.config import Misconfigured
+from tocsin.config import Misconfigured, Secret
 from tocsin.domain.retry_after import retry_after_ms
 from tocsin.domain.sms import segments
 from tocsin.errors import Malformed, Unauthenticated
@@ -21,6 +21,7 @@ from tocsin.ports.message import Message
 from tocsin.ports.outcomes import Accepted, ProviderOutcome, ProviderReason, Refused, TryLater
 from tocsin.ports.provider import Flags, ProviderTools, Sender
 from tocsin.ports.receipts import Callback, ChannelWish, Reading, Receipt, ReceiptState, Response
+from tocsin.ports.self_check import Finding, Weight, found
 from tocsin.ports.transport import Answer, Call, NoAnswer
 
 _TTL_MIN_MS: Final = 20_000
@@ -88,6 +89,21 @@ class Vonage:
         sender = self._settings.sender_to(address)
         return None if sender is None else rated(sender, self._settings, american_rate(sender))
 
+    async def check(self) -> Sequence[Finding]:
+        """Look whether the account takes us, and whether it is told how callbacks are signed."""
+        findings = []
+        settings = self._settings
+        if settings.api_secret is not None:
+            url = f"{settings.api_url}/account/get-balance"
+            headers = [self._login(settings.api_secret), "accept: application/json"]
+            said = await self._tools.transport.call(Call(url, b"", headers, method="GET"))
+            known = unanswered(said) if isinstance(said, NoAnswer) else self._by_status(said)
+            findings.append(found(known, "logging in to the account"))
+        if settings.signature_secret is None:
+            says = "no callback is believed, so nothing is heard of messages again"
+            findings.append(Finding(Weight.ADVICE, says, "set signature_secret"))
+        return findings
+
     async def close(self) -> None:
         """The client is not its own."""
 
@@ -96,8 +112,7 @@ class Vonage:
         headers = ["content-type: application/x-www-form-urlencoded", "accept: application/json"]
         settings = self._settings
         if settings.api_secret is not None:
-            login = f"{settings.api_key}:{settings.api_secret.reveal()}".encode()
-            headers.append(f"authorization: Basic {base64.b64encode(login).decode()}")
+            headers.append(self._login(settings.api_secret))
         else:
             assert settings.signature_secret is not None
             fields["api_key"] = settings.api_key
@@ -107,6 +122,14 @@ class Vonage:
         if message.trace is not None:
             headers.append(f"traceparent: {message.trace}")
         return Call(f"{settings.api_url}/sms/json", urlencode(fields).encode(), headers)
+
+    def _login(self, secret: Secret) -> str:
+        login = f"{self._settings.api_key}:{secret.reveal()}".encode()
+        return f"authorization: Basic {base64.b64encode(login).decode()}"
+
+    def _by_status(self, answer: Answer) -> ProviderOutcome:
+        after_ms = retry_after_ms(answer.header(b"retry-after"), self._tools.wall_ms())
+        return self._replies.of(answer.status).outcome(str(answer.status), after_ms=after_ms)
 
     def _form(self, message: Message, sender: str, text: str) -> Iterator[tuple[str, str]]:
         yield "to", message.address.removeprefix("+")
@@ -123,10 +146,8 @@ class Vonage:
             yield "ttl", str(min(max(left_ms, _TTL_MIN_MS), _TTL_MAX_MS))
 
     def _judged(self, answer: Answer) -> ProviderOutcome:
-        after_ms = retry_after_ms(answer.header(b"retry-after"), self._tools.wall_ms())
         if not 200 <= answer.status < 300:
-            reply = self._replies.of(answer.status)
-            return reply.outcome(str(answer.status), after_ms=after_ms)
+            return self._by_status(answer)
         try:
             parts = msgspec.json.decode(answer.body, type=Parts).messages
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

@@ -141,6 +141,10 @@ class VonageSimulator(HttpSimulating):
         return Callback("POST", urlsplit(url).path, "", _FORM, urlencode(said).encode(), at_ms)
 
     async def _reply(self, request: Request) -> Reply | None:
+        if (request.method, request.path) == ("GET", "/account/get-balance"):
+            if _unproven(request, request.query) is not None:
+                return Reply.json(401, {"error-code": "401", "error-code-label": "auth failed"})
+            return Reply.json(200, {"value": 3.14, "autoReload": False})
         fields = dict(request.form())
         reference, to = fields.get("client-ref", ""), f"+{fields.get('to', '')}"
         await self._arrived([reference])
