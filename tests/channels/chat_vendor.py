@@ -35,7 +35,8 @@ class Chat:
         fields = {"title": "Disk full", "body": NASTY, "url": "https://shop.test/1"}
         fields |= {name: str(more.pop(name)) for name in _FIELDS if name in more}
         content = CHANNEL.shape(fields)
-        content = replace(content, buttons=(Button("Open", "https://shop.test/open"),))
+        buttons = (Button("In the product", "/inbox"), Button("Open", "https://shop.test/open"))
+        content = replace(content, buttons=buttons)
         message = Message(REFERENCE, address or self.simulator.address(1), content)
         return replace(message, **more)  # type: ignore[arg-type]  # fields of a message, by the tests
 

@@ -67,7 +67,7 @@ async def test_what_is_too_long_is_cut_and_no_escape_in_two(discord: Chat) -> No
 
 async def test_many_buttons_are_in_rows(discord: Chat) -> None:
     message = discord.message(acknowledge=True)
-    many = replace(message.content, buttons=[*message.content.buttons] * 40)
+    many = replace(message.content, buttons=[message.content.buttons[-1]] * 40)
     assert isinstance(await discord.send(replace(message, content=many)), Accepted)
     _, said = call(discord)
     assert [len(row["components"]) for row in said["components"]] == [5] * 5

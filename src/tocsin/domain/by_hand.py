@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from tocsin.domain.channels import CHANNEL_FIELDS
+from tocsin.domain.channels import ACTING, CHANNEL_FIELDS
 from tocsin.domain.reading import Notes, Reader, refuse
 from tocsin.domain.template_syntax import SOURCE_CHARACTERS_MAX
 from tocsin.domain.workflow import WorkflowDocument
@@ -59,7 +59,7 @@ def _step_for(channel: object, content: dict[str, object]) -> dict[str, object]:
         # A mail's title is its subject, and HTML stands beside the plain text.
         fields = {"subject": content["title"], "text": content["body"]}
         fields |= {"html": content["html"]} if "html" in content else {}
-    if channel == "inbox" and "actions" in content:
+    if isinstance(channel, str) and channel in ACTING and "actions" in content:
         fields["actions"] = content["actions"]
     return {"channel": channel, **fields}
 

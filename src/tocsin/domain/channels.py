@@ -18,6 +18,9 @@ CHANNEL_FIELDS: Final[dict[str, frozenset[str]]] = {
 }
 """The fields of a step that are templates, by channel; a step may name no others."""
 
+ACTING: Final = frozenset({INBOX, "push", "chat"})
+"""Channels whose messages may have buttons that lead somewhere."""
+
 HTML_FIELDS: Final = frozenset({"html"})
 """Fields whose variables are escaped for HTML."""
 

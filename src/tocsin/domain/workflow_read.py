@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from tocsin.domain.attachments import read_attachments, show_attachment
-from tocsin.domain.channels import ATTACHING, CHANNEL_FIELDS
+from tocsin.domain.channels import ACTING, ATTACHING, CHANNEL_FIELDS, INBOX
 from tocsin.domain.durations import format_duration
 from tocsin.domain.intervals import DelayStep, IntervalStep, WaitStep
 from tocsin.domain.intervals_read import (
@@ -128,9 +128,11 @@ def _read_step(value: object, pointer: str, notes: Notes) -> ChannelStep | Inter
     channel = value.get("channel") if isinstance(value, dict) else None
     known = CHANNEL_FIELDS.get(channel) if isinstance(channel, str) else None
     allowed = {"channel", "name"} | (known or frozenset())
-    allowed |= {"actions"} if channel == "inbox" else {"options"}
-    if known is not None and channel in ATTACHING:
-        allowed |= {"attachments"}
+    if channel != INBOX:
+        allowed |= {"options"}
+    if known is not None:
+        allowed |= {"actions"} if channel in ACTING else frozenset()
+        allowed |= {"attachments"} if channel in ATTACHING else frozenset()
     reader = Reader(value, pointer, notes, None if known is None else allowed)
     if known is None:
         reader.note("channel", "unknown_channel", f"the channels are {', '.join(CHANNEL_FIELDS)}")

@@ -191,6 +191,23 @@ def test_a_compiled_workflow_decides_and_renders() -> None:
     assert inbox.paths == {"data.order", "data.estimate"}
 
 
+@pytest.mark.parametrize("channel", ["chat", "push"])
+def test_messages_elsewhere_have_buttons_and_collapse_too(channel: str) -> None:
+    step = {
+        "channel": channel,
+        "title": "t",
+        "collapse_key": "disk-{{ data.disk }}",
+        "actions": [{"label": "Open {{ data.disk }}", "url": "https://ops.test/{{ data.disk }}"}],
+    }
+    (compiled,) = compile_workflow(read_document(with_(steps=[step])), 1).steps
+    context = {"data": {"disk": "a"}}
+    assert compiled.fields["collapse_key"].render(context) == "disk-a"
+    assert [part.render(context) for part in compiled.actions[0]] == [
+        "Open a",
+        "https://ops.test/a",
+    ]
+
+
 def test_a_step_takes_the_nearest_text() -> None:
     steps = (
         ChannelStep("inbox", "a", {"title": "first", "body": "one"}),

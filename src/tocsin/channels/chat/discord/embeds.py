@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
+from tocsin.channels.chat.writing.buttons import links
 from tocsin.channels.chat.writing.fitting import cut, fill, signs
 from tocsin.ports.message import Content
 
@@ -42,7 +43,7 @@ def fields_of(content: Content, reference: str, acknowledge: str | None) -> dict
         embed["image"] = {"url": image}
     buttons = [
         {"type": _BUTTON, "style": _LINK, "label": _label(each.label), "url": each.url}
-        for each in content.buttons[:BUTTONS_MAX]
+        for each in links(content, BUTTONS_MAX)
     ]
     if acknowledge is not None:
         custom_id = ACKNOWLEDGE + reference

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
+from tocsin.channels.chat.writing.buttons import links
 from tocsin.channels.chat.writing.fitting import cut
 from tocsin.ports.message import Content
 
@@ -90,7 +91,7 @@ def _words(content: Content) -> Iterator[dict[str, Any]]:
 
 
 def _buttons(content: Content, reference: str, acknowledge: str | None) -> Iterator[dict[str, Any]]:
-    for n, button in enumerate(content.buttons[:BUTTONS_MAX]):
+    for n, button in enumerate(links(content, BUTTONS_MAX)):
         yield {**_button(button.label), "action_id": f"link-{n}", "url": button.url}
     if acknowledge is not None:
         own = {"action_id": ACKNOWLEDGE, "value": reference, "style": "primary"}

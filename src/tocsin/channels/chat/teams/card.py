@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
+from tocsin.channels.chat.writing.buttons import links
 from tocsin.channels.chat.writing.fitting import cut
 from tocsin.ports.message import Content
 
@@ -31,10 +32,10 @@ def card(content: Content, acknowledge: tuple[str, str] | None) -> dict[str, Any
     image = content.fields.get("image")
     if image is not None:
         body.append({"type": "Image", "url": image, "altText": cut(content.title, 200)})
-    links = [(each.label, each.url) for each in content.buttons[:BUTTONS_MAX]]
+    buttons = [(each.label, each.url) for each in links(content, BUTTONS_MAX)]
     actions = [
         {"type": "Action.OpenUrl", "title": cut(label, LABEL_UNITS_MAX) or "→", "url": url}
-        for label, url in [*links, *([acknowledge] if acknowledge is not None else [])]
+        for label, url in [*buttons, *([acknowledge] if acknowledge is not None else [])]
     ]
     shown: dict[str, Any] = {
         "$schema": _SCHEMA,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
+from tocsin.channels.chat.writing.buttons import links
 from tocsin.channels.chat.writing.fitting import cut, units
 from tocsin.ports.message import Content
 
@@ -46,7 +47,7 @@ def keyboard(content: Content, acknowledge: tuple[str, str] | None) -> dict[str,
     """Return the buttons; *acknowledge* is label and what comes back."""
     rows = [
         [{"text": cut(each.label, LABEL_UNITS_MAX) or "→", "url": each.url}]
-        for each in content.buttons[:BUTTONS_MAX]
+        for each in links(content, BUTTONS_MAX)
     ]
     if acknowledge is not None:
         label, reference = acknowledge

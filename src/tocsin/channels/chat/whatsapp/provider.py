@@ -1,0 +1,112 @@
+"""The caller: one POST to the number's messages for each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from tocsin.channels.chat.whatsapp.callbacks import challenge, notice, receipts, verify, wishes
+from tocsin.channels.chat.whatsapp.settings import WhatsAppSettings
+from tocsin.channels.chat.whatsapp.writing import fields_of
+from tocsin.channels.chat.writing.acknowledging import offers
+from tocsin.channels.chat.writing.calling import headers_of, json_body
+from tocsin.channels.replies import load_replies, unanswered
+from tocsin.domain.retry_after import retry_after_ms
+from tocsin.errors import Unauthenticated
+from tocsin.ports.message import Message
+from tocsin.ports.outcomes import Accepted, ProviderOutcome, ProviderReason, Refused
+from tocsin.ports.provider import Flags, ProviderTools
+from tocsin.ports.receipts import Callback, Reading, Response
+from tocsin.ports.transport import Answer, Call
+
+
+class Fault(msgspec.Struct):
+    """An error of the Graph API's."""
+
+    code: int
+
+
+class Made(msgspec.Struct):
+    """A message that was made."""
+
+    id: str
+
+
+class Said(msgspec.Struct):
+    """What the Graph API answers."""
+
+    messages: list[Made] = []
+    error: Fault | None = None
+
+
+class WhatsApp:
+    """`tocsin.ports.provider.Provider`."""
+
+    def __init__(self, settings: WhatsAppSettings, tools: ProviderTools) -> None:
+        self.name = tools.name
+        self.flags = Flags(receipts=settings.app_secret is not None)
+        self._settings = settings
+        self._transport = tools.transport
+        self._wall_ms = tools.wall_ms
+        self._replies = load_replies(__package__)
+
+    async def send(self, messages: Sequence[Message]) -> Sequence[ProviderOutcome]:
+        """Send the one message."""
+        (message,) = messages
+        if not message.address.startswith("+"):
+            return [Refused(ProviderReason.BAD_ADDRESS, "not a phone number")]
+        settings = self._settings
+        offered = settings.app_secret is not None and offers(settings, message)
+        body = {
+            "messaging_product": "whatsapp",
+            "recipient_type": "individual",
+            "to": message.address,
+            "biz_opaque_callback_data": message.reference,
+            **fields_of(message, settings.acknowledge_label if offered else None),
+        }
+        url = f"{settings.api_url}{settings.phone_number_id}/messages"
+        token = f"authorization: Bearer {settings.access_token.reveal()}"
+        said = await self._transport.call(Call(url, json_body(body), headers_of(message, token)))
+        return [self._judged(said) if isinstance(said, Answer) else unanswered(said)]
+
+    async def read_callback(self, callback: Callback) -> Reading:
+        """Read what became of messages; a GET asks whether this is where webhooks belong."""
+        settings = self._settings
+        if callback.method == "GET":
+            if settings.verify_token is None:
+                raise Unauthenticated("no verify_token is configured")
+            return Reading(response=challenge(callback, settings.verify_token.reveal()))
+        if settings.app_secret is None:
+            raise Unauthenticated("no app_secret is configured")
+        verify(callback, settings.app_secret.reveal())
+        said, at_ms = notice(callback.body), callback.received_ms
+        return Reading(
+            list(receipts(said, at_ms)), list(wishes(said, at_ms)), response=Response(200)
+        )
+
+    async def close(self) -> None:
+        """The client is not its own."""
+
+    def _judged(self, answer: Answer) -> ProviderOutcome:
+        """
+        Read an answer by its code.
+
+        Meta's id of a message is not kept: the person's number can be read from it, and webhooks
+        bring our own reference.
+        """
+        try:
+            said = msgspec.json.decode(answer.body, type=Said)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            said = Said()
+        if answer.status == 200 and said.messages and said.error is None:
+            return Accepted()
+        code = str(said.error.code) if said.error is not None else None
+        status = answer.status if answer.status >= 300 else 500
+        after_ms = retry_after_ms(answer.header(b"retry-after"), self._wall_ms())
+        return self._replies.of(status, code).outcome(code or str(status), after_ms=after_ms)
+
+
+def build(settings: WhatsAppSettings, tools: ProviderTools) -> WhatsApp:
+    """Return the provider."""
+    return WhatsApp(settings, tools)

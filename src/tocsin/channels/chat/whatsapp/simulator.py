@@ -1,0 +1,225 @@
+"""Meta's Cloud API, played: one number that sends, and people who read, press and write."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+import msgspec
+
+from tocsin.channels.chat.playing.simulating import OK, ChatSimulating, Posted
+from tocsin.channels.chat.whatsapp.played_errors import CODES, status_of
+from tocsin.channels.simulating import Deal
+from tocsin.channels.simulating_http import Reply, Request
+from tocsin.ports.receipts import Callback, ReceiptState
+from tocsin.ports.simulator import Action, Deed, Dial, Proof, Stage, Tell
+
+TOKEN: Final = "EAAcanarytoken"
+APP_SECRET: Final = "canary0app0secret0of0meta0000000"
+VERIFY_TOKEN: Final = "canary-verify"
+NUMBER_ID: Final = "106540352242922"
+
+_DIALLED: Final = {
+    Dial.REFUSE: "131047",
+    Dial.DEAD_ADDRESS: "131026",
+    Dial.THROTTLE: "130429",
+    Dial.FAIL: "131000",
+}
+_STATUSES: Final = {
+    ReceiptState.DELIVERED: "delivered",
+    ReceiptState.OPENED: "read",
+    ReceiptState.FAILED: "failed",
+}
+
+
+class WhatsAppSimulator(ChatSimulating):
+    """`tocsin.ports.simulator.Simulator`."""
+
+    provider = "whatsapp"
+    channel = "chat"
+    codes: Mapping[str, Dial] = CODES
+    actions: Mapping[Action, ReceiptState] = {
+        Action.DELIVER: ReceiptState.DELIVERED,
+        Action.OPEN: ReceiptState.OPENED,
+        Action.BOUNCE: ReceiptState.FAILED,
+        Action.PRESS: ReceiptState.ACKNOWLEDGED,
+    }
+    speaks = frozenset({Action.REPLY})
+    proof = Proof.SENDER
+
+    async def start(self, stage: Stage | None = None) -> Mapping[str, object]:
+        """Listen for calls of one number."""
+        port = await self._listen_for_http(stage)
+        return {
+            "api_url": f"http://127.0.0.1:{port}/v24.0/",
+            "access_token": TOKEN,
+            "phone_number_id": NUMBER_ID,
+            "app_secret": APP_SECRET,
+            "verify_token": VERIFY_TOKEN,
+        }
+
+    def address(self, n: int) -> str:
+        """Return a phone number."""
+        return f"+1202555{n % 10_000:04d}"
+
+    def callback(
+        self, references: Sequence[str], state: ReceiptState, at_ms: int, *, genuine: bool = True
+    ) -> Callback:
+        """Return the webhook that reports it; Meta may tell of several at once."""
+        if state is ReceiptState.ACKNOWLEDGED:
+            value: dict[str, Any] = {"messages": [self._pressed(r, at_ms) for r in references]}
+        else:
+            value = {"statuses": [self._status(r, state, at_ms) for r in references]}
+        callback = self.told(value, at_ms)
+        if genuine:
+            return callback
+        forged = {**callback.headers, "x-hub-signature-256": "sha256=" + "0" * 64}
+        return replace(callback, headers=forged)
+
+    def signed(self, body: bytes, at_ms: int) -> Callback:
+        """Return a genuine request with any body."""
+        digest = hmac.new(APP_SECRET.encode(), body, hashlib.sha256).hexdigest()
+        headers = {"content-type": "application/json", "x-hub-signature-256": f"sha256={digest}"}
+        return Callback("POST", "/v1/callbacks/whatsapp", "", headers, body, at_ms)
+
+    def told(self, value: Mapping[str, Any], at_ms: int) -> Callback:
+        """Return the webhook of one change."""
+        whole = {"messaging_product": "whatsapp", "metadata": {"phone_number_id": NUMBER_ID}}
+        change = {"field": "messages", "value": {**whole, **value}}
+        body = {
+            "object": "whatsapp_business_account",
+            "entry": [{"id": "1", "changes": [change]}],
+        }
+        return self.signed(msgspec.json.encode(body), at_ms)
+
+    async def act(self, deed: Deed, tell: Tell) -> str:
+        """Read, press, or write something to the business, such as STOP."""
+        if deed.action is not Action.REPLY:
+            return await super().act(deed, tell)
+        said = {
+            "from": self.message(deed.id).to.removeprefix("+"),
+            "id": "wamid.canary",
+            "timestamp": str(deed.at_ms // 1_000),
+            "type": "text",
+            "text": {"body": deed.words},
+        }
+        await tell(self.told({"messages": [said]}, deed.at_ms))
+        return ""
+
+    def _status(self, reference: str, state: ReceiptState, at_ms: int) -> dict[str, Any]:
+        posted = self.standing(reference)
+        told: dict[str, Any] = {
+            "id": posted.id,
+            "status": _STATUSES[state],
+            "timestamp": str(at_ms // 1_000),
+            "recipient_id": posted.place.removeprefix("+"),
+            "biz_opaque_callback_data": reference,
+        }
+        if state is ReceiptState.FAILED:
+            told["errors"] = [{"code": 131026, "title": "Message undeliverable"}]
+        return told
+
+    def _pressed(self, reference: str, at_ms: int) -> dict[str, Any]:
+        posted = self.standing(reference)
+        reply = {"type": "button_reply", "button_reply": {"id": reference, "title": "Acknowledge"}}
+        template = posted.said.get("type") == "template"
+        answer = {"button": {"payload": reference}} if template else {"interactive": reply}
+        return {
+            "from": posted.place.removeprefix("+"),
+            "id": "wamid.canary",
+            "timestamp": str(at_ms // 1_000),
+            "context": {"id": posted.id},
+            "type": "button" if template else "interactive",
+            **answer,
+        }
+
+    async def _reply(self, request: Request) -> Reply | None:
+        if request.path != f"/v24.0/{NUMBER_ID}/messages":
+            return _error("33")
+        said = _fields(request)
+        to, reference = str(said.get("to", "")), str(said.get("biz_opaque_callback_data", ""))
+        await self._arrived([reference])
+        wrong = _wrong(request, said)
+        deal = self._deal(to) if wrong is None else Deal(Dial.REFUSE, wrong)
+        code = deal.code or _DIALLED.get(deal.dial, "accepted")
+        await self._take(
+            request, deal, reference=reference, to=to, content=_content(said), answer=code
+        )
+        if deal.lost:
+            return None
+        if deal.dial not in OK:
+            return _error(code)
+        id = f"wamid.canary{len(self._posted)}"
+        self._post(Posted(id, to, reference, said, to))
+        contact = {"input": to, "wa_id": to.removeprefix("+")}
+        made = {"id": id, "message_status": "accepted"}
+        answer = {"messaging_product": "whatsapp", "contacts": [contact], "messages": [made]}
+        return Reply.json(200, answer)
+
+
+def _fields(request: Request) -> dict[str, Any]:
+    try:
+        found = request.json()
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _wrong(request: Request, said: Mapping[str, Any]) -> str | None:
+    if request.headers.get("authorization") != f"Bearer {TOKEN}":
+        return "190"
+    if said.get("messaging_product") != "whatsapp" or not said.get("to"):
+        return "100"
+    kind = said.get("type", "text")
+    if kind == "template":
+        return None if said["template"].get("name") else "132001"
+    text = _text_of(said)
+    most = 4_096 if kind == "text" else 1_024
+    if not text:
+        return "131008"
+    return "131009" if len(text.encode("utf-16-le")) // 2 > most or _crowded(said) else None
+
+
+def _crowded(said: Mapping[str, Any]) -> bool:
+    buttons = _buttons(said)
+    return len(buttons) > 3 or any(len(each["title"]) > 20 for each in buttons)
+
+
+def _buttons(said: Mapping[str, Any]) -> list[dict[str, str]]:
+    shown = (said.get("interactive") or {}).get("action", {}).get("buttons", ())
+    return [each["reply"] for each in shown]
+
+
+def _text_of(said: Mapping[str, Any]) -> str:
+    interactive = said.get("interactive") or {}
+    places = (
+        (said.get("text") or {}).get("body"),
+        (said.get("image") or {}).get("caption"),
+        interactive.get("body", {}).get("text"),
+    )
+    return next((text for text in places if text), "")
+
+
+def _content(said: Mapping[str, Any]) -> dict[str, str]:
+    template = said.get("template") or {}
+    filled = [
+        parameter.get("text", "")
+        for part in template.get("components", ())
+        if part.get("type") == "body"
+        for parameter in part["parameters"]
+    ]
+    header = (said.get("interactive") or {}).get("header", {}).get("image", {})
+    return {
+        "text": _text_of(said) or " | ".join(filled),
+        "template": template.get("name", ""),
+        "image": (said.get("image") or header).get("link", ""),
+        "buttons": " | ".join(each["title"] for each in _buttons(said)),
+    }
+
+
+def _error(code: str) -> Reply:
+    fault = {"message": f"(#{code}) canary", "type": "OAuthException", "code": int(code)}
+    return Reply.json(status_of(code), {"error": {**fault, "fbtrace_id": "canary"}})
