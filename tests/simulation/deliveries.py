@@ -72,9 +72,13 @@ def ledger_counts_deliveries(history: History, final: Final) -> list[str]:
     lanes = {_first_of(each.delivery): each.lane for each in decided(final)}
     lanes |= {_first_of(place.record.delivery): place.lane for place in final.handoffs}
     for delivery, some in _told(final).items():
-        ends = [e.state for e in _ends(some) if e.channel == CHANNEL]
+        settling = [e for e in _ends(some) if e.channel == CHANNEL]
+        ends = [e.state for e in settling]
         known = final.carried.get(delivery)
         said = {e.state for e in some if e.receipt} if ends[:1] == [State.SENT] else set()
+        if settling and settling[0].receipt:
+            # An attempt that was under way when its forerunner was heard of may be refused.
+            said |= set(ends)
         if ends and (known is None or known.state not in {ends[0], *said}):
             found.append(f"{delivery.hex()} is {known} in the ledger, {ends} on the log")
     for delivery, one in final.carried.items():
