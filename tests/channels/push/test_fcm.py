@@ -249,6 +249,18 @@ async def test_what_is_no_key_file_is_refused(played: Played, account: str) -> N
     assert "canary" not in "".join(refused.value.problems)
 
 
+async def test_the_key_file_is_read_where_it_lies(played: Played, tmp_path: Path) -> None:
+    file = tmp_path / "account.json"
+    file.write_text(str(played.settings["service_account"]))
+    by_file = played.provider(service_account=None, service_account_file=str(file))
+    assert isinstance(await send(by_file, played.message()), Accepted)
+    for wrong in ({"service_account_file": str(file)}, {"service_account": None}):
+        with pytest.raises(Misconfigured, match="service_account_file"):
+            played.provider(**wrong)
+    with pytest.raises(Misconfigured, match="cannot be read: FileNotFoundError"):
+        played.provider(service_account=None, service_account_file="/nowhere")
+
+
 async def test_googles_own_client_sends_to_the_played_service(
     played: Played, google: FcmSimulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

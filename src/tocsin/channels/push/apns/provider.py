@@ -13,6 +13,7 @@ import msgspec
 from tocsin.channels.push.apns.payload import ApnsOptions, is_silent, payload_of
 from tocsin.channels.push.apns.settings import DEVELOPMENT, PRODUCTION, ApnsSettings
 from tocsin.channels.push.apns.token import ProviderToken
+from tocsin.channels.push.parts.credentials import credential
 from tocsin.channels.push.parts.jws import read_p256_key
 from tocsin.channels.push.parts.options import read_options
 from tocsin.channels.replies import load_replies, unanswered
@@ -131,7 +132,8 @@ def id_of(reference: str) -> str:
 def _token(settings: ApnsSettings, tools: ProviderTools) -> ProviderToken | None:
     """Return the key's token; None with a certificate. Raises `Misconfigured` for half of one."""
     said = f"providers.{tools.name}"
-    secret, key_id, team_id = settings.private_key, settings.key_id, settings.team_id
+    key_id, team_id = settings.key_id, settings.team_id
+    secret = credential(f"{said}.private_key", settings.private_key, settings.private_key_file)
     if secret is None or key_id is None or team_id is None:
         some = secret is not None or key_id is not None or team_id is not None
         if some or settings.certificate_file is None:
@@ -140,7 +142,7 @@ def _token(settings: ApnsSettings, tools: ProviderTools) -> ProviderToken | None
             )
         return None
     try:
-        key = read_p256_key(secret.reveal())
+        key = read_p256_key(secret)
     except ValueError:
         raise Misconfigured([f"{said}.private_key is no key on the curve P-256"]) from None
     return ProviderToken(key, key_id, team_id, tools.wall_ms)

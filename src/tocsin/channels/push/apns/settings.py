@@ -49,6 +49,7 @@ class ApnsSettings(ProviderSettings, frozen=True, kw_only=True):
     private_key: Annotated[
         Secret | None, Meta(description="The key itself: what is in the `.p8` file, PEM.")
     ] = None
+    private_key_file: Annotated[str | None, Meta(description="File that holds it instead.")] = None
     certificate_file: Annotated[
         str | None,
         Meta(description="File with a certificate, PEM, that is shown instead of a key."),

@@ -12,6 +12,7 @@ from tocsin.channels.push.fcm.options import FcmOptions
 from tocsin.channels.push.fcm.payload import body_of
 from tocsin.channels.push.fcm.settings import FcmSettings
 from tocsin.channels.push.fcm.token import AccessToken, ServiceAccount
+from tocsin.channels.push.parts.credentials import needed
 from tocsin.channels.push.parts.options import read_options
 from tocsin.channels.replies import load_replies, unanswered
 from tocsin.config import Misconfigured
@@ -125,10 +126,12 @@ def build(settings: FcmSettings, tools: ProviderTools) -> Fcm:
 
 
 def _account(settings: FcmSettings, name: str) -> ServiceAccount:
+    said = f"providers.{name}.service_account"
+    given = needed(said, settings.service_account, settings.service_account_file)
     try:
-        return msgspec.json.decode(settings.service_account.reveal(), type=ServiceAccount)
+        return msgspec.json.decode(given, type=ServiceAccount)
     except (msgspec.DecodeError, RecursionError):
-        problem = f"providers.{name}.service_account is not the JSON of a service account's key"
+        problem = f"{said} is not the JSON of a service account's key"
         raise Misconfigured([problem]) from None
 
 

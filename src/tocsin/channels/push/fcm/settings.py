@@ -22,9 +22,12 @@ class FcmSettings(ProviderSettings, frozen=True, kw_only=True):
     """
 
     service_account: Annotated[
-        Secret,
+        Secret | None,
         Meta(description="What is in the service account's key file, JSON, whole."),
-    ]
+    ] = None
+    service_account_file: Annotated[str | None, Meta(description="File that holds it instead.")] = (
+        None
+    )
     project_id: Annotated[
         Annotated[str, Meta(pattern=r"^[a-z0-9:.-]{1,100}$")] | None,
         Meta(description="The project, if it is not the service account's own."),

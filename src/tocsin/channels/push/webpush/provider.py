@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from tocsin.channels.push.parts.credentials import needed
 from tocsin.channels.push.parts.jws import read_base64url, read_p256_key
 from tocsin.channels.push.parts.options import read_options
 from tocsin.channels.push.webpush.encryption import encrypt
@@ -65,11 +66,11 @@ class WebPush:
         self._settings = settings
         self._trust = Trust(ca_file=settings.ca_file)
         self._replies = load_replies(__package__ or "")
+        said = f"providers.{tools.name}.private_key"
         try:
-            key = read_p256_key(settings.private_key.reveal())
+            key = read_p256_key(needed(said, settings.private_key, settings.private_key_file))
         except ValueError:
-            problem = f"providers.{tools.name}.private_key is no key on the curve P-256"
-            raise Misconfigured([problem]) from None
+            raise Misconfigured([f"{said} is no key on the curve P-256"]) from None
         self._identity = Identity(key, settings.subject, tools.wall_ms)
 
     @property

@@ -17,12 +17,13 @@ class WebPushSettings(ProviderSettings, frozen=True, kw_only=True):
     """Browsers that subscribed with the public half of our key."""
 
     private_key: Annotated[
-        Secret,
+        Secret | None,
         Meta(
             description="Our key (VAPID): PEM, or 32 bytes in base64url. With another one, every"
             " browser has to subscribe anew."
         ),
-    ]
+    ] = None
+    private_key_file: Annotated[str | None, Meta(description="File that holds it instead.")] = None
     subject: Annotated[
         str,
         Meta(
