@@ -216,3 +216,11 @@ async def test_a_key_that_is_none_is_refused_without_its_value() -> None:
         async with bench("sendgrid", webhook_key="canary is not base64"):
             raise AssertionError("it was built")
     assert "canary" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["Shop\r\nBcc: all@example.com", "=?utf-8?b?Cg==?=", "a\u2028b"])
+@pytest.mark.parametrize("vendor", ["smtp", "ses", "sendgrid", "mailgun", "postmark"])
+async def test_a_senders_name_that_no_header_may_hold_is_refused(vendor: str, name: str) -> None:
+    with pytest.raises(Misconfigured, match="from_name"):
+        async with bench(vendor, from_name=name):
+            raise AssertionError("it was built")

@@ -11,12 +11,14 @@ from html import unescape
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
-from tests.delivering.site import LAYOUTS, Site, Vendor, delivery_of, process
+from tests.delivering.site import BEGIN_MS, LAYOUTS, Site, Vendor, delivery_of, process
 from tests.delivering.test_emails import Front, ana
 from tocsin.app.followed_links import FollowedLinks
 from tocsin.app.leaving import LeaveLinks
+from tocsin.app.optouts import OptOuts
 from tocsin.channels.email.smtp.simulator import SmtpSimulator
 from tocsin.domain.ids import show_delivery
 from tocsin.domain.preferences_read import read_preferences, show_preferences
@@ -176,3 +178,18 @@ def test_documents_are_shown_as_they_were_read() -> None:
     assert show_document(read_document(WORKFLOW))["tracking"] == WORKFLOW["tracking"]
     assert show_preferences(read_preferences({"tracking": False}))["tracking"] is False
     assert "tracking" not in show_preferences(read_preferences({}))
+
+
+async def test_a_restored_backup_follows_nobody_who_did_not_want_it(site: Site) -> None:
+    one, front = await ana(site), Front(site)
+    said = await front.local.patch("/v1/recipients/ana/preferences", json={"tracking": False})
+    assert (said.status_code, said.json()["tracking"]) == (200, False)
+    stores = site.services.stores
+    left = (await stores.recipients.by_id(["ana"]))["ana"]
+    old = msgspec.structs.replace(one, version=left.version + 1, changed_ms=BEGIN_MS - 1)
+    await stores.recipients.put([old])
+    journal = OptOuts(stores.journal, stores.sealer)
+    assert await journal.restore(stores.recipients, stores.suppressions)
+    event = await site.send("ana", 1)
+    await site.until_settled(event, one, "sent")
+    assert "/v1/t/" not in page_of(site, delivery_of(event, one))

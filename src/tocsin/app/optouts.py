@@ -222,6 +222,7 @@ def _laid_over(before: Preferences, left: Preferences) -> Preferences:
         channels=before.channels | _off(left.channels),
         categories=_choices_over(before.categories, left.categories),
         workflows=_choices_over(before.workflows, left.workflows),
+        tracking=False if left.tracking is False else before.tracking,
     )
 
 
@@ -246,6 +247,8 @@ def _switched_off(preferences: Preferences | None) -> set[tuple[str, str, str]]:
     if preferences is None:
         return set()
     places = {("channel", "", channel) for channel in _off(preferences.channels)}
+    if preferences.tracking is False:
+        places.add(("tracking", "", ""))
     levels = (("category", preferences.categories), ("workflow", preferences.workflows))
     for level, choices in levels:
         for key, choice in choices.items():

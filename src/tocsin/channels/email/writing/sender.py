@@ -10,6 +10,9 @@ from tocsin.channels.email.writing.letter import Sender
 from tocsin.ports.provider import ProviderSettings
 
 Address = Annotated[str, Meta(pattern=r"^[!-?A-~]{1,64}@[A-Za-z0-9.-]{1,190}$")]
+_ONE_LINE = r"^(?!.*=\?)[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$"
+"""What can be written into a header: also nothing that reads as an encoded word (RFC 2047)."""
+
 ServiceUrl = Annotated[str, Meta(pattern=r"^https?://[^/?#\s]+$")]
 
 
@@ -18,7 +21,8 @@ class SenderSettings(ProviderSettings, frozen=True, kw_only=True):
 
     from_address: Annotated[Address, Meta(description="Who letters are from.")]
     from_name: Annotated[
-        str, Meta(max_length=200, description="The name that is shown for it.")
+        str,
+        Meta(max_length=200, pattern=_ONE_LINE, description="The name that is shown for it."),
     ] = ""
     reply_to: Annotated[
         Address | None, Meta(description="Where answers go, if a step says nothing else.")
