@@ -19,9 +19,10 @@ from tocsin.channels.replies import load_replies, unanswered
 from tocsin.domain.retry_after import retry_after_ms
 from tocsin.errors import Unauthenticated
 from tocsin.ports.message import Message
-from tocsin.ports.outcomes import ProviderOutcome, ProviderReason, Refused
+from tocsin.ports.outcomes import Accepted, ProviderOutcome, ProviderReason, Refused
 from tocsin.ports.provider import Flags, ProviderTools
 from tocsin.ports.receipts import Callback, Reading, Response
+from tocsin.ports.self_check import Finding, Weight, found
 from tocsin.ports.transport import Answer, Call, NoAnswer
 
 _REPLIES: Final = load_replies(__package__)
@@ -34,6 +35,11 @@ _WORDS: Final = (
     (re.compile("sandbox|free accounts|authorized recipients", re.IGNORECASE), "sandbox"),
     (re.compile("activate|disabled", re.IGNORECASE), "activate"),
     (re.compile("unverified|not verified|not allowed to send", re.IGNORECASE), "unverified"),
+)
+_ASKING: Final = "asking about the domain"
+_ACTIVE: Final = re.compile(rb'"state"\s*:\s*"active"')
+_NOT_ACTIVE: Final = Finding(
+    Weight.PROBLEM, "the domain is not active", "verify its DNS records on Mailgun's page"
 )
 _WITH_WORDS: Final = frozenset({400, 401, 403})
 
@@ -57,6 +63,7 @@ class Mailgun:
         self._wall_ms = tools.wall_ms
         self._sender = settings.sender()
         self._url = f"{settings.url}/v3/{settings.domain}/messages"
+        self._domain_url = f"{settings.url}/v4/domains/{settings.domain}"
         self._key = settings.key
         self._timeout_ms = settings.call_timeout_ms
 
@@ -71,16 +78,30 @@ class Mailgun:
         event = self._verifier.open(callback)
         return Reading(receipts_of(event), response=Response(200))
 
+    async def check(self) -> Sequence[Finding]:
+        """Ask about the domain (`tocsin.ports.self_check.SelfCheck`)."""
+        call = Call(self._domain_url, b"", (self._login(),), self._timeout_ms, method="GET")
+        answer = await self._transport.call(call)
+        if isinstance(answer, NoAnswer):
+            return [found(unanswered(answer), _ASKING)]
+        outcome = self._outcome(answer)
+        if not isinstance(outcome, Accepted) or _ACTIVE.search(answer.body) is not None:
+            return [found(outcome, _ASKING)]
+        return [_NOT_ACTIVE]
+
     async def close(self) -> None:
         """The client is not its own."""
+
+    def _login(self) -> str:
+        login = base64.b64encode(f"api:{self._key.reveal()}".encode()).decode()
+        return f"authorization: Basic {login}"
 
     async def _call(self, letters: Sequence[Outline]) -> Sequence[ProviderOutcome]:
         if len(letters) > 1 and not may_share(letters[0]):
             alone = await asyncio.gather(*(self._call([letter]) for letter in letters))
             return [one for (one,) in alone]
         form = form_of(letters, self._sender)
-        login = base64.b64encode(f"api:{self._key.reveal()}".encode()).decode()
-        lines = (f"authorization: Basic {login}", f"content-type: {form.content_type}")
+        lines = (self._login(), f"content-type: {form.content_type}")
         answer = await self._transport.call(Call(self._url, form.data, lines, self._timeout_ms))
         if isinstance(answer, NoAnswer):
             return [unanswered(answer)] * len(letters)

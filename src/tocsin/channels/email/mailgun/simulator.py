@@ -144,6 +144,8 @@ class MailgunSimulator(HttpSimulating):
         return Callback("POST", f"/v1/callbacks/{self.provider}", "", headers, body, at_ms)
 
     async def _reply(self, request: Request) -> Reply | None:
+        if (request.method, request.path) == ("GET", f"/v4/domains/{DOMAIN}") and _knows(request):
+            return Reply.json(200, {"domain": {"name": DOMAIN, "state": "active"}})
         form = _form(request)
         readers = [value for name, value in form if name == "to"]
         wrong = _wrong(request, form, readers)
@@ -184,9 +186,13 @@ class MailgunSimulator(HttpSimulating):
         return Reply.json(status, {"message": words})
 
 
-def _wrong(request: Request, form: Form, readers: Sequence[str]) -> str | None:
+def _knows(request: Request) -> bool:
     login = "Basic " + base64.b64encode(f"api:{KEY}".encode()).decode()
-    if request.headers.get("authorization") != login:
+    return request.headers.get("authorization") == login
+
+
+def _wrong(request: Request, form: Form, readers: Sequence[str]) -> str | None:
+    if not _knows(request):
         return "401"
     if request.method != "POST" or request.path != f"/v3/{DOMAIN}/messages":
         return "404"

@@ -22,12 +22,14 @@ from tocsin.ports.message import Message
 from tocsin.ports.outcomes import Accepted, ProviderOutcome, ProviderReason, TryLater
 from tocsin.ports.provider import Flags, ProviderTools
 from tocsin.ports.receipts import Callback, Reading, Response
+from tocsin.ports.self_check import Finding, found
 from tocsin.ports.transport import Answer, Call, NoAnswer
 
 CALL_BYTES_MAX: Final = 48_000_000
 """A call has at most 50 MB."""
 
 _REPLIES: Final = load_replies(__package__)
+_ASKING: Final = "asking about the server at Postmark"
 _ABOUT_READER: Final = re.compile(r"'To'|illegal email|invalid.{0,20}address", re.IGNORECASE)
 _ID: Final = re.compile(r"[0-9a-f-]{1,64}\Z", re.ASCII)
 _NOT_READ: Final = TryLater(
@@ -73,8 +75,21 @@ class Postmark:
             raise Unauthenticated("the login is not that of the webhook")
         return Reading(receipts_of(callback.body), response=Response(200))
 
+    async def check(self) -> Sequence[Finding]:
+        """Ask about the server that the token is for (`tocsin.ports.self_check.SelfCheck`)."""
+        call = Call(f"{self._url}/server", b"", self._lines(), self._timeout_ms, method="GET")
+        answer = await self._transport.call(call)
+        if isinstance(answer, NoAnswer):
+            return [found(unanswered(answer), _ASKING)]
+        taken = 200 <= answer.status < 300
+        return [found(Accepted() if taken else self._refusal(answer), _ASKING)]
+
     async def close(self) -> None:
         """The client is not its own."""
+
+    def _lines(self) -> Sequence[str]:
+        token = f"x-postmark-server-token: {self._token.reveal()}"
+        return (token, "content-type: application/json", "accept: application/json")
 
     async def _call(self, letters: Sequence[Outline]) -> Sequence[ProviderOutcome]:
         made = [
@@ -86,12 +101,7 @@ class Postmark:
             half = len(letters) // 2
             return [*await self._call(letters[:half]), *await self._call(letters[half:])]
         path = "/email" if len(made) == 1 else "/email/batch"
-        lines = (
-            f"x-postmark-server-token: {self._token.reveal()}",
-            "content-type: application/json",
-            "accept: application/json",
-        )
-        call = Call(f"{self._url}{path}", body, lines, self._timeout_ms)
+        call = Call(f"{self._url}{path}", body, self._lines(), self._timeout_ms)
         answer = await self._transport.call(call)
         if isinstance(answer, NoAnswer):
             return [unanswered(answer)] * len(made)
@@ -121,12 +131,12 @@ def _results(answer: Answer, count: int) -> Sequence[ProviderOutcome]:
     """Read what became of each, in the order of the call."""
     try:
         if count == 1:
-            found = [msgspec.json.decode(answer.body, type=Result)]
+            made = [msgspec.json.decode(answer.body, type=Result)]
         else:
-            found = msgspec.json.decode(answer.body, type=list[Result])
+            made = msgspec.json.decode(answer.body, type=list[Result])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return [_NOT_READ] * count
-    return [_outcome(each) for each in found] if len(found) == count else [_NOT_READ] * count
+    return [_outcome(each) for each in made] if len(made) == count else [_NOT_READ] * count
 
 
 def _outcome(result: Result) -> ProviderOutcome:

@@ -134,6 +134,8 @@ class PostmarkSimulator(HttpSimulating):
         return Callback("POST", f"/v1/callbacks/{self.provider}", "", headers, body, at_ms)
 
     async def _reply(self, request: Request) -> Reply | None:
+        if (request.method, request.path) == ("GET", "/server") and _knows(request):
+            return Reply.json(200, {"ID": 1, "Name": "Sandbox", "DeliveryType": "Sandbox"})
         wrong, letters = _read(request)
         if wrong is not None:
             return _error(wrong)
@@ -173,7 +175,7 @@ class PostmarkSimulator(HttpSimulating):
 
 
 def _read(request: Request) -> tuple[str | None, list[dict[str, Any]]]:
-    if request.headers.get("x-postmark-server-token") != TOKEN:
+    if not _knows(request):
         return "10", []
     if request.method != "POST" or request.path not in {"/email", "/email/batch"}:
         return "404", []
@@ -189,6 +191,10 @@ def _read(request: Request) -> tuple[str | None, list[dict[str, Any]]]:
     if len(letters) > 500:
         return "410", []
     return next(filter(None, map(_wrong, letters)), None), letters
+
+
+def _knows(request: Request) -> bool:
+    return request.headers.get("x-postmark-server-token") == TOKEN
 
 
 def _wrong(letter: dict[str, Any]) -> str | None:

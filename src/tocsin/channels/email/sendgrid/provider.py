@@ -21,11 +21,16 @@ from tocsin.ports.message import Message
 from tocsin.ports.outcomes import Accepted, ProviderOutcome, ProviderReason, Refused
 from tocsin.ports.provider import Flags, ProviderTools
 from tocsin.ports.receipts import Callback, Reading
+from tocsin.ports.self_check import Finding, Weight, found
 from tocsin.ports.transport import Answer, Call, NoAnswer
 
 _REPLIES: Final = load_replies(__package__)
 _ABOUT_ONE: Final = re.compile(r"personalizations\.(\d{1,4})\.")
 _INDEX: Final = re.compile(r"\.\d+")
+_ASKING: Final = "asking what the key may do"
+_MAY_NOT: Final = Finding(
+    Weight.PROBLEM, "the key may not send mail", "give it the permission Mail Send at SendGrid"
+)
 _ID_CHARACTERS_MAX: Final = 100
 _DIGITS_MAX: Final = 12
 
@@ -55,6 +60,7 @@ class SendGrid:
         self._wall_ms = tools.wall_ms
         self._sender = settings.sender()
         self._url = f"{settings.url}/v3/mail/send"
+        self._scopes_url = f"{settings.url}/v3/scopes"
         self._key = settings.key
         self._timeout_ms = settings.call_timeout_ms
         self._verifier = verifier
@@ -69,6 +75,18 @@ class SendGrid:
             raise Unauthenticated("no key is set with which callbacks could be verified")
         self._verifier.check(callback)
         return Reading(receipts_of(callback.body))
+
+    async def check(self) -> Sequence[Finding]:
+        """Ask what the key may do (`tocsin.ports.self_check.SelfCheck`)."""
+        lines = (f"authorization: Bearer {self._key.reveal()}",)
+        call = Call(self._scopes_url, b"", lines, self._timeout_ms, method="GET")
+        answer = await self._transport.call(call)
+        if isinstance(answer, NoAnswer):
+            return [found(unanswered(answer), _ASKING)]
+        outcome = _outcome(answer, _problems(answer), self._wall_ms())
+        if not isinstance(outcome, Accepted) or b'"mail.send"' in answer.body:
+            return [found(outcome, _ASKING)]
+        return [_MAY_NOT]
 
     async def close(self) -> None:
         """The client is not its own."""
@@ -106,11 +124,11 @@ class SendGrid:
         rest = [n for n in range(len(letters)) if not blamed(n)]
         if len(rest) == len(letters):
             return await send_halves(letters, self._call)
-        found: dict[int, ProviderOutcome] = {}
+        again_by: dict[int, ProviderOutcome] = {}
         if rest:
             again = await self._call([letters[n] for n in rest])
-            found = dict(zip(rest, again, strict=True))
-        return [found.get(n, outcome) for n in range(len(letters))]
+            again_by = dict(zip(rest, again, strict=True))
+        return [again_by.get(n, outcome) for n in range(len(letters))]
 
 
 def build(settings: SendGridSettings, tools: ProviderTools) -> SendGrid:
@@ -155,8 +173,8 @@ def _code(problem: Problem) -> str | None:
 
 
 def _blamed(problems: Sequence[Problem]) -> Callable[[int], bool]:
-    found = (_ABOUT_ONE.match(problem.field or "") for problem in problems)
-    places = {int(each[1]) for each in found if each is not None}
+    named = (_ABOUT_ONE.match(problem.field or "") for problem in problems)
+    places = {int(each[1]) for each in named if each is not None}
     return places.__contains__
 
 

@@ -107,6 +107,8 @@ class SendGridSimulator(HttpSimulating):
         return Callback("POST", f"/v1/callbacks/{self.provider}", "", headers, body, at_ms)
 
     async def _reply(self, request: Request) -> Reply | None:
+        if (request.method, request.path) == ("GET", "/v3/scopes") and _knows(request):
+            return Reply.json(200, {"scopes": ["mail.send", "mail.batch.read"]})
         said = _read(request)
         if isinstance(said, Played):
             return self._refusal([(0, said)])
@@ -180,7 +182,7 @@ def _read(request: Request) -> dict[str, Any] | Played:
         return ERRORS["404"]
     if request.method != "POST":
         return ERRORS["405"]
-    if request.headers.get("authorization") != f"Bearer {KEY}":
+    if not _knows(request):
         return ERRORS["the provided authorization grant is invalid, expired, or revoked"]
     if not request.headers.get("content-type", "").startswith("application/json"):
         return ERRORS["415"]
@@ -191,6 +193,10 @@ def _read(request: Request) -> dict[str, Any] | Played:
     if not isinstance(said, dict):
         return ERRORS["400"]
     return _wrong(said) or said
+
+
+def _knows(request: Request) -> bool:
+    return request.headers.get("authorization") == f"Bearer {KEY}"
 
 
 def _wrong(said: dict[str, Any]) -> Played | None:
