@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import email
 import email.policy
 import os
@@ -13,11 +14,15 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import replace
 from email.message import EmailMessage
 from pathlib import Path
 
+import dkim
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tests.conftest import ABSENT
 from tests.support.certificates import Certificate, make_certificate
@@ -25,11 +30,14 @@ from tocsin.channels.email import CHANNEL
 from tocsin.channels.email.smtp.opening import Opener
 from tocsin.channels.email.smtp.provider import Smtp, tls_of
 from tocsin.channels.email.smtp.settings import SmtpSettings
+from tocsin.channels.email.writing.dkim import DkimKey
 from tocsin.config import Secret
-from tocsin.ports.message import Message
+from tocsin.ports.message import Attachment, Message
 from tocsin.ports.outcomes import Accepted, ProviderOutcome, ProviderReason, Refused, TryLater
 
 NOW_MS = 1_900_000_000_000
+SIGNED_MS = 1_700_000_000_000
+"""Signatures of the future are not believed."""
 READY_LIMIT_S = 20
 CONFIGURATION = """
 TB = {folder}
@@ -159,7 +167,7 @@ async def provider(exim: Exim) -> AsyncIterator[Smtp]:
     await one.close()
 
 
-def opened(exim: Exim, password: str = "pw") -> Smtp:
+def opened(exim: Exim, password: str = "pw", keys: Sequence[DkimKey] = ()) -> Smtp:
     settings = SmtpSettings(
         host="127.0.0.1",
         port=exim.port,
@@ -170,7 +178,7 @@ def opened(exim: Exim, password: str = "pw") -> Smtp:
         from_name="Der Läden",
     )
     opener = Opener(settings, "sender.test", tls_of(settings, "providers.smtp"))
-    return Smtp(settings, "smtp", lambda: NOW_MS, opener)
+    return Smtp(settings, "smtp", lambda: SIGNED_MS if keys else NOW_MS, opener, keys)
 
 
 def message(n: int, address: str, body: str = "Ça marche, .\n.\n..\nFrom here") -> Message:
@@ -212,6 +220,31 @@ def _check(letter: EmailMessage, sent: Message) -> None:
     assert text is not None
     shown = text.get_content().replace("\r\n", "\n")
     assert shown.startswith(sent.content.fields["text"])
+
+
+async def test_a_signature_holds_through_a_server_and_so_does_a_file(exim: Exim) -> None:
+    private = rsa.generate_private_key(65_537, 2_048)
+    provider = opened(exim, keys=[DkimKey("sender.test", "one", private)])
+    file = Attachment("Rechnung für Ana.pdf", "application/pdf", bytes(range(256)) * 40)
+    sent = message(300, "ana@local.test")
+    sent = replace(sent, content=replace(sent.content, attachments=(file,)))
+    before = len(exim.letters())
+    assert isinstance(await send(provider, sent), Accepted)
+    await provider.close()
+    found = await exim.until_delivered(before + 1)
+    (raw,) = [each for each in found if sent.reference.encode() in each]
+    public = private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    record = b"v=DKIM1; k=rsa; p=" + base64.b64encode(public)
+    # What the server has put before the letter is its own; lines in its mailbox end with LF alone.
+    letter = raw.replace(b"\n", b"\r\n")
+
+    def dns(name: bytes, timeout: int = 5) -> bytes:
+        return record
+
+    assert dkim.DKIM(letter).verify(dnsfunc=dns)
+    read = email.message_from_bytes(raw, policy=email.policy.default)
+    (attached,) = read.iter_attachments()
+    assert (attached.get_filename(), attached.get_content()) == (file.name, file.data)
 
 
 async def test_an_unknown_user_is_a_dead_address(exim: Exim, provider: Smtp) -> None:
