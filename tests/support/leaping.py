@@ -30,6 +30,17 @@ class LeapingLoop(asyncio.SelectorEventLoop):
         return self._leaping.now_s
 
 
+async def passes(seconds: float) -> None:
+    """Return when so much of the loop's time has passed."""
+    loop = asyncio.get_running_loop()
+    reached = loop.create_future()
+    timer = loop.call_later(seconds, reached.set_result, None)
+    try:
+        await reached
+    finally:
+        timer.cancel()
+
+
 def leaping(main: Coroutine[Any, Any, T]) -> T:
     """Run *main* to its end."""
     loop = LeapingLoop()

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from tests.support.leaping import leaping
+from tests.support.leaping import leaping, passes
 from tocsin.app.delivering.deadlines import Deadlines
 
 
@@ -16,7 +16,7 @@ async def _in_time(deadlines: Deadlines, timeout_ms: int, takes_s: float) -> flo
     assert caller is not None
     deadlines.begin(caller, timeout_ms)
     try:
-        await asyncio.sleep(takes_s)
+        await passes(takes_s)
     except asyncio.CancelledError:
         if not deadlines.end(caller):
             raise
@@ -64,7 +64,7 @@ def test_whoever_else_cancels_is_obeyed() -> None:
     async def main() -> None:
         deadlines = Deadlines()
         calling = asyncio.get_running_loop().create_task(_in_time(deadlines, 1_000, 60.0))
-        await asyncio.sleep(0.5)
+        await passes(0.5)
         calling.cancel()
         with pytest.raises(asyncio.CancelledError):
             await calling
