@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 from xml.etree import ElementTree as ET
@@ -22,10 +23,15 @@ from tocsin.channels.twilio_played import ACCOUNT_SID, AUTH_TOKEN, form_of
 from tocsin.channels.voice import CHANNEL
 from tocsin.channels.voice.twilio.simulator import TwilioVoiceSimulator, heard_in
 from tocsin.channels.voice.twilio.speech import Speech, language_for, prompts
+from tocsin.config import RawTable
 from tocsin.errors import Conflict, RequestRefused
+from tocsin.ports.message import Message
 from tocsin.ports.outcomes import Accepted, ProviderReason, Refused
+from tocsin.ports.provider import ProviderTools
 from tocsin.ports.receipts import Callback, Reading, ReceiptState, Response
 from tocsin.ports.simulator import Action, Deed
+from tocsin.ports.transport import Answer, Call
+from tocsin.wiring.channels import build_provider
 
 SPEC = REGISTRY.spec("twilio_voice")
 
@@ -263,3 +269,43 @@ def test_a_channel_takes_numbers_only() -> None:
     assert CHANNEL.check_address("+4915100000001") == "+4915100000001"
     with pytest.raises(RequestRefused):
         CHANNEL.check_address("sip:ana@example.com")
+
+
+async def test_a_server_that_twilio_cannot_reach_asks_for_nothing_to_come_back() -> None:
+    table = RawTable("twilio_voice", {}, {}).with_values(
+        {
+            "account_sid": ACCOUNT_SID,
+            "auth_token": AUTH_TOKEN,
+            "sender": "+15005550006",
+        },
+        "test",
+    )
+    for url, reached in (
+        ("http://127.0.0.1:8000/v1/callbacks/twilio_voice", False),
+        ("http://localhost:8000/v1/callbacks/twilio_voice", False),
+        ("https://10.0.0.1/v1/callbacks/twilio_voice", False),
+        ("https://tocsin.example/v1/callbacks/twilio_voice", True),
+    ):
+        sent = Calls()
+        tools = ProviderTools("twilio_voice", sent, lambda: AT_MS, partial(str, url))
+        provider = build_provider(SPEC, table, tools).provider
+        message = Message("dlv_1", "+14155550001", CHANNEL.shape({"body": "x"}), acknowledge=True)
+        (outcome,) = await provider.send([message])
+        assert isinstance(outcome, Accepted)
+        assert (outcome.ringing_ms is not None) == reached
+        assert (b"StatusCallback" in sent.bodies[0]) == reached
+        assert (b"Gather" in sent.bodies[0]) == reached
+
+
+class Calls:
+    """A transport that nothing leaves: it says that a call was created."""
+
+    def __init__(self) -> None:
+        self.bodies: list[bytes] = []
+
+    async def call(self, call: Call) -> Answer:
+        self.bodies.append(call.body)
+        return Answer(201, [], b'{"sid": "CA1"}')
+
+    async def close(self) -> None:
+        """Nothing is open."""

@@ -16,6 +16,7 @@ from msgspec import Meta
 from tocsin.channels.phones import PhoneSettings
 from tocsin.channels.replies import Replies, unanswered
 from tocsin.config import Misconfigured, Secret
+from tocsin.domain.hosts import is_public_host
 from tocsin.domain.retry_after import retry_after_ms
 from tocsin.errors import Malformed, Unauthenticated
 from tocsin.ports.outcomes import ProviderOutcome
@@ -137,7 +138,7 @@ class TwilioAccount:
         *more* comes back as `Reported.query`.
         """
         base = self._tools.callback_url()
-        if base is None:
+        if base is None or not self._is_reached(base):
             return None
         # What cannot be changed without the signature: which message, what about it, since when.
         at = str(self._tools.wall_ms())
@@ -155,6 +156,10 @@ class TwilioAccount:
             if age_ms >= self._settings.callback_window_ms:
                 raise Unauthenticated("the callback is too old")
         return Reported(dict(fields), query)
+
+    def _is_reached(self, base: str) -> bool:
+        """Return whether Twilio can call *base*: from outside, unless it is played here, too."""
+        return is_public_host(_host(base)) or not is_public_host(_host(self._settings.api_url))
 
     def _login(self) -> str:
         settings = self._settings
@@ -236,6 +241,10 @@ def signed_by(
         mac = hmac.new(secret.encode(), f"{each}{said}".encode(), _HASHES[algorithm])
         found |= hmac.compare_digest(base64.b64encode(mac.digest()), wanted)
     return found
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).hostname or ""
 
 
 def _with_and_without_port(url: SplitResult) -> Iterator[str]:
