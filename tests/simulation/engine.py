@@ -171,7 +171,7 @@ class Machine:
     def _opened(self, loop: SimLoop, clock: SimClock) -> OpenChannels:
         wired = self.plant.providers(self.vendor.fleet(self.dice, loop, clock), self.dice)
         channels = {**_no_providers().fleet.channels, CHANNEL: SimChannel()}
-        return OpenChannels(Fleet(channels, {CHANNEL: wired}))
+        return OpenChannels(Fleet(channels, {CHANNEL: wired}, self.vendor.routes()))
 
     def kill(self, loop: SimLoop) -> None:
         """End the life that runs on *loop*: what was not committed is gone."""

@@ -62,7 +62,10 @@ DELIVERY_PLANTS: dict[str, Plant] = {
         ports=(("gone", NobodyGone), ("recipients", KeptAlive)),
     ),
     "tried again too early": Plant(
-        violates=_of("I11 attempts keep their time"), ports=(("timers", EarlyTimers),)
+        violates=_of("I11 attempts keep their time"),
+        ports=(("timers", EarlyTimers),),
+        # Or the provider's turnstile would hold back whoever comes too early.
+        settings=(("retry_cap_ms", 1),),
     ),
     "a breaker that never opens": Plant(
         violates=_of("I11 nothing while open"),

@@ -155,6 +155,7 @@ class _Run:
         config = replace(config, data=str(folder))
         self.machine = self.kind(folder, config, dice, _faults(dice), self.plant)
         self.machine.vendor.names = dice.choice((("first",), ("first", "second")))
+        self.machine.vendor.weighted = self.seed % 4 > 1
         self.crowd = _crowd(dice, self.history, self.machine)
         faults = self.machine.faults
         self.history.disturbed = bool(faults.full or faults.slow)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -18,6 +18,7 @@ from tocsin.channels.webhook.http.provider import Webhooks
 from tocsin.channels.webhook.http.settings import WebhookSettings
 from tocsin.config import Secret
 from tocsin.domain.channels import CHANNEL_FIELDS
+from tocsin.domain.provider_routes import ProviderRoute
 from tocsin.errors import Unauthenticated
 from tocsin.ports.message import Content
 from tocsin.ports.provider import Flags, ProviderSettings, ProviderTools
@@ -81,6 +82,8 @@ class SimVendor:
     """All that the played vendors know, through every life of the process."""
 
     names: tuple[str, ...] = ("first",)
+    weighted: bool = False
+    """Whether each carries as many as the other, instead of one after the other."""
     calm: bool = False
     """Whether everything is taken from now on."""
     calls: list[Seen] = field(default_factory=list)
@@ -109,6 +112,13 @@ class SimVendor:
         self.reported[reference] = state
         after_s = 0.0 if self.calm else dice.choice(_REPORTED_AFTER_S)
         self.reports.append(Report(provider, reference, state, now_s + after_s))
+
+    def routes(self) -> Mapping[str, Sequence[ProviderRoute]]:
+        """Return who carries what."""
+        if not self.weighted:
+            return {}
+        weights = (1,) * len(self.names)
+        return {CHANNEL: (ProviderRoute(name=CHANNEL, providers=self.names, weights=weights),)}
 
     def fleet(self, dice: Random, loop: SimLoop, clock: Clock) -> list[Wired]:
         """Return the providers of one life."""
