@@ -191,7 +191,9 @@ class SimLoop(asyncio.AbstractEventLoop):
 
 def _close(coroutine: Any) -> None:
     """Unwind a coroutine now: left to the garbage collector it would do so at any time."""
-    # One that runs cannot be closed, and one that awaits in its cleanup has nobody to wait for.
-    with contextlib.suppress(RuntimeError, ValueError), warnings.catch_warnings():
+    # One that runs cannot be closed, and one that awaits in its cleanup has nobody to wait for; a
+    # group of tasks wraps what ends it.
+    ended = (RuntimeError, ValueError, BaseExceptionGroup)
+    with contextlib.suppress(*ended), warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
         coroutine.close()
