@@ -28,6 +28,7 @@ from tocsin.domain.recipient import Recipient
 from tocsin.domain.records import Attempt, Settled
 from tocsin.roles.background import background
 from tocsin.wiring.channels import OpenChannels, open_channels
+from tocsin.wiring.process import Around
 from tocsin.wiring.sandbox import workers
 from tocsin.wiring.services import Services, build
 from tocsin.wiring.storage import open_storage
@@ -216,12 +217,14 @@ async def process(
     deliver: Deliver | None = None,
     status_webhooks: StatusWebhookSettings | None = None,
     routes: Sequence[Mapping[str, object]] = (),
+    around: Around | None = None,
     **settings: object,
 ) -> AsyncIterator[Site]:
     """
     Open the folder as a process of its own, with nothing running yet.
 
     *settings* are those of *vendor*; *spare* comes after it, with none. *routes* are the channel's.
+    *around* puts something between the process and its stores.
     """
     providers = {}
     for each, values in ((vendor, settings), (spare, {})):
@@ -246,6 +249,8 @@ async def process(
     async with AsyncExitStack() as stack:
         storage = await open_storage(config, folder, stack, now_ms=now_ms, on_fatal=_fatal)
         stores = await open_stores(sealed, folder, storage, stack, clock, chance)
+        if around is not None:
+            storage, stores = around(storage, stores)
         opened: OpenChannels = await open_channels(config, stack, REGISTRY)
         services = await build(
             config,

@@ -23,8 +23,8 @@ import uvloop
 
 from tocsin.adapters.sqlite.runs import RunPolicy
 from tocsin.config import load
-from tocsin.domain.records import Attempt, Settled
-from tocsin.ports.log import Step
+from tocsin.domain.records import Attempt, Reported, Settled
+from tocsin.ports.log import Output, Step
 from tocsin.roles.everything import serve
 from tocsin.roles.logs import set_up
 from tocsin.wiring.storage import Storage
@@ -119,11 +119,20 @@ class Between:
 
 
 def _holds(first: object = None, *_: object) -> Sequence[str]:
-    """Return what a step writes about calls: that they are about to be made, or how they ended."""
-    records = [r for o in first.outputs for r in o.records] if isinstance(first, Step) else []
-    attempts = any(isinstance(each, Attempt) for each in records)
-    outcomes = any(isinstance(each, Settled) and each.attempt for each in records)
-    return [name for name, there in (("attempts", attempts), ("outcomes", outcomes)) if there]
+    """
+    Return what is written about calls: that they are about to be made, how they ended, what was
+    reported later, and what that came to.
+    """
+    outputs = first.outputs if isinstance(first, Step) else first
+    given = outputs if isinstance(outputs, list | tuple) else ()
+    records = [r for o in given if isinstance(o, Output) for r in o.records]
+    there = {
+        "attempts": any(isinstance(each, Attempt) for each in records),
+        "outcomes": any(isinstance(each, Settled) and each.attempt for each in records),
+        "reports": any(isinstance(each, Reported) for each in records),
+        "receipts": any(isinstance(each, Settled) and each.receipt for each in records),
+    }
+    return [name for name, held in there.items() if held]
 
 
 async def _by_id(found: Callable[[Sequence[str]], Awaitable[Any]], ids: Sequence[str]) -> Any:
