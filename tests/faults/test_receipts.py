@@ -117,8 +117,12 @@ async def die(site: Site, told: list[Told], death: Death) -> None:
             await each.tell(site)
         site.simulator.release()
         await site.until(lambda: all_told(site, told))
-        await site.services.delivery.receipts.step.caught_up()
+        await site.until(lambda: nothing_kept(site))
     assert death.come, f"nothing passed {death.point}"
+
+
+async def nothing_kept(site: Site) -> bool:
+    return not site.services.stores.orphans.references()
 
 
 async def all_told(site: Site, told: list[Told]) -> bool:
