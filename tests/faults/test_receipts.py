@@ -115,10 +115,15 @@ async def die(site: Site, told: list[Told], death: Death) -> None:
     with suppress(Dead, ExceptionGroup):
         for each in told:
             await each.tell(site)
+        await site.until(lambda: all_read(site))
         site.simulator.release()
         await site.until(lambda: all_told(site, told))
         await site.until(lambda: nothing_kept(site))
     assert death.come, f"nothing passed {death.point}"
+
+
+async def all_read(site: Site) -> bool:
+    return not site.services.delivery.receipts.step.busy()
 
 
 async def nothing_kept(site: Site) -> bool:
