@@ -53,7 +53,8 @@ class Discord:
 
     def __init__(self, settings: DiscordSettings, tools: ProviderTools) -> None:
         self.name = tools.name
-        self.flags = Flags(receipts=settings.public_key is not None, edits=True)
+        hears = settings.public_key is not None
+        self.flags = Flags(receipts=hears, acknowledges=hears, edits=True)
         self._settings = settings
         self._transport = tools.transport
         self._wall_ms = tools.wall_ms

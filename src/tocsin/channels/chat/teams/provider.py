@@ -50,7 +50,9 @@ class Teams:
         if secret is not None and len(secret.reveal()) < SECRET_CHARACTERS_MIN:
             at_least = f"needs at least {SECRET_CHARACTERS_MIN} characters"
             raise Misconfigured([f"providers.{tools.name}.acknowledge_secret {at_least}"])
-        self.flags = Flags(receipts=secret is not None, per_host=True)
+        self.flags = Flags(
+            receipts=secret is not None, acknowledges=secret is not None, per_host=True
+        )
         self._settings = settings
         self._transport = tools.transport
         self._wall_ms = tools.wall_ms

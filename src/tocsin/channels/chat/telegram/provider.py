@@ -72,7 +72,8 @@ class Telegram:
 
     def __init__(self, settings: TelegramSettings, tools: ProviderTools) -> None:
         self.name = tools.name
-        self.flags = Flags(receipts=settings.secret_token is not None, edits=True)
+        hears = settings.secret_token is not None
+        self.flags = Flags(receipts=hears, acknowledges=hears, edits=True)
         self._settings = settings
         self._transport = tools.transport
         self._wall_ms = tools.wall_ms
