@@ -79,6 +79,11 @@ class History(msgspec.Struct):
         self.open = None
 
     @property
+    def used(self) -> int:
+        """How many attempts are used up, with one whose outcome was never heard of."""
+        return self.spent + (self.open is not None)
+
+    @property
     def provider(self) -> str | None:
         """The provider of the last attempt."""
         return None if self.last is None else self.last.provider

@@ -149,3 +149,10 @@ def test_the_next_step_follows_from_the_records(
     found = history(records)
     assert found.standing(before) is standing
     assert history([*records, *records]).standing(before) is standing
+
+
+def test_an_attempt_that_nobody_heard_of_is_used_up() -> None:
+    lost = settled(1, "deferred", 1, reason="timed_out", known=False)
+    assert history([attempt(1)]).used == 1
+    assert history([attempt(1), lost]).used == 1
+    assert history([attempt(1), lost, attempt(1, 2)]).used == 2

@@ -191,7 +191,7 @@ class Conclude:
             fraction=self._parts.chance.fraction(),
             retry_after_ms=outcome.after_ms,
             expires_ms=ends_ms if expires_ms is None else min(ends_ms, expires_ms),
-            spent=work.history.spent + costs(reason, known=known),
+            spent=work.history.used + costs(reason, known=known),
             reason=reason,
             known=known,
         )
@@ -201,7 +201,7 @@ class Conclude:
         if not outcome.known and work.wired.settings.on_unknown == "give_up":
             return Ended(State.FAILED, DeliveryReason.OUTCOME_UNKNOWN, outcome.detail)
         policy, reason, known = work.wired.retry, outcome.reason, outcome.known
-        spent = work.history.spent + costs(reason, known=known)
+        spent = work.history.used + costs(reason, known=known)
         left = policy.attempts_max - spent
         if known and left > 0 and not outcome.address_only and self._choosing.another(work, now_ms):
             return Ended(State.PENDING, reason, outcome.detail)
