@@ -151,7 +151,8 @@ async def test_what_was_answered_is_told_once(tmp_path: Path, layout: str, point
             site.start()
             for each in told:
                 await each.tell(site)
-            await site.until(lambda: all_told(site, told))
+            # A call whose answer is not heard is made again later: time has to pass.
+            await site.live_until(lambda: all_told(site, told))
             await site.services.delivery.receipts.step.caught_up()
             for each in told:
                 history = (await site.services.delivery.histories.of([each.delivery]))[
