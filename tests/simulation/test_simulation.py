@@ -14,7 +14,7 @@ from tests.simulation.power import CarelessMachine, PowerMachine
 from tests.simulation.run import Templates, memory_folder, simulate
 
 SHARDS = 16
-SEEDS = int(os.environ.get("TOCSIN_SIMULATION_SEEDS", "720"))
+SEEDS = int(os.environ.get("TOCSIN_SIMULATION_SEEDS", "448"))
 """Of each kind: as many as four minutes on two cores allow. More find more."""
 SEEDS_PER_SHARD = SEEDS // SHARDS
 PLANTED_SEEDS = 60
