@@ -63,7 +63,12 @@ ROUTES_SERVED_ELSEWHERE = {
     ("POST", "/v1/sandbox/clock"),
     ("GET", "/v1/t/{token}"),
     ("GET", "/v1/sandbox/messages"),
+    ("GET", "/v1/sandbox/messages/{id}"),
     ("POST", "/v1/sandbox/messages/{id}/{action}"),
+    ("GET", "/v1/sandbox/vendors"),
+    ("GET", "/sandbox"),
+    ("GET", "/sandbox/{file}"),
+    ("GET", "/sandbox/letters/{proof}"),
     ("GET", "/v1/sandbox/faults/{provider}"),
     ("PUT", "/v1/sandbox/faults/{provider}"),
 }

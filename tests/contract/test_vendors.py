@@ -161,6 +161,26 @@ async def test_what_arrived_is_found_newest_first_by_each_filter(site: Site) -> 
         assert found == [each.reference for each in expected], wanted
 
 
+async def test_one_message_is_got_by_its_id(site: Site) -> None:
+    await site.send(1, recipient=7)
+    (found,) = await site.vendors.messages(Wanted())
+    assert await site.vendors.message(found.id) == found
+    for id in ("pager-99", "other-1", "nonsense"):
+        with pytest.raises(NotFound):
+            await site.vendors.message(id)
+
+
+async def test_each_vendor_says_what_can_be_turned_and_done(site: Site) -> None:
+    await site.vendors.set_faults("pager", Faults(latency_ms=5))
+    (pager,) = await site.vendors.played()
+    simulator = make_simulators(REGISTRY)["pager"]
+    assert (pager.provider, pager.channel) == ("pager", "chat")
+    assert pager.codes == simulator.codes
+    assert set(pager.actions) == {*simulator.actions, *simulator.speaks}
+    assert pager.silence == simulator.silence
+    assert pager.faults == Faults(latency_ms=5)
+
+
 async def test_what_was_taken_outlives_the_process_and_faults_do_not(place: Place) -> None:
     async with place.open() as site:
         sent = await site.send(1, recipient=7)
@@ -224,6 +244,8 @@ async def test_when_the_other_process_is_away_everything_says_so(tmp_path: Path)
         vendors = site.vendors
     for ask in (
         vendors.messages(Wanted()),
+        vendors.message("pager-1"),
+        vendors.played(),
         vendors.act("pager-1", Action.OPEN),
         vendors.faults("pager"),
         vendors.set_faults("pager", Faults()),

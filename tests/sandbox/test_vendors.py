@@ -152,6 +152,8 @@ async def test_a_real_server_plays_nobody(tmp_path: Path) -> None:
     async with sandbox(tmp_path / "data", clock=None, mode="real") as site:
         for method, path, body in (
             ("GET", MESSAGES, None),
+            ("GET", f"{MESSAGES}/pager-1", None),
+            ("GET", "/v1/sandbox/vendors", None),
             ("POST", f"{MESSAGES}/pager-1/deliver", None),
             ("GET", "/v1/sandbox/faults/pager", None),
             ("PUT", "/v1/sandbox/faults/pager", {}),

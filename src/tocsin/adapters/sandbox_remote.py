@@ -13,7 +13,7 @@ import msgspec
 from tocsin.domain.instants import parse_instant, show_instant
 from tocsin.errors import Conflict, FieldProblem, NotFound, RequestRefused, Unavailable
 from tocsin.ports.simulator import Action, Faults, Received
-from tocsin.ports.vendors import Wanted
+from tocsin.ports.vendors import Played, Wanted
 
 _TIMEOUT_S: Final = 60.0
 _REFUSALS: Final = {404: NotFound, 409: Conflict, 422: RequestRefused}
@@ -45,6 +45,15 @@ class RemoteVendors:
         query = urlencode({name: value for name, value in given.items() if value is not None})
         answer = await self._ask("GET", f"/v1/sandbox/messages?{query}")
         return [_received(each) for each in answer["messages"]]
+
+    async def message(self, id: str) -> Received:
+        """Ask for it."""
+        return _received(await self._ask("GET", f"/v1/sandbox/messages/{quote(id, safe='')}"))
+
+    async def played(self) -> Sequence[Played]:
+        """Ask who is played."""
+        answer = await self._ask("GET", "/v1/sandbox/vendors")
+        return msgspec.convert(answer["vendors"], list[Played])
 
     async def act(self, id: str, action: Action, words: str = "") -> str:
         """Ask for it."""
@@ -103,6 +112,6 @@ def _refusal(status: int, problem: Any) -> Exception:
 
 
 def _received(shown: dict[str, Any]) -> Received:
-    received_ms = parse_instant(shown.pop("received_at"))
-    raw = shown.pop("raw").encode()
-    return Received(received_ms=received_ms, raw=raw, **shown)
+    received_ms = parse_instant(shown["received_at"])
+    own = {name: shown[name] for name in Received.__struct_fields__ if name in shown}
+    return Received(**{**own, "received_ms": received_ms, "raw": shown["raw"].encode()})

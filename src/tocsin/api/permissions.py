@@ -171,9 +171,16 @@ PERMISSIONS: Final[Mapping[Route, Permission]] = {
     ("GET", "/v1/sandbox/clock"): _READ,
     ("POST", "/v1/sandbox/clock"): _OPERATE,
     ("GET", "/v1/sandbox/messages"): _READ,
+    ("GET", "/v1/sandbox/messages/{id}"): _READ,
     ("POST", "/v1/sandbox/messages/{id}/{action}"): _OPERATE,
+    ("GET", "/v1/sandbox/vendors"): _READ,
     ("GET", "/v1/sandbox/faults/{provider}"): _READ,
     ("PUT", "/v1/sandbox/faults/{provider}"): _OPERATE,
+    # The page's own files say nothing of anybody; what it shows it asks for with a key.
+    ("GET", "/sandbox"): _PUBLIC,
+    ("GET", "/sandbox/{file}"): _PUBLIC,
+    # A frame cannot show a key: its address holds a proof that ends within minutes.
+    ("GET", "/sandbox/letters/{proof}"): _PUBLIC,
     # The server itself
     ("GET", "/v1/keys"): _ADMIN,
     ("POST", "/v1/keys"): _ADMIN,

@@ -8,7 +8,7 @@ time it is. Whoever calls shows the key that stands in the folder beside the mes
 from __future__ import annotations
 
 import hmac
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Annotated, Final
 
 import msgspec
@@ -56,7 +56,7 @@ class SandboxAlone:
             await exchange.refuse(refused)
 
     def _endpoints(self) -> Sequence[Endpoint]:
-        routes = SandboxVendorRoutes(self._vendors, _nobody)
+        routes = SandboxVendorRoutes(self._vendors, Nobody())
         told = Endpoint(
             "PUT",
             "/v1/sandbox/server",
@@ -99,7 +99,16 @@ def _body(endpoint: Endpoint, raw: bytes, headers: Headers) -> object:
     return decode_json(raw, endpoint.body)
 
 
-async def _nobody(_: str) -> int | None:
-    raise RequestRefused(
-        "only a server knows its recipients: ask it, or for recipient_number", code="unknown_field"
-    )
+class Nobody:
+    """Fills `tocsin.api.sandbox_vendors.People` where no recipient is known."""
+
+    async def number_of(self, id: str) -> int | None:
+        """Raise `RequestRefused`."""
+        raise RequestRefused(
+            "only a server knows its recipients: ask it, or for recipient_number",
+            code="unknown_field",
+        )
+
+    async def ids_of(self, numbers: Sequence[int]) -> Mapping[int, str]:
+        """Return nobody's."""
+        return {}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Annotated, Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Final, Protocol
 
 import msgspec
 from msgspec import Meta
@@ -12,16 +12,27 @@ from tocsin.api.endpoint import Answer, Call, Endpoint
 from tocsin.api.sandbox_clock import only_in_a_sandbox
 from tocsin.api.shared import PAGE_MAX, RecipientId, given_time, shown_time
 from tocsin.domain.channels import CHANNEL_FIELDS
-from tocsin.errors import NotFound
+from tocsin.domain.ids import NotificationKey, read_delivery, recipient_of, show_notification
+from tocsin.errors import NotFound, RequestRefused
 from tocsin.ports.simulator import Action, Faults, Received
-from tocsin.ports.vendors import Vendors, Wanted
+from tocsin.ports.vendors import Played, Vendors, Wanted
 
 MESSAGES: Final = "/v1/sandbox/messages"
 FAULTS: Final = "/v1/sandbox/faults/{provider}"
 _SHOWN: Final = 100
 
-NumberOf = Callable[[str], Awaitable[int | None]]
-"""Finds the dense number of a recipient by the customer's id."""
+UrlOf = Callable[[Received], str | None]
+"""Says where a browser may look at a letter; None for what is none."""
+
+
+class People(Protocol):
+    """Who is behind the dense numbers of recipients."""
+
+    async def number_of(self, id: str) -> int | None:
+        """Find a number by the customer's id."""
+
+    async def ids_of(self, numbers: Sequence[int]) -> Mapping[int, str]:
+        """Find the customer's ids of those that are there."""
 
 
 class MessagesQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -46,7 +57,9 @@ class MessageAnswer(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     One message that arrived at a played vendor.
 
     ``content`` is what a person would see, ``raw`` what came over the wire, ``answer`` what the
-    vendor said: empty where it was lost. ``taken`` is false for what it refused.
+    vendor said: empty where it was lost. ``taken`` is false for what it refused. ``notification``
+    and ``recipient`` are there for what a server has sent that knows them. ``html_url`` is a
+    letter's own page, locked down, for some minutes and without a key.
     """
 
     id: str
@@ -61,12 +74,21 @@ class MessageAnswer(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     taken: bool
     trace: str | None
     supersedes: str | None
+    notification: str | None
+    recipient: str | None
+    html_url: str | None
 
 
 class MessagesAnswer(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Messages, newest first."""
 
     messages: list[MessageAnswer]
+
+
+class PlayedAnswer(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """The vendors that are played, and what can be turned and done there."""
+
+    vendors: Sequence[Played]
 
 
 class Act(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -81,16 +103,25 @@ class ActAnswer(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     answer: str
 
 
+def no_url(_: Received) -> str | None:
+    """Return nothing: letters have no page here."""
+    return None
+
+
 class SandboxVendorRoutes:
     """Handlers of the vendors' routes."""
 
-    def __init__(self, vendors: Vendors | None, number_of: NumberOf) -> None:
+    def __init__(self, vendors: Vendors | None, people: People, url_of: UrlOf = no_url) -> None:
         """*vendors* is None on a real server."""
         self._vendors = vendors
-        self._number_of = number_of
+        self._people = people
+        self._url_of = url_of
 
     def endpoints(self) -> Sequence[Endpoint]:
         """Return the routes."""
+        return (*self._messages(), *self._dials())
+
+    def _messages(self) -> tuple[Endpoint, ...]:
         return (
             Endpoint(
                 "GET",
@@ -102,6 +133,13 @@ class SandboxVendorRoutes:
                 quiet=True,
             ),
             Endpoint(
+                "GET",
+                MESSAGES + "/{id}",
+                "Get one message that a played vendor was sent",
+                self.message,
+                {200: MessageAnswer},
+            ),
+            Endpoint(
                 "POST",
                 MESSAGES + "/{id}/{action}",
                 "Do with a message what the person, or her provider, would do",
@@ -109,6 +147,18 @@ class SandboxVendorRoutes:
                 {200: ActAnswer, 204: None},
                 body=Act,
                 body_optional=True,
+            ),
+        )
+
+    def _dials(self) -> tuple[Endpoint, ...]:
+        return (
+            Endpoint(
+                "GET",
+                "/v1/sandbox/vendors",
+                "List the played vendors: their errors, what a person can do, what goes wrong",
+                self.played,
+                {200: PlayedAnswer},
+                quiet=True,
             ),
             Endpoint(
                 "GET", FAULTS, "What goes wrong at a played vendor", self.faults, {200: Faults}
@@ -131,7 +181,7 @@ class SandboxVendorRoutes:
             raise NotFound(f"there is no such channel; there are: {known}")
         number = query.recipient_number
         if query.recipient is not None:
-            number = await self._number_of(query.recipient)
+            number = await self._people.number_of(query.recipient)
             if number is None:
                 return Answer(MessagesAnswer(messages=[]))
         wanted = Wanted(
@@ -143,7 +193,17 @@ class SandboxVendorRoutes:
             limit=query.limit,
         )
         found = await vendors.messages(wanted)
-        return Answer(MessagesAnswer(messages=[_show(each) for each in found]))
+        return Answer(MessagesAnswer(messages=await self._shown(found)))
+
+    async def message(self, call: Call) -> Answer:
+        """Answer one."""
+        found = await self._sandbox().message(call.path["id"])
+        (shown,) = await self._shown([found])
+        return Answer(shown)
+
+    async def played(self, call: Call) -> Answer:
+        """Answer all."""
+        return Answer(PlayedAnswer(vendors=await self._sandbox().played()))
 
     async def act(self, call: Call) -> Answer:
         """Do it, and answer when the vendor has reported it."""
@@ -169,19 +229,39 @@ class SandboxVendorRoutes:
             raise only_in_a_sandbox()
         return self._vendors
 
+    async def _shown(self, messages: Sequence[Received]) -> list[MessageAnswer]:
+        notes = [_notification(each.reference) for each in messages]
+        ids = await self._people.ids_of(sorted({recipient_of(key) for key in notes if key}))
+        return [
+            self._show(message, key, None if key is None else ids.get(recipient_of(key)))
+            for message, key in zip(messages, notes, strict=True)
+        ]
 
-def _show(message: Received) -> MessageAnswer:
-    return MessageAnswer(
-        id=message.id,
-        provider=message.provider,
-        channel=message.channel,
-        reference=message.reference,
-        to=message.to,
-        received_at=shown_time(message.received_ms),
-        content=message.content,
-        raw=message.raw.decode("utf-8", "replace"),
-        answer=message.answer,
-        taken=message.taken,
-        trace=message.trace,
-        supersedes=message.supersedes,
-    )
+    def _show(
+        self, message: Received, key: NotificationKey | None, recipient: str | None
+    ) -> MessageAnswer:
+        return MessageAnswer(
+            id=message.id,
+            provider=message.provider,
+            channel=message.channel,
+            reference=message.reference,
+            to=message.to,
+            received_at=shown_time(message.received_ms),
+            content=message.content,
+            raw=message.raw.decode("utf-8", "replace"),
+            answer=message.answer,
+            taken=message.taken,
+            trace=message.trace,
+            supersedes=message.supersedes,
+            notification=None if recipient is None or key is None else show_notification(key),
+            recipient=recipient,
+            html_url=self._url_of(message),
+        )
+
+
+def _notification(reference: str) -> NotificationKey | None:
+    """Return whose delivery a reference is; what others send to a played vendor has any."""
+    try:
+        return NotificationKey(read_delivery(reference)[:16])
+    except RequestRefused:
+        return None

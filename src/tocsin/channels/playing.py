@@ -15,7 +15,7 @@ from tocsin.domain.ids import NotificationKey, notification_parts, read_delivery
 from tocsin.errors import Conflict, NotFound, RequestRefused, Unavailable
 from tocsin.ports.receipts import Callback, Response
 from tocsin.ports.simulator import Action, Deed, Faults, Received, Simulator, Stage
-from tocsin.ports.vendors import Wanted
+from tocsin.ports.vendors import Played, Wanted
 
 _TIMEOUT_S: Final = 30.0
 
@@ -79,6 +79,14 @@ class PlayedVendors:
         merged = heapq.merge(*asked, key=lambda message: message.received_ms, reverse=True)
         return list(islice(merged, wanted.limit))
 
+    async def message(self, id: str) -> Received:
+        """Return one."""
+        return self.simulator(id.rpartition("-")[0]).message(id)
+
+    async def played(self) -> Sequence[Played]:
+        """Return all."""
+        return [_face(each) for each in self._simulators.values()]
+
     async def act(self, id: str, action: Action, words: str = "") -> str:
         """Let the vendor report it."""
         simulator = self.simulator(id.rpartition("-")[0])
@@ -123,6 +131,17 @@ class PlayedVendors:
         if said.status >= http.client.BAD_REQUEST:
             raise Conflict(f"the server answered the receipt with {said.status}")
         return said
+
+
+def _face(simulator: Simulator) -> Played:
+    return Played(
+        provider=simulator.provider,
+        channel=simulator.channel,
+        codes={code: dial.value for code, dial in simulator.codes.items()},
+        actions=tuple(sorted(each.value for each in {*simulator.actions, *simulator.speaks})),
+        silence=simulator.silence,
+        faults=simulator.faults,
+    )
 
 
 def _about(recipient: int) -> Callable[[str], bool]:

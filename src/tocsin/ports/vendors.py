@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -26,6 +26,23 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     limit: int = 100
 
 
+class Played(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    One vendor of a sandbox, and what can be turned and done there.
+
+    ``codes`` are the errors that faults may name, each with what it amounts to
+    (`tocsin.ports.simulator.Dial`); ``actions`` what a person can do with a message. ``silence``
+    says why there are none, where there are none.
+    """
+
+    provider: str
+    channel: str
+    codes: Mapping[str, str]
+    actions: tuple[str, ...]
+    silence: str
+    faults: Faults
+
+
 class Vendors(Protocol):
     """
     What people see and turn in a sandbox; every implementation passes
@@ -37,6 +54,12 @@ class Vendors(Protocol):
 
     async def messages(self, wanted: Wanted) -> Sequence[Received]:
         """Return what arrived, newest first, of every vendor."""
+
+    async def message(self, id: str) -> Received:
+        """Return one; raises `NotFound`."""
+
+    async def played(self) -> Sequence[Played]:
+        """Return every vendor that is played."""
 
     async def act(self, id: str, action: Action, words: str = "") -> str:
         """

@@ -10,7 +10,11 @@ from tocsin.wiring.folder import SANDBOX_KEY_FILE
 
 
 def announce(config: Config, folder: Path, port: int) -> None:
-    """Say where the server is, where the key is, and one line that works when pasted."""
+    """
+    Say where the server is, where the key is, and lines that work when pasted.
+
+    The key itself is never printed: what a program prints is kept in logs.
+    """
     address = f"http://{config.http.host}:{port}"
     lines = [f"Tocsin is ready on {address}  (data in {folder}, {config.mode})"]
     if config.mode == "sandbox":
@@ -23,6 +27,10 @@ def announce(config: Config, folder: Path, port: int) -> None:
                 ' -H "Content-Type: application/json"'
                 """ -d '{"recipients": ["ana"], "content": {"title": "Hello", "body": "It works"}}'"""
             ),
+            "",
+            "and see what arrives in a browser (on a Mac: open):",
+            "",
+            f'  xdg-open "{address}/sandbox#key=$(cat {key})"',
         ]
     sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()

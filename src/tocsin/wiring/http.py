@@ -25,8 +25,6 @@ from tocsin.api.inbox import InboxRoutes, ReadRate
 from tocsin.api.leaving import LeavingRoutes
 from tocsin.api.ledger import LedgerRoutes
 from tocsin.api.parts import ApiParts, HttpLimits
-from tocsin.api.sandbox_clock import SandboxClockRoutes
-from tocsin.api.sandbox_vendors import SandboxVendorRoutes
 from tocsin.api.sending import SendingRoutes
 from tocsin.api.status_webhooks import StatusWebhookRoutes
 from tocsin.api.system import Check
@@ -64,7 +62,7 @@ from tocsin.wiring.checks import build_checks
 from tocsin.wiring.keeping import kept_numbers
 from tocsin.wiring.metrics import build_backlog, delivering_numbers, show_metrics
 from tocsin.wiring.operating import looking, operating_endpoints, operating_numbers
-from tocsin.wiring.sandbox import build_clock_desk
+from tocsin.wiring.sandbox_http import sandbox_endpoints
 from tocsin.wiring.services import Services
 from tocsin.wiring.status_webhooks import build_status_desk, told_numbers
 from tocsin.wiring.step_options import options_problem
@@ -239,7 +237,7 @@ def _endpoints(
         *_status_webhooks(services, notes),
         *_callbacks(services, limits).endpoints(),
         *_deliveries(services),
-        *_sandbox(services),
+        *sandbox_endpoints(services),
     )
 
 
@@ -266,19 +264,6 @@ def _deliveries(services: Services) -> tuple[Endpoint, ...]:
 def _followed(services: Services) -> Sequence[Endpoint]:
     log, links = services.storage.log, services.delivery.followed
     return FollowedLinkRoutes(LinkReceipts(log, links, services.clock)).endpoints()
-
-
-def _sandbox(services: Services) -> tuple[Endpoint, ...]:
-    recipients = services.stores.recipients
-
-    async def number_of(id: str) -> int | None:
-        found = (await recipients.by_id([id])).get(id)
-        return None if found is None else found.number
-
-    return (
-        *SandboxClockRoutes(build_clock_desk(services)).endpoints(),
-        *SandboxVendorRoutes(services.vendors, number_of).endpoints(),
-    )
 
 
 def _status_webhooks(services: Services, notes: Notes) -> tuple[Endpoint, ...]:

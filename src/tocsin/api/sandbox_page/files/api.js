@@ -1,0 +1,73 @@
+// The API of the server that this page came from. The key stays in this tab: the address loses it
+// at once, so that it is in no history and in nothing that is copied from the address bar.
+
+const KEPT = "tocsin.sandbox.key";
+const tokens = new Map();
+
+export class Refused extends Error {
+  constructor(status, problem) {
+    const fields = (problem.errors ?? []).map((each) => `${each.pointer} ${each.detail}`);
+    super([problem.detail ?? `The server answered ${status}.`, ...fields].join("; "));
+    this.status = status;
+  }
+}
+
+export function keyFromAddress() {
+  const given = new URLSearchParams(location.hash.slice(1)).get("key");
+  if (given === null) return;
+  history.replaceState(null, "", location.pathname + location.search);
+  sessionStorage.setItem(KEPT, given.trim());
+}
+
+export const key = () => sessionStorage.getItem(KEPT);
+export const keepKey = (given) => sessionStorage.setItem(KEPT, given.trim());
+export const dropKey = () => sessionStorage.removeItem(KEPT);
+
+export async function call(method, path, body, bearer = key()) {
+  const answer = await fetch(path, {
+    method,
+    headers: {
+      authorization: `Bearer ${bearer}`,
+      ...(body === undefined ? {} : { "content-type": "application/json" }),
+    },
+    body: body === undefined ? undefined : JSON.stringify(body),
+  });
+  const text = await answer.text();
+  let said = null;
+  try {
+    said = text === "" ? null : JSON.parse(text);
+  } catch {
+    said = {};
+  }
+  if (!answer.ok) throw new Refused(answer.status, said ?? {});
+  return said;
+}
+
+// As the recipient's own app would, with her token.
+export async function callAs(recipient, method, path, body) {
+  const fresh = !tokens.has(recipient);
+  if (fresh) {
+    const made = await call("POST", "/v1/tokens", { recipient, scopes: ["inbox"] });
+    tokens.set(recipient, made.token);
+  }
+  try {
+    return await call(method, path, body, tokens.get(recipient));
+  } catch (error) {
+    if (error.status !== 401 || fresh) throw error;
+    tokens.delete(recipient);
+    return callAs(recipient, method, path, body);
+  }
+}
+
+export async function act(message, action, words = "") {
+  const path = `/v1/sandbox/messages/${encodeURIComponent(message.id)}/${action}`;
+  const said = await call("POST", path, { words });
+  return said?.answer ?? "";
+}
+
+export async function deliveryOf(message) {
+  if (message.notification === null) return null;
+  const note = await call("GET", `/v1/notifications/${message.notification}`);
+  const found = note.deliveries.find((each) => each.id === message.reference);
+  return found === undefined ? null : { note, delivery: found };
+}

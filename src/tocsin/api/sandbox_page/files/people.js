@@ -1,0 +1,55 @@
+// Everybody who was sent something; choosing one leaves only what is hers.
+
+import { personOf } from "./desk.js";
+import { button, byId, el } from "./dom.js";
+
+export class People {
+  constructor(desk) {
+    this.desk = desk;
+    this.known = new Map();
+    this.all = this.entry("Everybody", null);
+    byId("people").append(this.all.node);
+    this.mark();
+  }
+
+  add(message) {
+    const id = personOf(message);
+    let found = this.known.get(id);
+    if (found === undefined) {
+      found = this.entry(id, id);
+      this.known.set(id, found);
+      byId("people").append(found.node);
+    }
+    found.recipient ||= message.recipient;
+    found.addresses.add(message.to);
+    for (const each of [found, this.all]) {
+      each.count += 1;
+      each.shown.textContent = each.count;
+    }
+    found.under.textContent = found.recipient === null ? "" : [...found.addresses]
+      .map((address) => (address.length > 26 ? `${address.slice(0, 25)}…` : address)).slice(0, 4)
+      .join("\n");
+  }
+
+  recipient(id) {
+    return this.known.get(id)?.recipient ?? null;
+  }
+
+  entry(label, id) {
+    const shown = el("span", { class: "count" }, "0");
+    const under = el("span", { class: "under soft" });
+    const short = label.length > 60 ? `${label.slice(0, 59)}…` : label;
+    const choose = button([el("span", { class: "name" }, short), shown, under], () => {
+      this.desk.choose(id);
+      this.mark();
+    });
+    return { node: el("li", {}, choose), choose, shown, under, count: 0, id, recipient: null,
+      addresses: new Set() };
+  }
+
+  mark() {
+    for (const each of [this.all, ...this.known.values()]) {
+      each.choose.setAttribute("aria-pressed", String(each.id === this.desk.person));
+    }
+  }
+}

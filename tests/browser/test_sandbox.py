@@ -1,0 +1,317 @@
+"""The sandbox's page in a real browser, on a real server: what arrives is seen, and answered."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, Route, expect, sync_playwright
+
+from tests.cli.server import Server, environment, serving, until
+
+CHROMIUM = shutil.which("chromium")
+NARROW_PX = 390
+HOSTILE = """<h1>Prize</h1><script>parent.broken = 1</script>
+<img src="https://track.example/x.gif" onerror="parent.broken = 1">
+<link rel="stylesheet" href="https://track.example/x.css">
+<a href="https://track.example/claim" target="_top">Claim it</a>
+<form action="https://track.example/form"><button>Send it</button></form>"""
+WORKFLOW = {
+    "key": "site.down",
+    "category": "alerts",
+    "lane": "critical",
+    "steps": [
+        {"channel": "inbox", "title": "{{ data.site }} is down", "body": "Since a minute ago"},
+        {"channel": "push", "title": "{{ data.site }} is down", "body": "Tap for more"},
+        {"channel": "sms", "body": "{{ data.site }} is down"},
+        {
+            "channel": "email",
+            "subject": "{{ data.site }} is down",
+            "html": '<h1>{{ data.site }}</h1><p style="color: red">It is <b>down</b>.</p>',
+        },
+        {"channel": "chat", "title": "{{ data.site }}", "body": "It is *down*."},
+        {"channel": "webhook", "title": "{{ data.site }} is down", "body": "Hook"},
+        {"channel": "voice", "body": "{{ data.site }} is down."},
+        {"wait": {"for": "30m", "unless": "acknowledged"}},
+        {"channel": "sms", "name": "again", "body": "{{ data.site }} is still down"},
+    ],
+}
+LATER = {
+    "key": "site.up",
+    "steps": [
+        {"channel": "sms", "body": "{{ data.site }} is up"},
+        {"delay": "30m"},
+        {"channel": "sms", "name": "again", "body": "{{ data.site }} is still up"},
+    ],
+}
+ADDRESSES = (
+    {"channel": "chat", "provider": "slack", "address": "#ops"},
+    {"channel": "webhook", "address": "https://ops.example/hooks"},
+)
+
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium"),
+    pytest.mark.timeout(240),
+]
+
+
+class Site:
+    """A server, and pages of it."""
+
+    def __init__(self, server: Server, browser: Browser) -> None:
+        self.address = server.address
+        self.key = (server.folder / "sandbox.key").read_text().strip()
+        self._browser = browser
+
+    def call(self, method: str, path: str, document: object = None) -> Any:
+        """Ask the server with every right."""
+        body = None if document is None else json.dumps(document).encode()
+        headers = {"authorization": f"Bearer {self.key}", "content-type": "application/json"}
+        request = urllib.request.Request(self.address + path, body, headers, method=method)
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            text = answer.read()
+        return json.loads(text) if text else None
+
+    def open(self, **how: Any) -> Page:
+        """Open the page with the key, as `tocsin up` says."""
+        page = self._browser.new_context(**how).new_page()
+        page.goto(f"{self.address}/sandbox#key={self.key}")
+        expect(page.get_by_role("banner").get_by_text("Live")).to_be_visible()
+        return page
+
+    def person(self, id: str, n: int) -> None:
+        """Make one with an address of every kind."""
+        phone, mail = f"+1415555{n:04d}", f"{id}@example.com"
+        self.call("PUT", f"/v1/recipients/{id}", {"phone": phone, "email": mail})
+        device = {"provider": "fcm", "token": f"canary-{id}:APA91b{'c' * 40}"}
+        self.call("POST", f"/v1/recipients/{id}/devices", device)
+        for each in (*ADDRESSES, {"channel": "voice", "address": phone}):
+            self.call("POST", f"/v1/recipients/{id}/addresses", each)
+
+    def send(self, recipient: str, site: str, what: str = "site.down") -> str:
+        """Let something happen; return the event's id."""
+        document = {"type": what, "to": [recipient], "data": {"site": site}}
+        found: str = self.call("POST", "/v1/events", document)["events"][0]["id"]
+        return found
+
+    def receipts(self, event: str, recipient: str) -> list[str]:
+        """What was reported of the event's deliveries."""
+        why = self.call("GET", f"/v1/explain?event={event}&recipient={recipient}")
+        return [
+            attempt["state"]
+            for run in why["runs"]
+            for delivery in run["deliveries"]
+            for attempt in delivery["attempts"]
+            if attempt["kind"] == "receipt"
+        ]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    folder = tmp_path_factory.mktemp("browser") / "data"
+    with (
+        serving(folder, env=environment()) as server,
+        sync_playwright() as playwright,
+        playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"]
+        ) as browser,
+    ):
+        site = Site(server, browser)
+        for each in (WORKFLOW, LATER):
+            site.call("PUT", f"/v1/workflows/{each['key']}", each)
+            site.call("POST", f"/v1/workflows/{each['key']}/publish")
+        yield site
+
+
+def region(page: Page, name: str) -> Locator:
+    """A named part of the page."""
+    return page.get_by_role("region", name=name, exact=True)
+
+
+def turning(page: Page, holds: Callable[[], bool]) -> Callable[[], bool]:
+    """Let the browser go on while something else is waited for."""
+
+    def turned() -> bool:
+        page.wait_for_timeout(50)
+        return holds()
+
+    return turned
+
+
+def test_every_channel_is_seen_as_it_arrives(site: Site) -> None:
+    page = site.open()
+    failures: list[str] = []
+    page.on("pageerror", lambda error: failures.append(str(error)))
+    site.person("ana", 1)
+    site.send("ana", "shop.example")
+    expect(region(page, "Lock screen").get_by_text("shop.example is down")).to_be_visible()
+    expect(region(page, "Messages").get_by_text("shop.example is down")).to_be_visible()
+    expect(region(page, "Calls").get_by_text("Ringing")).to_be_visible()
+    expect(region(page, "Chat").get_by_text("It is")).to_be_visible()
+    expect(region(page, "Webhooks").get_by_text("shop.example is down")).to_be_visible()
+    expect(region(page, "Inbox").get_by_text("shop.example is down")).to_be_visible()
+    region(page, "Mail").get_by_role("button", name="shop.example is down").click()
+    letter = page.frame_locator("iframe")
+    expect(letter.get_by_role("heading", name="shop.example")).to_be_visible()
+    page.get_by_role("tab", name="HTML").press("ArrowRight")
+    expect(page.get_by_role("tabpanel", name="Text")).to_contain_text("It is down")
+    page.get_by_role("tab", name="Source").click()
+    expect(page.get_by_role("tabpanel", name="Source")).to_contain_text("MIME-Version")
+    assert failures == []
+    page.context.close()
+
+
+def test_a_key_pressed_in_a_call_acknowledges(site: Site) -> None:
+    page = site.open()
+    site.person("bo", 2)
+    event = site.send("bo", "api.example")
+    page.get_by_role("button", name=re.compile("^bo ")).click()
+    calls = region(page, "Calls")
+    calls.get_by_role("button", name="Press 1").click()
+    expect(calls.get_by_text("Answered, and pressed 1")).to_be_visible()
+    expect(calls.get_by_text("api.example is down.")).to_be_visible()
+    until("a receipt", turning(page, lambda: "acknowledged" in site.receipts(event, "bo")))
+    calls.get_by_role("button", name=re.compile("Inspect voice")).click()
+    inspector = page.get_by_role("complementary", name="Inspector")
+    inspector.get_by_role("button", name="Look again").click()
+    expect(inspector.get_by_text("delivered", exact=True).first).to_be_visible()
+    page.context.close()
+
+
+def test_a_dial_is_turned_and_a_reply_is_said(site: Site) -> None:
+    page = site.open()
+    site.person("cleo", 3)
+    vendors = region(page, "Vendors")
+    vendors.locator("summary", has_text="twilio").filter(has_text="sms").click()
+    vendors.get_by_label("Latency, ms").fill("50")
+    vendors.get_by_label("Errors", exact=True).select_option("21610")
+    vendors.get_by_role("button", name="Add").click()
+    vendors.get_by_label(re.compile("^21610")).fill("100")
+    vendors.get_by_role("button", name="Turn").click()
+    expect(vendors.get_by_text("50 ms, 21610: 100 %")).to_be_visible()
+    assert site.call("GET", "/v1/sandbox/faults/twilio")["errors"] == {"21610": 1.0}
+    site.send("cleo", "blog.example")
+    refused = region(page, "Messages").locator(".refused")
+    expect(refused.get_by_text("blog.example is down")).to_be_visible()
+    vendors.get_by_role("button", name="All as usual").click()
+    until(
+        "the dial",
+        turning(page, lambda: site.call("GET", "/v1/sandbox/faults/twilio")["errors"] == {}),
+    )
+    page.context.close()
+
+
+def test_the_clock_is_advanced(site: Site) -> None:
+    page = site.open()
+    site.person("dan", 4)
+    site.send("dan", "docs.example", "site.up")
+    expect(region(page, "Messages").get_by_text("docs.example is up")).to_be_visible()
+    page.get_by_label("Go on by").fill("31m")
+    page.get_by_role("button", name="Advance").click()
+    expect(page.get_by_text("Moved on")).to_be_visible()
+    expect(region(page, "Messages").get_by_text("docs.example is still up")).to_be_visible()
+    page.context.close()
+
+
+def test_it_is_narrow_dark_and_reached_by_keys(site: Site) -> None:
+    screen = {"width": NARROW_PX, "height": 844}
+    page = site.open(viewport=screen, color_scheme="dark")
+    site.person("eva", 5)
+    site.send("eva", "wiki.example-with-a-long-name-that-has-to-be-broken.example")
+    expect(region(page, "Lock screen").get_by_text("wiki.example").first).to_be_visible()
+    page.get_by_role("button", name=re.compile("Inspect push")).first.click()
+    width = page.evaluate("document.documentElement.scrollWidth")
+    assert width <= NARROW_PX, f"{width} px wide"
+    page.evaluate("document.querySelector('details.vendor').open = true")
+    assert page.evaluate("document.documentElement.scrollWidth") <= NARROW_PX
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(17, 19, 23)"
+    for role in ("banner", "main"):
+        expect(page.get_by_role(role)).to_have_count(1)
+    assert _unnamed(page) == []
+    page.goto(f"{site.address}/sandbox")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to what arrived")).to_be_focused()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name=re.compile("Phone"))).to_be_focused()
+    page.context.close()
+
+
+def _unnamed(page: Page) -> list[str]:
+    """Controls of which a screen reader could not say what they are."""
+    found: list[str] = page.evaluate(
+        """() => [...document.querySelectorAll("button, input, select, textarea, iframe")]
+            .filter((each) => each.checkVisibility())
+            .filter((each) => !(each.labels?.length || each.textContent.trim() || each.title
+                || each.getAttribute("aria-label")))
+            .map((each) => each.outerHTML)"""
+    )
+    return found
+
+
+def test_the_key_leaves_the_address_and_a_wrong_one_opens_nothing(site: Site) -> None:
+    page = site.open()
+    assert page.url == f"{site.address}/sandbox"
+    assert page.evaluate("document.cookie") == ""
+    assert page.evaluate("history.length") <= 2
+    page.context.close()
+    stranger = page.context.browser
+    assert stranger is not None
+    other = stranger.new_context().new_page()
+    other.goto(f"{site.address}/sandbox")
+    other.get_by_label("Key").fill("tk_wrong")
+    other.get_by_role("button", name="Open").click()
+    expect(other.get_by_role("alert")).not_to_be_empty()
+    expect(other.get_by_role("main")).to_be_hidden()
+    other.context.close()
+
+
+def test_a_hostile_letter_reaches_nothing(site: Site) -> None:
+    page = site.open()
+    asked: list[str] = []
+
+    def reached(route: Route) -> None:
+        asked.append(route.request.url)
+        route.fulfill(body="")
+
+    def hostile(route: Route) -> None:
+        # Its headers are the server's own.
+        route.fulfill(response=route.fetch(), body=HOSTILE)
+
+    page.route("https://track.example/**", reached)
+    page.route("**/sandbox/letters/*", hostile)
+    site.person("gus", 7)
+    site.send("gus", "evil.example")
+    region(page, "Mail").get_by_role("button", name="evil.example is down").click()
+    frame = page.frame_locator("iframe")
+    expect(frame.get_by_role("heading", name="Prize")).to_be_visible()
+    frame.get_by_role("link", name="Claim it").click()
+    frame.get_by_role("button", name="Send it").click()
+    page.wait_for_timeout(300)
+    assert page.evaluate("window.broken") is None
+    assert page.url == f"{site.address}/sandbox"
+    assert asked == []
+    page.context.close()
+
+
+def test_a_letter_has_no_rights_and_its_address_proves_itself(site: Site) -> None:
+    site.person("fay", 6)
+    site.send("fay", "mail.example")
+    path = "/v1/sandbox/messages?channel=email&recipient=fay"
+    until("a letter", lambda: bool(site.call("GET", path)["messages"]))
+    (message,) = site.call("GET", path)["messages"]
+    assert message["recipient"] == "fay"
+    with urllib.request.urlopen(site.address + message["html_url"], timeout=30) as answer:
+        policy = answer.headers["content-security-policy"]
+        assert b"<h1>mail.example</h1>" in answer.read()
+    said = {part.strip() for part in policy.split(";")}
+    assert {"sandbox", "default-src 'none'", "img-src data:"} <= said
+    assert "script" not in policy
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        urllib.request.urlopen(site.address + message["html_url"][:-4] + "AAAA", timeout=30)
