@@ -145,6 +145,7 @@ class SendingSite:
             _ = self.spawn(self.services.fanouts.run(lane))
         _ = self.spawn(self.services.timers.run())
         _ = self.spawn(self.services.tracker.run())
+        _ = self.spawn(self.services.delivery.receipts.step.run())
 
     async def publish(self, document: dict[str, object]) -> None:
         key = str(document["key"])

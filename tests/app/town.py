@@ -62,6 +62,8 @@ class Town:
         if fanouts:
             work += [services.fanouts.run(lane) for lane in LANES]
         work += [services.timers.run(), services.tracker.run()]
+        # Timers wait until all that was reported has been looked at.
+        work.append(services.delivery.receipts.step.run())
         if not log.atomic_with_views:
             work += [Expander(log).run(lane) for lane in LANES]
             work.append(Projector(log, services.storage.inbox, services.inbox_projection).run())
