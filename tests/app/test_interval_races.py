@@ -139,6 +139,7 @@ async def test_a_crash_between_any_two_awaits_decides_each_interval_once(
 
 
 async def _fire(site: SendingSite) -> None:
+    await site.services.delivery.receipts.step.begin()
     await site.services.tracker.begin()
     await site.services.tracker.turn()
     await site.services.timers.fire()

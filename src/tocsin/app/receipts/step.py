@@ -90,7 +90,7 @@ class ReceiptStep:
         while True:
             try:
                 if not self._begun:
-                    await self._begin()
+                    await self.begin()
                 taken = await self.turn()
                 if not taken:
                     await self._log.wait({(RECEIPTS, o.partition): o.position for o in self._owned})
@@ -114,7 +114,7 @@ class ReceiptStep:
             self._moved.clear()
             await self._moved.wait()
 
-    async def _begin(self) -> None:
+    async def begin(self) -> None:
         """Take over, and look at what was kept aside by whoever was here before."""
         owned = []
         for partition in range(self._log.partitions):
