@@ -219,6 +219,25 @@ def test_the_clock_is_advanced(site: Site) -> None:
     page.context.close()
 
 
+def test_a_message_sent_by_hand_is_there_and_read(site: Site) -> None:
+    page = site.open()
+    site.person("hal", 8)
+    page.get_by_text("Send a message").click()
+    page.get_by_label("To the recipient").fill("hal")
+    page.get_by_label("Title").fill("Good morning")
+    page.get_by_label("chat", exact=True).check()
+    page.get_by_role("button", name="Send", exact=True).click()
+    expect(page.get_by_text("Sent to hal.")).to_be_visible()
+    page.get_by_role("button", name=re.compile("^hal ")).click()
+    for part in ("Lock screen", "Messages", "Mail", "Chat", "Inbox"):
+        expect(region(page, part).get_by_text("Good morning").first).to_be_visible()
+    expect(region(page, "Webhooks").get_by_text("No webhooks.")).to_be_visible()
+    inbox = region(page, "Inbox")
+    inbox.get_by_role("button", name="Mark read").click()
+    expect(inbox.get_by_text("0 unread")).to_be_visible()
+    page.context.close()
+
+
 def test_it_is_narrow_dark_and_reached_by_keys(site: Site) -> None:
     screen = {"width": NARROW_PX, "height": 844}
     page = site.open(viewport=screen, color_scheme="dark")

@@ -6,6 +6,7 @@ import { button, byId, doing, el } from "./dom.js";
 export class Dials {
   constructor() {
     this.summaries = new Map();
+    this.faults = new Map();
   }
 
   draw(vendors) {
@@ -16,6 +17,7 @@ export class Dials {
   }
 
   say(provider, faults) {
+    this.faults.set(provider, faults);
     const said = inWords(faults);
     const shown = this.summaries.get(provider);
     shown.textContent = said || "as usual";
@@ -37,7 +39,8 @@ export class Dials {
   }
 
   form(vendor) {
-    const { provider, faults } = vendor;
+    const { provider } = vendor;
+    const faults = this.faults.get(provider);
     const id = (name) => `dial-${provider}-${name}`;
     const said = el("output", { class: "said" });
     const latency = el("input", { id: id("latency"), type: "number", min: 0, max: 600000, step: 50,
@@ -47,7 +50,7 @@ export class Dials {
     const down = el("input", { id: id("down"), type: "checkbox", checked: faults.down });
     const dead = el("textarea", { id: id("dead"), rows: 2, spellcheck: "false",
       "aria-describedby": id("dead-hint") }, faults.dead.join("\n"));
-    const errors = errorRows(vendor, id);
+    const errors = errorRows(vendor.codes, faults.errors, id);
     const turn = el("button", { class: "main" }, "Turn");
     const put = (wanted) => doing(turn, said, async () => {
       const now = await call("PUT", `/v1/sandbox/faults/${encodeURIComponent(provider)}`, wanted);
@@ -68,16 +71,19 @@ export class Dials {
       el("span", { class: "soft", id: id("dead-hint") }, "One on each line.")),
     el("p", { class: "row" }, down, el("label", { for: down.id }, "Down: nothing listens")),
     el("p", { class: "row" }, turn,
-      button("All as usual", () => {
-        form.replaceWith(this.form({ ...vendor, faults: { latency_ms: 0, errors: {}, lose_replies: 0,
-          duplicate_receipts: 0, dead: [], down: false } }));
-        put({});
+      button("All as usual", async () => {
+        await put({});
+        if (said.classList.contains("bad")) return;
+        const again = this.form(vendor);
+        form.replaceWith(again);
+        again.querySelector("output.said").textContent = "Everything is as usual.";
+        again.querySelector("button.main").focus();
       }), said));
     return form;
   }
 }
 
-function errorRows({ codes, faults }, id) {
+function errorRows(codes, turned, id) {
   const list = el("ul", { class: "errors" });
   const given = new Map();
   const add = (code, part) => {
@@ -91,7 +97,7 @@ function errorRows({ codes, faults }, id) {
   };
   const select = el("select", { id: id("code") },
     Object.entries(codes).map(([code, dial]) => el("option", { value: code }, `${code}: ${words(dial)}`)));
-  for (const [code, part] of Object.entries(faults.errors)) add(code, part);
+  for (const [code, part] of Object.entries(turned)) add(code, part);
   const node = el("div", { class: "field" }, el("label", { for: select.id }, "Errors"),
     el("p", { class: "row" }, select, button("Add", () => add(select.value, 0.1))), list);
   return {

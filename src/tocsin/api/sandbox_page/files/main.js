@@ -13,6 +13,7 @@ import { Mail } from "./mail.js";
 import { News } from "./news.js";
 import { People } from "./people.js";
 import { Phone } from "./phone.js";
+import { sender } from "./sender.js";
 import { theme } from "./theme.js";
 
 const EACH_MS = 1_000;
@@ -32,8 +33,10 @@ class Page {
     this.panes = { phone: new Phone(this.desk), mail: new Mail(this.desk), chat: new Chat(this.desk),
       webhooks: new Hooks(this.desk) };
     new Inspector(this.desk);
+    sender();
     this.seen = new Set();
     this.last = null;
+    this.left_out = false;
     this.quiet = false;
     this.turns = 0;
     this.desk.choose = (id) => this.choose(id);
@@ -68,6 +71,8 @@ class Page {
     const { messages } = await call("GET", `/v1/sandbox/messages?${query}`);
     const fresh = messages.filter((each) => !this.seen.has(each.id)).reverse();
     this.quiet = fresh.length === 0;
+    // More came at once than one answer holds: the page says so, and shows the newest.
+    this.left_out ||= this.last !== null && fresh.length === MORE;
     for (const message of fresh) this.add(message);
     if (fresh.length > 0) this.count();
     if (this.turns > 0) this.news.tell(fresh);
@@ -107,7 +112,7 @@ class Watch {
     this.under_way = true;
     try {
       await this.page.turn();
-      say("Live", true);
+      say(this.page.left_out ? "Live; some older ones are left out" : "Live", true);
       this.soon(EACH_MS);
     } catch (error) {
       if (error.status === 401 || error.status === 403) lock(error.message);
@@ -132,6 +137,7 @@ function say(words, good) {
 function lock(why) {
   dropKey();
   byId("frame").hidden = true;
+  byId("clock").hidden = true;
   byId("unlock").hidden = false;
   byId("key-said").textContent = why;
   say("", true);
@@ -141,6 +147,7 @@ function lock(why) {
 function unlock() {
   byId("unlock").hidden = true;
   byId("frame").hidden = false;
+  byId("clock").hidden = false;
   watch.page ??= new Page();
   watch.soon(0);
 }

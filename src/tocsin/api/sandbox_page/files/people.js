@@ -3,6 +3,8 @@
 import { personOf } from "./desk.js";
 import { button, byId, el } from "./dom.js";
 
+const LISTED = 200;
+
 export class People {
   constructor(desk) {
     this.desk = desk;
@@ -20,6 +22,7 @@ export class People {
       this.known.set(id, found);
       byId("people").append(found.node);
     }
+    this.forget();
     found.recipient ||= message.recipient;
     found.addresses.add(message.to);
     for (const each of [found, this.all]) {
@@ -29,6 +32,16 @@ export class People {
     found.under.textContent = found.recipient === null ? "" : [...found.addresses]
       .map((address) => (address.length > 26 ? `${address.slice(0, 25)}…` : address)).slice(0, 4)
       .join("\n");
+  }
+
+  // Of very many the last to come are listed; the others are still among everybody.
+  forget() {
+    for (const [id, { node }] of this.known) {
+      if (this.known.size <= LISTED) return;
+      if (id === this.desk.person) continue;
+      this.known.delete(id);
+      node.remove();
+    }
   }
 
   recipient(id) {
