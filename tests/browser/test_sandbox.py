@@ -67,6 +67,7 @@ class Site:
     def __init__(self, server: Server, browser: Browser) -> None:
         self.address = server.address
         self.key = (server.folder / "sandbox.key").read_text().strip()
+        self.log = server.folder.parent / f"{server.folder.name}.log"
         self._browser = browser
 
     def call(self, method: str, path: str, document: object = None) -> Any:
@@ -173,14 +174,23 @@ def test_a_key_pressed_in_a_call_acknowledges(site: Site) -> None:
     event = site.send("bo", "api.example")
     page.get_by_role("button", name=re.compile("^bo ")).click()
     calls = region(page, "Calls")
+    calls.get_by_role("button", name="Decline").click()
+    expect(calls.get_by_text("Declined")).to_be_visible()
+    site.call("POST", "/v1/sandbox/clock", {"advance": "5m"})
+    expect(calls.locator(".ringing:visible")).to_have_count(1)
     calls.get_by_role("button", name="Press 1").click()
     expect(calls.get_by_text("Answered, and pressed 1")).to_be_visible()
     expect(calls.get_by_text("api.example is down.")).to_be_visible()
     until("a receipt", turning(page, lambda: "acknowledged" in site.receipts(event, "bo")))
-    calls.get_by_role("button", name=re.compile("Inspect voice")).click()
+    calls.get_by_role("button", name=re.compile("Inspect voice")).first.click()
     inspector = page.get_by_role("complementary", name="Inspector")
     inspector.get_by_role("button", name="Look again").click()
-    expect(inspector.get_by_text("delivered", exact=True).first).to_be_visible()
+    told = inspector.get_by_role("list", name="What was tried and reported")
+    expect(told.get_by_text("receipt, acknowledged")).to_be_visible()
+    page.reload()
+    page.get_by_role("button", name=re.compile("^bo ")).click()
+    expect(calls.get_by_text("Over: delivered")).to_be_visible()
+    expect(calls.locator(".ringing:visible")).to_have_count(0)
     page.context.close()
 
 
@@ -284,11 +294,18 @@ def test_the_key_leaves_the_address_and_a_wrong_one_opens_nothing(site: Site) ->
     assert stranger is not None
     other = stranger.new_context().new_page()
     other.goto(f"{site.address}/sandbox")
-    other.get_by_label("Key").fill("tk_wrong")
-    other.get_by_role("button", name="Open").click()
-    expect(other.get_by_role("alert")).not_to_be_empty()
-    expect(other.get_by_role("main")).to_be_hidden()
+    for wrong in ("tk_wrong", "wröng"):
+        other.get_by_label("Key").fill(wrong)
+        other.get_by_role("button", name="Open").click()
+        expect(other.get_by_role("alert")).not_to_be_empty()
+        expect(other.get_by_role("main")).to_be_hidden()
     other.context.close()
+
+
+def test_who_starts_a_server_is_told_how_to_open_it_and_not_the_key(site: Site) -> None:
+    said = site.log.read_text()
+    assert f"{site.address}/sandbox#key=$(cat " in said
+    assert site.key not in said
 
 
 def test_a_hostile_letter_reaches_nothing(site: Site) -> None:

@@ -50,7 +50,14 @@ class SandboxClockRoutes:
     def endpoints(self) -> Sequence[Endpoint]:
         """Return the routes."""
         return (
-            Endpoint("GET", PATH, "What time it is in the sandbox", self.get, {200: ClockAnswer}),
+            Endpoint(
+                "GET",
+                PATH,
+                "What time it is in the sandbox",
+                self.get,
+                {200: ClockAnswer},
+                quiet=True,
+            ),
             Endpoint(
                 "POST",
                 PATH,

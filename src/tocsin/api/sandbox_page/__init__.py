@@ -74,6 +74,7 @@ class SandboxPageRoutes:
                 "A script or style of the sandbox's page",
                 self.file,
                 said,
+                quiet=True,
                 answer_type="text/javascript",
             ),
             Endpoint(

@@ -16,7 +16,7 @@ export function keyFromAddress() {
   const given = new URLSearchParams(location.hash.slice(1)).get("key");
   if (given === null) return;
   history.replaceState(null, "", location.pathname + location.search);
-  sessionStorage.setItem(KEPT, given.trim());
+  keepKey(given);
 }
 
 export const key = () => sessionStorage.getItem(KEPT);
@@ -46,15 +46,14 @@ export async function call(method, path, body, bearer = key()) {
 // As the recipient's own app would, with her token.
 export async function callAs(recipient, method, path, body) {
   const fresh = !tokens.has(recipient);
-  if (fresh) {
-    const made = await call("POST", "/v1/tokens", { recipient, scopes: ["inbox"] });
-    tokens.set(recipient, made.token);
-  }
+  // Whoever asks meanwhile waits for the same one.
+  if (fresh) tokens.set(recipient, call("POST", "/v1/tokens", { recipient, scopes: ["inbox"] }));
   try {
-    return await call(method, path, body, tokens.get(recipient));
+    const { token } = await tokens.get(recipient);
+    return await call(method, path, body, token);
   } catch (error) {
+    if (error.status === 401 || fresh) tokens.delete(recipient);
     if (error.status !== 401 || fresh) throw error;
-    tokens.delete(recipient);
     return callAs(recipient, method, path, body);
   }
 }
@@ -70,4 +69,13 @@ export async function deliveryOf(message) {
   const note = await call("GET", `/v1/notifications/${message.notification}`);
   const found = note.deliveries.find((each) => each.id === message.reference);
   return found === undefined ? null : { note, delivery: found };
+}
+
+// One true sentence about it, and everything that was tried and reported.
+export async function whyOf(note, message) {
+  const query = new URLSearchParams({ event: note.event, recipient: note.recipient });
+  const why = await call("GET", `/v1/explain?${query}`);
+  const all = why.runs.flatMap((run) => run.deliveries);
+  const own = all.find((each) => each.id === message.reference);
+  return { sentence: why.sentence, attempts: own?.attempts ?? [] };
 }

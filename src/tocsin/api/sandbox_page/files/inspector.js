@@ -1,7 +1,7 @@
 // One message in full: what a person sees, what came over the wire, what was said to it.
 
 import { actionBar } from "./acting.js";
-import { deliveryOf } from "./api.js";
+import { deliveryOf, whyOf } from "./api.js";
 import { button, byId, el, moment } from "./dom.js";
 import { pre } from "./mail.js";
 
@@ -41,16 +41,28 @@ export class Inspector {
   async ask(message, ledger) {
     try {
       const found = await deliveryOf(message);
-      ledger.replaceChildren(found === null
-        ? el("p", { class: "soft" }, "The ledger does not know it.")
-        : el("dl", {}, rows({
+      if (found === null) {
+        ledger.replaceChildren(el("p", { class: "soft" }, "The ledger does not know it."));
+        return;
+      }
+      const { sentence, attempts } = await whyOf(found.note, message);
+      ledger.replaceChildren(
+        el("p", { dir: "auto" }, sentence),
+        el("dl", {}, rows({
           State: found.delivery.state, Reason: found.delivery.reason, Workflow: found.note.workflow,
           Lane: found.note.lane, Notification: found.note.id, Event: found.note.event,
-        })));
+        })),
+        el("ol", { class: "steps", "aria-label": "What was tried and reported" }, attempts.map(step)));
     } catch (error) {
       ledger.replaceChildren(el("p", { class: "bad" }, error.message));
     }
   }
+}
+
+function step({ kind, state, reason, detail, at }) {
+  const said = [kind, state, reason === state ? "" : reason].filter(Boolean).join(", ");
+  return el("li", {}, said, " ", el("span", { class: "soft" }, moment(at)),
+    detail ? el("p", { class: "soft" }, detail) : null);
 }
 
 function rows(given) {

@@ -160,8 +160,14 @@ function open() {
 
 byId("key-form").addEventListener("submit", (event) => {
   event.preventDefault();
-  keepKey(byId("key").value);
+  const given = byId("key").value.trim();
   byId("key").value = "";
+  // A header takes nothing else.
+  if (!/^[!-~]+$/.test(given)) {
+    byId("key-said").textContent = "That is no key.";
+    return;
+  }
+  keepKey(given);
   unlock();
 });
 addEventListener("hashchange", () => {

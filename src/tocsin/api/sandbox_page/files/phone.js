@@ -122,7 +122,7 @@ export class Phone {
       node.classList.remove("ringing");
       state.textContent = words;
       keys.replaceChildren(this.desk.inspectButton(message));
-      this.ringing.delete(message.reference);
+      if (this.ringing.get(message.reference) === over) this.ringing.delete(message.reference);
     };
     if (message.taken) this.keypad(message, { keys, said, heard, over });
     else over("The vendor refused it");
@@ -158,7 +158,8 @@ export class Phone {
   // A call that ended before this page was opened rings no more.
   async settle(message, over) {
     const found = await deliveryOf(message).catch(() => null);
-    if (found !== null && CALL_OVER.has(found.delivery.state) && this.ringing.has(message.reference)) {
+    const rings = this.ringing.get(message.reference) === over;
+    if (rings && found !== null && CALL_OVER.has(found.delivery.state)) {
       over(`Over: ${found.delivery.state}`);
     }
   }
