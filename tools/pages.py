@@ -36,7 +36,7 @@ MEANINGS: Final[Mapping[Reason, str]] = MappingProxyType(
         Reason.NO_ADDRESS: "The recipient has no address for this channel.",
         Reason.ADDRESS_UNVERIFIED: "The address has to be verified first.",
         Reason.ADDRESS_DEAD: "The provider said that nobody can be reached there any more.",
-    Reason.ADDRESS_DISABLED: "The endpoint had failed for too long and is not called any more.",
+        Reason.ADDRESS_DISABLED: "The endpoint had failed for too long and is not called any more.",
         Reason.IN_QUIET_HOURS: "Held until the recipient's quiet hours end, or expired in them.",
         Reason.DO_NOT_DISTURB: "Held until the time that the recipient named, or expired before.",
         Reason.NOT_NEEDED: "An earlier step had reached the recipient already.",
