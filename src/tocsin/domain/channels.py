@@ -24,6 +24,9 @@ ACTING: Final = frozenset({INBOX, "push", "chat"})
 HTML_FIELDS: Final = frozenset({"html"})
 """Fields whose variables are escaped for HTML."""
 
+ONE_TEXT: Final = frozenset({"sms", "voice"})
+"""Channels that say title and body as one text."""
+
 LINKED: Final = frozenset({"email"})
 """Channels whose messages bring a link along with which they are switched off."""
 

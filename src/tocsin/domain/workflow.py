@@ -13,7 +13,7 @@ from tocsin.domain.attachments import (
     CompiledAttachment,
     compile_attachments,
 )
-from tocsin.domain.channels import HTML_FIELDS, INBOX, TOLD_BY_APPS
+from tocsin.domain.channels import HTML_FIELDS, INBOX, ONE_TEXT, TOLD_BY_APPS
 from tocsin.domain.intervals import (
     CONDITIONS,
     Condition,
@@ -189,7 +189,7 @@ def _compile_steps(
         place = f"/steps/{number}"
         own = _compile_fields(step, place, problems)
         actions = _compile_actions(step, place, problems)
-        fields = {**_wanted(inherited, own), **own}
+        fields = {**_wanted(step.channel, inherited, own), **own}
         inherited.update({name: own[name] for name in ("title", "body") if name in own})
         options = compile_options(step.options, f"{place}/options", problems)
         files = compile_attachments(step.attachments, f"{place}/attachments", problems)
@@ -205,13 +205,18 @@ def _compile_steps(
     return tuple(steps), tuple(intervals)
 
 
-def _wanted(inherited: Mapping[str, Template], own: Mapping[str, Template]) -> dict[str, Template]:
+def _wanted(
+    channel: str, inherited: Mapping[str, Template], own: Mapping[str, Template]
+) -> dict[str, Template]:
     """
     Return what a step takes over from those before it, field by field.
 
     A letter with a page or a text of its own has no use for a body, and with a subject, too, none
-    for a title: what is not shown must not decide what the letter reads or whether it renders.
+    for a title: what is not shown must not decide what the letter reads or whether it renders. A
+    text message or a call with words of its own says these and nothing before them.
     """
+    if channel in ONE_TEXT and own:
+        return {}
     wanted = dict(inherited)
     if "html" in own or "text" in own:
         wanted.pop("body", None)

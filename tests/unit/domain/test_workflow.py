@@ -191,6 +191,19 @@ def test_a_compiled_workflow_decides_and_renders() -> None:
     assert inbox.paths == {"data.order", "data.estimate"}
 
 
+@pytest.mark.parametrize("channel", ["sms", "voice"])
+def test_a_text_with_words_of_its_own_says_only_these(channel: str) -> None:
+    steps = [{"channel": "inbox", "title": "Down", "body": "It is."}, {"channel": channel}]
+    own = {"channel": channel, "name": "again", "body": "Still down"}
+    workflow = compile_workflow(read_document({"key": "down", "steps": [*steps, own]}), 1)
+    _, taken_over, said = workflow.steps
+    assert {name: text.source for name, text in taken_over.fields.items()} == {
+        "title": "Down",
+        "body": "It is.",
+    }
+    assert {name: text.source for name, text in said.fields.items()} == {"body": "Still down"}
+
+
 @pytest.mark.parametrize("channel", ["chat", "push"])
 def test_messages_elsewhere_have_buttons_and_collapse_too(channel: str) -> None:
     step = {
