@@ -44,7 +44,8 @@ class Recent(Generic[K, V]):
     def fill(self, found: Mapping[K, V]) -> None:
         """Keep many at once."""
         if len(self._young) + len(found) > self._half:
-            self._old, self._young = self._young, {}
+            # Of more than fit, those left out must not be found as they were before.
+            self._old, self._young = {} if len(found) > self._half else self._young, {}
         self._young.update(found if len(found) <= self._half else islice(found.items(), self._half))
 
     def drop(self, key: K) -> None:
