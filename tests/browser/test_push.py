@@ -48,7 +48,9 @@ GIVEN = """PushManager.prototype.subscribe = async function (options) {
 };"""
 
 pytestmark = [
-    pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium"),
+    # One after the other in one browser: what was opened is looked at by those that follow.
+    pytest.mark.xdist_group("browser-push"),
+    pytest.mark.skipif(CHROMIUM is None, reason="absent: chromium"),
     pytest.mark.timeout(180),
 ]
 

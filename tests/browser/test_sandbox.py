@@ -56,7 +56,8 @@ ADDRESSES = (
 )
 
 pytestmark = [
-    pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium"),
+    pytest.mark.xdist_group("browser-sandbox"),
+    pytest.mark.skipif(CHROMIUM is None, reason="absent: chromium"),
     pytest.mark.timeout(240),
 ]
 

@@ -43,6 +43,7 @@ class CallbacksApp:
                 body_raw=True,
                 query_raw=True,
                 asgi=self,
+                proves_itself=True,
             ),
             Endpoint(
                 "GET",
@@ -52,6 +53,7 @@ class CallbacksApp:
                 {204: None},
                 query_raw=True,
                 asgi=self,
+                proves_itself=True,
             ),
         )
 

@@ -118,8 +118,10 @@ class Endpoint:
     Instead of a handler: a plain ASGI application, for routes that must cost little.
 
     It finds the caller with `caller_of`, reads and answers by itself, and what it raises becomes a
-    problem. Its path has no parameters.
+    problem. What its path names it reads from there itself.
     """
+    proves_itself: bool = False
+    """Its caller has no key and proves itself otherwise, so it may be refused as not known."""
 
 
 def caller_of(scope: Scope) -> Principal:

@@ -169,6 +169,8 @@ def _refusals(endpoint: Endpoint, permission: Permission) -> list[int]:
     statuses = [400, 422, 500, 503]
     if not permission.public:
         statuses += [401, 403, 429]
+    elif endpoint.proves_itself:
+        statuses += [401, 429]
     if "{" in endpoint.path or endpoint.method != "GET":
         statuses += [404, 409]
     elif endpoint.query is not None:
