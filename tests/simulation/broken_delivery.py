@@ -13,6 +13,7 @@ import structlog
 
 from tests.simulation.broken import Broken, CancelTold
 from tests.simulation.vendor import CHANNEL, TOKEN, address_of
+from tocsin.app.routing.holding import FANOUT
 from tocsin.domain.dead_letters import LetterState, Wanted
 from tocsin.domain.records import Attempt, Handoff, Retry, Settled
 from tocsin.domain.topics import OUTCOMES
@@ -258,12 +259,16 @@ class Credulous(Broken):
 
 
 class CancelsCalls(CancelTold):
-    """Claims that let a cancel have what is being called."""
+    """
+    Claims that let a cancel have what is being called, and what was.
+
+    Its verdict is of all that a person has under the key: one row that is left makes it *partly*.
+    """
 
     async def by_cancellation_key(self, key: str) -> Sequence[Claim]:
         rows: Sequence[Claim] = await self._real.by_cancellation_key(key)
         return [
-            msgspec.structs.replace(row, state="pending") if row.state == "sending" else row
+            row if row.state == FANOUT else msgspec.structs.replace(row, state="pending")
             for row in rows
         ]
 
