@@ -16,7 +16,7 @@ from tests.simulation.vendor import ASKED_S, CHANNEL, SETTINGS, Seen, address_of
 from tocsin.domain.delivery import DeliveryReason, State, allowed, settled
 from tocsin.domain.handoff_order import PATIENCE_MS
 from tocsin.domain.ids import generation_of, next_generation, show_delivery
-from tocsin.domain.reasons import Reason
+from tocsin.domain.reasons import Reason, Verdict
 from tocsin.domain.records import Attempt, Handoff, Settled
 from tocsin.ports.outcomes import ProviderReason
 
@@ -30,6 +30,7 @@ _ANSWERS = _SAID | {DeliveryReason.ACCEPTED}
 """What is written down of a call that was heard of."""
 
 
+_UNCALLED = {Verdict.SUPPRESS: State.SUPPRESSED, Verdict.EXPIRE: State.EXPIRED}
 _SETTLED = frozenset(str(state) for state in State if settled(state))
 
 
@@ -71,6 +72,11 @@ def ledger_counts_deliveries(history: History, final: Final) -> list[str]:
     total = Counter[tuple[str, str, str]]()
     lanes = {_first_of(each.delivery): each.lane for each in decided(final)}
     lanes |= {_first_of(place.record.delivery): place.lane for place in final.handoffs}
+    uncalled = {
+        each.delivery: {str(_UNCALLED[each.decision.verdict])}
+        for each in decided(final)
+        if each.decision.verdict in _UNCALLED
+    }
     for delivery, some in _told(final).items():
         settling = [e for e in _ends(some) if e.channel == CHANNEL]
         ends = [e.state for e in settling]
@@ -79,6 +85,10 @@ def ledger_counts_deliveries(history: History, final: Final) -> list[str]:
         if settling and settling[0].receipt:
             # An attempt that was under way when its forerunner was heard of may be refused.
             said |= set(ends)
+        if set(ends) == {State.CANCELLED}:
+            # A death between a row and its plan leaves the row to a cancel, though the plan that is
+            # made anew may not call: of the two ends the first stands.
+            said |= uncalled.get(delivery, set())
         if ends and (known is None or known.state not in {ends[0], *said}):
             found.append(f"{delivery.hex()} is {known} in the ledger, {ends} on the log")
     for delivery, one in final.carried.items():
