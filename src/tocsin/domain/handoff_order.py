@@ -48,9 +48,15 @@ class _Line:
     parked: dict[bytes, None] = field(default_factory=dict)
 
 
-def _begin(line: _Line, delivery: bytes) -> None:
-    """Who is called is the head until it is known how that ended, also by the next owner."""
-    if delivery in line.parked and line.head is None:
+def _begin(line: _Line, attempt: Attempt) -> None:
+    """
+    Who is called is the head until it is known how that ended, also by the next owner.
+
+    Who is called while patience lasts has found no head: a receipt had settled it, which the owner
+    of then noticed without a record of its own.
+    """
+    delivery = attempt.delivery
+    if delivery in line.parked and (line.head is None or attempt.at_ms < line.ends_ms):
         line.head = delivery
     line.parked.pop(delivery, None)
 
@@ -96,7 +102,7 @@ class HandoffOrder:
             self._gone(record.delivery)
         if isinstance(record, Attempt):
             if line is not None:
-                _begin(line, record.delivery)
+                _begin(line, record)
         elif record.state == State.DEFERRED and _holds_line(record):
             self._fail(line, record, position)
         elif record.reason == DeliveryReason.BEHIND_ANOTHER:

@@ -119,6 +119,25 @@ def test_whose_first_call_was_not_heard_of_keeps_its_place() -> None:
     assert order.park_until(delivery(3), AT_MS) is None
 
 
+def test_who_was_called_after_a_head_that_a_receipt_had_settled_keeps_its_place() -> None:
+    """Seed 51 of the power cuts: the next owner put it behind those that came after it."""
+    order = failing()
+    park(order, 2)
+    park(order, 3)
+    order.take(settled(1, "sent", 0, receipt=True), 42)
+    order.take(attempt(2), 43)
+    order.take(settled(2, "pending", reason="outcome_unknown", known=False), 44)
+    assert order.park_until(delivery(2), AT_MS) is None
+    assert order.park_until(delivery(3), AT_MS) is not None
+
+
+def test_who_overtakes_when_patience_has_ended_is_no_head() -> None:
+    order = failing(patience_ms=0)
+    park(order, 2)
+    order.take(attempt(2), 43)
+    assert order.park_until(delivery(1), AT_MS - 1) is None
+
+
 def test_who_waits_for_the_morning_holds_nobody_up() -> None:
     order = HandoffOrder(10_000)
     order.take(settled(1, "deferred", 0, "in_quiet_hours", until_ms=AT_MS + 500), 40)
