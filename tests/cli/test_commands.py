@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,8 @@ def running(server: Server, *arguments: str) -> Iterator[subprocess.Popen[str]]:
         stderr=subprocess.PIPE,
         text=True,
         env=environment(),
+        # A shell that runs the tests in the background lets its children ignore Ctrl-C.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509  # no thread of ours holds a lock that this needs
     )
     # Whoever reads a line that never comes is told by its absence.
     too_long = threading.Timer(WITHIN_S, process.kill)
