@@ -3,6 +3,7 @@
 import re
 import resource
 import shutil
+import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
@@ -14,6 +15,7 @@ from bench.server import free_port
 from tocsin.channels.simulating_tls import Keeping
 
 H2LOAD_CALLS = 50_000
+STARTS_WITHIN_S = 10
 _RATE = re.compile(r"requests: .* (\d+) succeeded")
 
 
@@ -49,11 +51,23 @@ def h2_sink(folder: Path, files: Mapping[str, bytes]) -> Iterator[H2Sink]:
     sink = H2Sink(f"https://127.0.0.1:{port}", proof.authority, folder)
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
         try:
-            # It says nothing when it listens.
-            time.sleep(0.5)
+            _wait_for(port, process)
             yield sink
         finally:
             process.kill()
+
+
+def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
+    """Return when *process* listens, which it does not say."""
+    limit_s = time.monotonic() + STARTS_WITHIN_S
+    while process.poll() is None and time.monotonic() < limit_s:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            time.sleep(0.01)
+        else:
+            return
+    raise RuntimeError("nghttpd does not listen; is it installed (nghttp2-server)?")
 
 
 def h2load(sink: H2Sink, path: str, body: bytes) -> float:
