@@ -18,6 +18,7 @@ import msgspec
 import phonenumbers
 
 from tocsin.app.chat_addresses import normal_chat
+from tocsin.domain.phones import is_e164
 from tocsin.domain.recipient import Address, Recipient
 from tocsin.domain.urls import public_url
 from tocsin.errors import RequestRefused
@@ -31,7 +32,6 @@ _PLAIN_EMAIL: Final = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 _SPECIAL_TOPS: Final = frozenset({"arpa", "invalid", "local", "localhost", "onion", "test"})
-_E164: Final = re.compile(r"\+[1-9][0-9]{6,14}\Z", re.ASCII)
 _APNS_TOKEN: Final = re.compile(r"(?:[0-9a-f]{2}){32,100}\Z", re.ASCII)
 _FCM_TOKEN: Final = re.compile(r"[A-Za-z0-9_:-]{20,4096}\Z", re.ASCII)
 
@@ -162,7 +162,7 @@ def _is_plain_e164(value: str) -> bool:
     It is when nothing after the country's code could be a national prefix (a trunk zero, for
     example), which the library would drop.
     """
-    if _E164.match(value) is None:
+    if not is_e164(value):
         return False
     for end in (2, 3, 4):
         regions = phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(int(value[1:end]))

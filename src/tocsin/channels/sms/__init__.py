@@ -12,15 +12,14 @@ from collections.abc import Mapping
 from typing import Final
 
 from tocsin.domain.channels import CHANNEL_FIELDS
+from tocsin.domain.phones import checked_number
 from tocsin.domain.sms import shortened
-from tocsin.errors import RequestRefused
 from tocsin.ports.message import Content
 from tocsin.ports.provider import Channel
 
 TEXT_CHARACTERS_MAX: Final = 1_600
 """What vendors take at most, whatever the encoding."""
 
-_E164: Final = re.compile(r"\+[1-9][0-9]{6,14}\Z", re.ASCII)
 _CONTROLS: Final = re.compile(r"[\x00-\x09\x0b-\x1f\x7f\u2028\u2029]")
 
 
@@ -34,9 +33,7 @@ class SmsChannel:
 
     def check_address(self, address: str) -> str:
         """Return a number in international form; raises `RequestRefused`."""
-        if _E164.match(address) is None:
-            raise RequestRefused("is not a phone number", code="invalid_phone")
-        return address
+        return checked_number(address)
 
     def content_fields(self) -> frozenset[str]:
         """Return title and body."""

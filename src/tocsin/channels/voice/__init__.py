@@ -7,14 +7,13 @@ from collections.abc import Mapping
 from typing import Final
 
 from tocsin.domain.channels import CHANNEL_FIELDS
-from tocsin.errors import RequestRefused
+from tocsin.domain.phones import checked_number
 from tocsin.ports.message import Content
 from tocsin.ports.provider import Channel
 
 SPOKEN_CHARACTERS_MAX: Final = 1_500
 """About two minutes: nobody listens to more."""
 
-_E164: Final = re.compile(r"\+[1-9][0-9]{6,14}\Z", re.ASCII)
 _SPACES: Final = re.compile(r"[\s\x00-\x1f\x7f]+")
 
 
@@ -28,9 +27,7 @@ class VoiceChannel:
 
     def check_address(self, address: str) -> str:
         """Return a number in international form; raises `RequestRefused`."""
-        if _E164.match(address) is None:
-            raise RequestRefused("is not a phone number", code="invalid_phone")
-        return address
+        return checked_number(address)
 
     def content_fields(self) -> frozenset[str]:
         """Return title and body."""
