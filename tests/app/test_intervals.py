@@ -21,6 +21,19 @@ async def test_a_delay_holds_what_follows(runs: Runs) -> None:
     assert await runs.handed() == [1]
 
 
+async def test_an_audit_counts_the_runs_that_rest(runs: Runs) -> None:
+    auditor = runs.site.services.history.auditor
+    await runs.publish({"delay": "1h"}, INBOX, wait("1h", "read"), PUSH)
+    await runs.send()
+    assert (await auditor(NOON_MS)).resting == 1
+    await runs.at(HOUR_MS)
+    assert (await auditor(NOON_MS)).resting == 1
+    await runs.at(2 * HOUR_MS)
+    audit = await auditor(NOON_MS)
+    assert audit.resting == 0
+    assert audit.balanced
+
+
 async def test_delays_add_up(runs: Runs) -> None:
     await runs.publish({"delay": "1h"}, {"delay": "1h"}, {**PUSH, "title": "t"})
     await runs.send()

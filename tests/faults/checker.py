@@ -80,7 +80,8 @@ def _under_way(call: Caller) -> str | None:
         if line.startswith("tocsin_backlog_records{") and not line.endswith(" 0.0"):
             return str(line)
     audit = call("GET", "/v1/audit?since=1h").body
-    return None if audit["pending"] == audit["settling"] == 0 else str(audit)
+    under_way = audit["pending"], audit["settling"], audit["resting"]
+    return str(audit) if any(under_way) else None
 
 
 def _check_event(

@@ -31,7 +31,8 @@ class AuditAnswer(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     ``events``: accepted = routed + unrouted + aliases + waiting. ``deliveries``: planned = sent +
     delivered + suppressed + failed + expired + cancelled + pending. What is unequal beyond what is
-    settling is named in ``missing``, up to a hundred.
+    settling is named in ``missing``, up to a hundred. ``resting`` are the runs at a delay or a wait,
+    whose deliveries after it are planned nowhere yet.
     """
 
     balanced: bool
@@ -42,6 +43,7 @@ class AuditAnswer(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     deliveries: dict[str, dict[str, DeliveryLine]]
     pending: int
     settling: int
+    resting: int
     violations: int
     missing: list[str]
     details: list[Missing]
@@ -106,6 +108,7 @@ def _show(audit: Audit) -> AuditAnswer:
         deliveries={lane: dict(lines) for lane, lines in audit.deliveries.items()},
         pending=audit.pending,
         settling=audit.settling,
+        resting=audit.resting,
         violations=audit.violations,
         missing=[each.id for each in audit.missing],
         details=list(audit.missing),

@@ -120,6 +120,8 @@ class Audit(msgspec.Struct, frozen=True, kw_only=True):
     """Events and deliveries that do not balance, beyond what is settling."""
     settling: int
     missing: tuple[Missing, ...]
+    resting: int = 0
+    """Runs at a delay or a wait: what they deliver after it is planned nowhere yet."""
     repaired: int = 0
     """Events that were put before the router once more."""
 
@@ -339,6 +341,9 @@ def summary(audit: Audit) -> str:
     if audit.pending:
         pending = _count(audit.pending, "delivery", "deliveries")
         rests.append(f"{pending} {_verb(audit.pending, 'is', 'are')} pending")
+    if audit.resting:
+        runs = _count(audit.resting, "run")
+        rests.append(f"{runs} {_verb(audit.resting, 'is', 'are')} at a delay or a wait")
     if audit.settling:
         young = _verb(audit.settling, "is", "are")
         rests.append(f"{audit.settling} {young} younger than a minute and settling")

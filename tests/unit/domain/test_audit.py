@@ -214,12 +214,13 @@ def test_one_of_a_kind_is_said_in_the_singular() -> None:
         deliveries={"bulk": {"inbox": DeliveryLine(planned=1, sent=1)}},
         violations=0,
         settling=1,
+        resting=1,
         missing=(),
     )
 
     assert summary(audit) == (
         "Balanced: 1 event and 1 delivery are accounted for; 1 event waits to be routed;"
-        " 1 is younger than a minute and settling."
+        " 1 run is at a delay or a wait; 1 is younger than a minute and settling."
     )
 
 

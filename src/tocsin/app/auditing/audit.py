@@ -101,11 +101,13 @@ class Auditor:
         if not planned.resting:
             return audit
         stuck = Found()
-        await self._resting(window, planned, await self._pending.unrouted(routed), stuck)
+        on_log = await self._pending.unrouted(routed)
+        resting = await self._resting(window, planned, on_log, stuck)
         return msgspec.structs.replace(
             audit,
             violations=audit.violations + stuck.violations,
             settling=audit.settling + stuck.settling,
+            resting=resting,
             missing=(*audit.missing, *stuck.missing)[:MISSING_MAX],
         )
 

@@ -27,13 +27,15 @@ class RestingStep:
 
     async def __call__(
         self, window: Window, planned: Planned, on_log: Collection[bytes], found: Found
-    ) -> None:
-        """Name runs that are stuck; *on_log* are the keys of records that route has not handled."""
-        left = [
-            about
-            for about in planned.resting
-            if (key := interval_timer(about)) not in planned.answered and key not in on_log
-        ]
+    ) -> int:
+        """
+        Name runs that are stuck, and return how many will go on.
+
+        *on_log* are the keys of records that route has not handled.
+        """
+        begun = [each for each in planned.resting if interval_timer(each) not in planned.answered]
+        left = [about for about in begun if interval_timer(about) not in on_log]
+        resting = len(begun)
         for first in range(0, len(left), _AT_ONCE):
             some = left[first : first + _AT_ONCE]
             held = {timer.about for timer in await self._timers.waiting(some)}
@@ -43,9 +45,11 @@ class RestingStep:
             for about in rest:
                 if about in held:
                     continue
+                resting -= 1
                 if accepted_ms(about) >= window.edge_ms:
                     found.settling += 1
                     continue
                 number = interval_number(about)
                 detail = f"interval {number} of its run has not ended, and nothing will end it"
                 found.name("run", show_notification(about[:16]), detail)
+        return resting
