@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from discord_webhook import DiscordEmbed, DiscordWebhook
 
 from tests.channels.chat_vendor import AT_MS, NASTY, REFERENCE, Chat, playing
+from tests.support.vendor_proxy import vendor_proxy
 from tocsin.channels.chat.discord.simulator import DiscordSimulator
 from tocsin.errors import Unauthenticated
 from tocsin.ports.outcomes import Accepted, ProviderReason, Refused, TryLater
@@ -140,3 +144,49 @@ async def test_without_an_app_there_is_no_button() -> None:
         assert [each["style"] for each in said["components"][0]["components"]] == [5]
         with pytest.raises(Unauthenticated):
             await bare.press()
+
+
+async def test_another_client_takes_the_simulator_for_discord(
+    discord: Chat, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = discord.simulator.address(7)
+    embed = DiscordEmbed("Disk full", "on *db-3*", url="https://shop.test/1", color="ff0000")
+    hook = DiscordWebhook(url, content="hello", embeds=[embed], thread_id="77777")
+    async with vendor_proxy(tmp_path, {"discord.com": discord.simulator.port}) as proxy:
+        proxy.lead(monkeypatch)
+        said = await asyncio.to_thread(hook.execute)
+        assert said.json()["embeds"][0]["color"] == 0xFF0000
+        hook.set_content("bye")
+        hook.thread_id = None
+        changed = await asyncio.to_thread(hook.edit)
+        assert (changed.status_code, changed.json()["id"]) == (200, hook.id)
+        discord.simulator.dial([Dial.THROTTLE, Dial.DEAD_ADDRESS])
+        slow = await asyncio.to_thread(hook.execute)
+        assert (slow.status_code, slow.json()["retry_after"]) == (429, 1.337)
+        gone = await asyncio.to_thread(hook.execute)
+        assert (gone.status_code, gone.json()["code"]) == (404, 10015)
+        long = await asyncio.to_thread(DiscordWebhook(url, content="x" * 2_001).execute)
+        assert (long.status_code, long.json()["code"]) == (400, 50035)
+        assert set(proxy.asked) == {"discord.com:443"}
+    first, edited = discord.simulator.taken
+    assert (first.address, first.fields["text"]) == (f"{url}?thread_id=77777", "on *db-3*")
+    assert (edited.address, edited.supersedes) == (url, hook.id)
+
+
+async def test_what_ours_says_is_what_another_client_says_of_the_same(
+    discord: Chat, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await discord.send(discord.message())
+    _, ours = call(discord)
+    (embed,) = ours["embeds"]
+    theirs = DiscordEmbed(embed["title"], embed["description"], url=embed["url"])
+    hook = DiscordWebhook(
+        discord.simulator.address(1), embeds=[theirs], allowed_mentions={"parse": []}
+    )
+    async with vendor_proxy(tmp_path, {"discord.com": discord.simulator.port}) as proxy:
+        proxy.lead(monkeypatch)
+        await asyncio.to_thread(hook.execute)
+    _, said = call(discord)
+    shared = {name: value for name, value in said["embeds"][0].items() if value}
+    assert shared == {name: embed[name] for name in shared}
+    assert said["allowed_mentions"] == ours["allowed_mentions"]

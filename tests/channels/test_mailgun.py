@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import email
 import email.policy
 from collections.abc import AsyncIterator
@@ -10,8 +11,11 @@ from typing import Any
 
 import msgspec
 import pytest
+from mailgun.client import Client
+from mailgun.security import SecurityGuard
 
 from tests.channels.vendor_bench import NOW_MS, Bench, bench, callback
+from tocsin.channels.email.mailgun.simulator import DOMAIN, KEY, WEBHOOK_KEY
 from tocsin.errors import Unauthenticated
 from tocsin.ports.message import Attachment
 from tocsin.ports.outcomes import Accepted, ProviderReason, Refused, TryLater
@@ -144,3 +148,48 @@ async def test_what_an_event_means(
     assert [(each.state, each.reason, each.dead_address) for each in receipts] == (
         [] if meant is None else [meant]
     )
+
+
+LETTER = {
+    "from": f"hello@{DOMAIN}",
+    "to": ["ana@example.test", "bo@example.test"],
+    "subject": "Hello, %recipient.name%",
+    "text": "It is on its way.",
+    "recipient-variables": '{"ana@example.test": {"name": "Ana"}, "bo@example.test": {}}',
+    "v:tocsin": "dlv_1",
+}
+
+
+async def test_mailguns_own_client_takes_the_simulator_for_mailgun(gun: Bench) -> None:
+    url = str(gun.settings["url"])
+
+    def talk() -> None:
+        with Client(auth=("api", KEY), api_url=url) as client:
+            said = client.messages.create(data=LETTER, domain=DOMAIN)
+            assert (said.status_code, said.json()["message"]) == (200, "Queued. Thank you.")
+            files = [("attachment", ("in voice.pdf", b"%PDF"))]
+            said = client.messages.create(data=LETTER, files=files, domain=DOMAIN)
+            assert said.json()["id"].endswith(f"@{DOMAIN}>")
+            found = client.domains.get(domain_name=DOMAIN)
+            assert found.json()["domain"]["state"] == "active"
+            assert client.messages.create(data=LETTER, domain=DOMAIN).status_code == 400
+        with Client(auth=("api", "key-other"), api_url=url) as client:
+            assert client.messages.create(data=LETTER, domain=DOMAIN).status_code == 401
+
+    gun.simulator.dial([*[Dial.ACCEPT] * 4, Dial.REFUSE])
+    await asyncio.to_thread(talk)
+    assert [each.fields["subject"] for each in gun.simulator.taken] == [
+        "Hello, Ana",
+        "Hello, %recipient.name%",
+    ] * 2
+
+
+async def test_mailguns_own_client_believes_the_simulators_webhooks(gun: Bench) -> None:
+    told = gun.simulator.callback(["dlv_1"], ReceiptState.DELIVERED, NOW_MS)
+    signature = msgspec.json.decode(told.body)["signature"]
+    assert signature.pop("timestamp") == str(NOW_MS // 1_000)
+    for key, believed in ((WEBHOOK_KEY, True), ("other", False)):
+        said = SecurityGuard.verify_webhook(
+            key, timestamp=str(NOW_MS // 1_000), max_age_seconds=0, **signature
+        )
+        assert said is believed

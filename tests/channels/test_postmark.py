@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
 import msgspec
+import postmark
 import pytest
 
 from tests.channels.vendor_bench import NOW_MS, Bench, bench
 from tocsin.channels.email.postmark.provider import CALL_BYTES_MAX
+from tocsin.channels.email.postmark.simulator import SENDER, TOKEN
 from tocsin.errors import Unauthenticated
 from tocsin.ports.message import Attachment
 from tocsin.ports.outcomes import Accepted, ProviderReason, Refused
@@ -108,3 +111,53 @@ async def test_what_an_event_means(
     assert [(each.state, each.reason, each.dead_address) for each in receipts] == (
         [] if meant is None else [meant]
     )
+
+
+LETTER = {
+    "From": SENDER,
+    "To": "bo@example.test",
+    "Subject": "Hello",
+    "TextBody": "It is on its way.",
+    "Headers": [{"Name": "X-Shop", "Value": "1"}],
+    "Metadata": {"tocsin": "dlv_1"},
+}
+
+
+@asynccontextmanager
+async def client(mark: Bench, token: str = TOKEN) -> AsyncIterator[Any]:
+    url = str(mark.settings["url"])
+    async with postmark.ServerClient(token, retries=0, base_url=url) as one:
+        yield one
+
+
+async def test_postmarks_own_client_takes_the_simulator_for_postmark(mark: Bench) -> None:
+    async with client(mark) as theirs:
+        assert (await theirs.server.get()).delivery_type == "Sandbox"
+        said = await theirs.outbound.send(LETTER)
+        assert (said.success, said.to) == (True, "bo@example.test")
+        assert int(said.submitted_at.timestamp() * 1_000) // 1_000 == NOW_MS // 1_000
+        both = await theirs.outbound.send_batch([LETTER, {**LETTER, "To": "cy@example.test"}])
+        assert [each.to for each in both] == ["bo@example.test", "cy@example.test"]
+        mark.simulator.dial([Dial.DEAD_ADDRESS, Dial.THROTTLE, Dial.FAIL])
+        with pytest.raises(postmark.InactiveRecipientException) as gone:
+            await theirs.outbound.send(LETTER)
+        assert gone.value.inactive_recipients == ["bo@example.test"]
+        for wrong in (postmark.RateLimitException, postmark.ServerException):
+            with pytest.raises(wrong):
+                await theirs.outbound.send(LETTER)
+        with pytest.raises(postmark.ValidationException):
+            await theirs.outbound.send({**LETTER, "TextBody": None})
+    async with client(mark, "other") as stranger:
+        with pytest.raises(postmark.InvalidAPIKeyException):
+            await stranger.outbound.send(LETTER)
+
+
+async def test_what_ours_says_is_what_postmarks_own_client_would_say(mark: Bench) -> None:
+    (message,) = mark.alike(1, title="Parcel", body="On its way.")
+    file = Attachment("logo.png", "image/png", b"png", "logo")
+    await mark.provider.send(
+        [replace(message, content=replace(message.content, attachments=(file,)))]
+    )
+    said = msgspec.json.decode(mark.simulator.taken[0].raw)
+    theirs = postmark.Email.model_validate(said, extra="forbid")
+    assert theirs.model_dump(by_alias=True, exclude_none=True) == said

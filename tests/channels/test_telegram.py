@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
 import msgspec
 import pytest
+import telegram as theirs
+from telegram.constants import ChatMemberStatus
+from telegram.error import BadRequest, Forbidden, InvalidToken, RetryAfter
 
 from tests.channels.chat_vendor import AT_MS, NASTY, REFERENCE, Chat, playing
-from tocsin.channels.chat.telegram.simulator import TelegramSimulator
+from tocsin.channels.chat.telegram.simulator import SECRET_TOKEN, TOKEN, TelegramSimulator
 from tocsin.channels.chat.telegram.writing import quiet
 from tocsin.errors import Unauthenticated
 from tocsin.ports.outcomes import Accepted, ProviderReason, Refused, TryLater
@@ -169,3 +173,68 @@ async def test_without_a_secret_token_there_is_no_button() -> None:
         assert len(sent(bare)["reply_markup"]["inline_keyboard"]) == 1
         with pytest.raises(Unauthenticated):
             await bare.press()
+
+
+def client(telegram: Chat, token: str = TOKEN) -> theirs.Bot:
+    return theirs.Bot(token, base_url=f"{telegram.settings['api_url']}bot")
+
+
+async def test_another_client_takes_the_simulator_for_telegram(
+    telegram: Chat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Its next version has no other way to say how long to wait.
+    monkeypatch.setenv("PTB_TIMEDELTA", "1")
+    bold = theirs.MessageEntity("bold", 0, 5)
+    button = theirs.InlineKeyboardButton("Acknowledge", callback_data="dlv_1")
+    keyboard = theirs.InlineKeyboardMarkup([[button]])
+    async with client(telegram) as bot:
+        assert bot.username == "canary_bot"
+        said = await bot.send_message("@canary_7", "hello", entities=[bold], reply_markup=keyboard)
+        assert said.parse_entities() == {bold: "hello"}
+        assert said.reply_markup == keyboard
+        edited = await bot.edit_message_text("bye", said.chat_id, said.message_id)
+        assert (edited.message_id, edited.text) == (said.message_id, "bye")
+        bare = await bot.edit_message_reply_markup(said.chat_id, said.message_id)
+        assert bare.reply_markup is None
+        with pytest.raises(BadRequest, match="Message to edit not found"):
+            await bot.edit_message_text("bye", said.chat_id, 404)
+        with pytest.raises(BadRequest, match="Message text is empty"):
+            await bot.send_message("@canary_7", " ")
+        telegram.simulator.dial([Dial.DEAD_ADDRESS, Dial.THROTTLE])
+        with pytest.raises(Forbidden, match="blocked by the user"):
+            await bot.send_message("@canary_7", "hello")
+        with pytest.raises(RetryAfter) as slow:
+            await bot.send_message("@canary_7", "hello")
+        assert slow.value.retry_after == timedelta(seconds=30)
+        bot_of(telegram).moved[-42] = -100_42
+        with pytest.raises(theirs.error.ChatMigrated) as moved:
+            await bot.send_message(-42, "hello")
+        assert moved.value.new_chat_id == -100_42
+    with pytest.raises(InvalidToken):
+        async with client(telegram, "1:other"):
+            pass
+
+
+async def test_another_client_reads_our_texts_and_the_simulators_updates(telegram: Chat) -> None:
+    place = await telegram.id_of(telegram.message(title="🚨 Disk", acknowledge=True))
+    bot = bot_of(telegram)
+    pressed = bot.callback([REFERENCE], ReceiptState.ACKNOWLEDGED, AT_MS)
+    update = theirs.Update.de_json(msgspec.json.decode(pressed.body), None)
+    assert update.callback_query.data == REFERENCE
+    shown = update.callback_query.message
+    assert shown.message_id == int(place)
+    # Offsets count units of UTF-16, which a siren has two of.
+    assert set(shown.parse_entities().values()) == {"🚨 Disk"}
+    assert shown.reply_markup.inline_keyboard[-1][0].callback_data == REFERENCE
+    for callback, status in (
+        (bot.blocked("7", AT_MS), ChatMemberStatus.BANNED),
+        (bot.blocked("7", AT_MS, status="member"), ChatMemberStatus.MEMBER),
+    ):
+        change = theirs.Update.de_json(msgspec.json.decode(callback.body), None).my_chat_member
+        assert (change.chat.id, change.new_chat_member.status) == (7, status)
+        assert change.old_chat_member.status != status
+    written = bot.written("7", "/stop", AT_MS)
+    message = theirs.Update.de_json(msgspec.json.decode(written.body), None).message
+    assert (message.from_user.id, message.text) == (7, "/stop")
+    assert int(message.date.timestamp()) == AT_MS // 1_000
+    assert written.headers["x-telegram-bot-api-secret-token"] == SECRET_TOKEN

@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import msgspec
 import pytest
+import pywa
+from httpx import Client
+from pywa.errors import ExpiredAccessToken, MessageUndeliverable, RateLimitHit
 
 from tests.channels.chat_vendor import AT_MS, REFERENCE, Chat, playing
-from tocsin.channels.chat.whatsapp.simulator import VERIFY_TOKEN, WhatsAppSimulator
+from tests.support.vendor_proxy import vendor_proxy
+from tocsin.channels.chat.whatsapp.simulator import (
+    APP_SECRET,
+    NUMBER_ID,
+    TOKEN,
+    VERIFY_TOKEN,
+    WhatsAppSimulator,
+)
 from tocsin.channels.chat.whatsapp.writing import quiet
 from tocsin.errors import Malformed, Unauthenticated
 from tocsin.ports.outcomes import Accepted, ProviderReason, Refused
 from tocsin.ports.receipts import Callback, ChannelWish, ReceiptState
-from tocsin.ports.simulator import Action, Deed
+from tocsin.ports.simulator import Action, Deed, Dial
 
 
 @pytest.fixture
@@ -183,3 +195,57 @@ async def test_without_an_app_secret_there_is_no_button() -> None:
         assert sent(bare)["type"] == "text"
         with pytest.raises(Unauthenticated):
             await bare.press()
+
+
+async def test_another_client_takes_the_simulator_for_meta(
+    whatsapp: Chat, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def talk(session: Client, other: Client) -> None:
+        client = pywa.WhatsApp(NUMBER_ID, TOKEN, session=session, validate_updates=False)
+        said = client.send_message("+12025550007", "hello", tracker="dlv_1")
+        assert said.id.startswith("wamid.")
+        buttons = [pywa.types.Button("Acknowledge", callback_data="dlv_2")]
+        client.send_message("+12025550007", "hello", buttons=buttons, tracker="dlv_2")
+        for refused in (MessageUndeliverable, RateLimitHit):
+            with pytest.raises(refused):
+                client.send_message("+12025550007", "hello")
+        stranger = pywa.WhatsApp(NUMBER_ID, "other", session=other, validate_updates=False)
+        with pytest.raises(ExpiredAccessToken):
+            stranger.send_message("+12025550007", "hello")
+
+    async with vendor_proxy(tmp_path, {"graph.facebook.com": whatsapp.simulator.port}) as proxy:
+        proxy.lead(monkeypatch)
+        whatsapp.simulator.dial([Dial.ACCEPT, Dial.ACCEPT, Dial.DEAD_ADDRESS, Dial.THROTTLE])
+        with Client() as session, Client() as other:
+            await asyncio.to_thread(talk, session, other)
+    one, two = whatsapp.simulator.taken
+    assert (one.reference, one.address, one.text) == ("dlv_1", "+12025550007", "hello")
+    assert two.fields["buttons"] == "Acknowledge"
+
+
+async def test_another_client_reads_what_the_simulator_tells(whatsapp: Chat) -> None:
+    await whatsapp.send(whatsapp.message(acknowledge=True))
+    heard: list[Any] = []
+    number = number_of(whatsapp)
+    client = pywa.WhatsApp(server=None, app_secret=APP_SECRET, verify_token=VERIFY_TOKEN)
+    for kind in (
+        pywa.handlers.MessageStatusHandler,
+        pywa.handlers.CallbackButtonHandler,
+        pywa.handlers.MessageHandler,
+    ):
+        client.add_handlers(kind(lambda _, update: heard.append(update)))
+    stop = {"from": "1202", "id": "w", "timestamp": "1", "type": "text", "text": {"body": "stop"}}
+    for callback in (
+        number.callback([REFERENCE], ReceiptState.DELIVERED, AT_MS),
+        number.callback([REFERENCE], ReceiptState.FAILED, AT_MS),
+        number.callback([REFERENCE], ReceiptState.ACKNOWLEDGED, AT_MS),
+        number.told({"messages": [stop]}, AT_MS),
+    ):
+        signature = callback.headers["x-hub-signature-256"]
+        assert client.webhook_update_validator(callback.body, signature) is None
+        assert client.webhook_update_handler(callback.body) == ("ok", 200)
+    delivered, failed, pressed, written = heard
+    assert (delivered.status, delivered.tracker) == ("delivered", REFERENCE)
+    assert isinstance(failed.error, MessageUndeliverable)
+    assert (pressed.data, pressed.from_user.wa_id) == (REFERENCE, "12025550001")
+    assert (written.text, written.from_user.wa_id) == ("stop", "1202")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
@@ -21,6 +22,8 @@ RETRY_AFTER_S: Final = 1.337
 _KEY: Final = Ed25519PrivateKey.from_private_bytes(b"canary-canary-canary-canary-cana")
 _PUBLIC: Final = _KEY.public_key().public_bytes_raw().hex()
 _HOOKS: Final = "https://discord.com/api/"
+_API: Final = re.compile("^/api/(v10/)?")
+_TRUE: Final = frozenset({"true", "True", "1"})
 _DIALLED: Final = {
     Dial.REFUSE: "50013",
     Dial.DEAD_ADDRESS: "10015",
@@ -104,7 +107,8 @@ class DiscordSimulator(ChatSimulating):
             self.standing(reference).said = dict(answer["data"])
 
     async def _reply(self, request: Request) -> Reply | None:
-        parts = request.path.removeprefix("/api/v10/").split("/")
+        # An URL without a version means one of them, too.
+        parts = _API.sub("", request.path).split("/")
         if len(parts) < 3 or parts[0] != "webhooks":
             return _error("10015")
         thread = request.query.get("thread_id")
@@ -133,7 +137,7 @@ class DiscordSimulator(ChatSimulating):
         if deal.dial not in OK:
             return _error(code, everywhere=self.global_limit)
         self._post(Posted(id, to, reference, said, to))
-        if request.method == "POST" and request.query.get("wait") != "true":
+        if request.method == "POST" and request.query.get("wait") not in _TRUE:
             return Reply(204)
         shown = {"id": id, "channel_id": "9", "webhook_id": parts[1], **said}
         return Reply.json(200, shown, *_LIMITS)
@@ -154,12 +158,18 @@ def _wrong(request: Request, said: Mapping[str, Any]) -> str | None:
     texts = [each.get(name) or "" for each in embeds for name in ("title", "description")]
     if not said.get("content") and not any(texts):
         return "50006"
-    sizes = [len(text.encode("utf-16-le")) // 2 for text in texts]
+    if _size(said.get("content") or "") > 2_000:
+        return "50035"
+    sizes = list(map(_size, texts))
     if any(size > most for size, most in zip(sizes, (256, 4_096) * len(embeds), strict=True)):
         return "50035"
     rows = said.get("components") or []
     crowded = len(rows) > 5 or any(len(row["components"]) > 5 for row in rows)
     return "50035" if crowded or sum(sizes) > 6_000 else None
+
+
+def _size(text: str) -> int:
+    return len(text.encode("utf-16-le")) // 2
 
 
 def _content(said: Mapping[str, Any]) -> dict[str, str]:

@@ -98,15 +98,19 @@ class TelegramSimulator(ChatSimulating):
     def written(self, to: str, text: str, at_ms: int) -> Callback:
         """Return the update of a message that somebody wrote in her chat with the bot."""
         chat = {"id": _number(to), "type": "private"}
-        said = {"message_id": 1, "date": at_ms // 1_000, "chat": chat, "text": text}
+        person = {"id": chat["id"], "is_bot": False, "first_name": "Canary"}
+        said = {"message_id": 1, "date": at_ms // 1_000, "chat": chat, "from": person, "text": text}
         return self._update({"message": said}, at_ms)
 
     def blocked(self, to: str, at_ms: int, *, status: str = "kicked") -> Callback:
         """Return the update that tells that somebody has blocked the bot, or let it in again."""
+        number = _number(to)
         change = {
-            "chat": {"id": _number(to), "type": "private"},
+            "chat": {"id": number, "type": "private"},
+            "from": {"id": number, "is_bot": False, "first_name": "Canary"},
             "date": at_ms // 1_000,
-            "new_chat_member": {"user": _BOT, "status": status},
+            "old_chat_member": _member("member" if status == "kicked" else "kicked"),
+            "new_chat_member": _member(status),
         }
         return self._update({"my_chat_member": change}, at_ms)
 
@@ -180,10 +184,17 @@ class TelegramSimulator(ChatSimulating):
 
     def _change(self, said: Mapping[str, Any]) -> Reply:
         shown = self._posted.get(str(said.get("message_id")))
-        if shown is None or _number(shown.place) != said.get("chat_id"):
+        if shown is None or _number(shown.place) != _number(str(said.get("chat_id"))):
             return _error("Bad Request: message to edit not found")
-        shown.said = {**shown.said, **said}
-        return Reply.json(200, {"ok": True, "result": True})
+        # What an edit does not name is taken away, save the text where only buttons are edited.
+        kept = {} if "text" in said else {**shown.said, "reply_markup": None}
+        shown.said = {**kept, **said}
+        return Reply.json(200, {"ok": True, "result": _message(shown)})
+
+
+def _member(status: str) -> dict[str, Any]:
+    until = {"until_date": 0} if status == "kicked" else {}
+    return {"user": _BOT, "status": status, **until}
 
 
 def _fields(request: Request) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
@@ -22,6 +23,7 @@ APP_SECRET: Final = "canary0app0secret0of0meta0000000"
 VERIFY_TOKEN: Final = "canary-verify"
 NUMBER_ID: Final = "106540352242922"
 
+_VERSION: Final = re.compile(r"^/v\d\d\.0/")
 _DIALLED: Final = {
     Dial.REFUSE: "131047",
     Dial.DEAD_ADDRESS: "131026",
@@ -32,6 +34,12 @@ _STATUSES: Final = {
     ReceiptState.DELIVERED: "delivered",
     ReceiptState.OPENED: "read",
     ReceiptState.FAILED: "failed",
+}
+_FAILED: Final = {
+    "code": 131026,
+    "title": "Message undeliverable",
+    "message": "Message undeliverable",
+    "error_data": {"details": "Message Undeliverable."},
 }
 
 
@@ -87,7 +95,13 @@ class WhatsAppSimulator(ChatSimulating):
 
     def told(self, value: Mapping[str, Any], at_ms: int) -> Callback:
         """Return the webhook of one change."""
-        whole = {"messaging_product": "whatsapp", "metadata": {"phone_number_id": NUMBER_ID}}
+        number = {"display_phone_number": "12025550100", "phone_number_id": NUMBER_ID}
+        people = [*value.get("statuses", ()), *value.get("messages", ())]
+        ids = dict.fromkeys(each.get("recipient_id") or each.get("from", "") for each in people)
+        contacts = [
+            {"profile": {"name": "Canary"}, "wa_id": id, "user_id": f"US.7{id}"} for id in ids
+        ]
+        whole = {"messaging_product": "whatsapp", "metadata": number, "contacts": contacts}
         change = {"field": "messages", "value": {**whole, **value}}
         body = {
             "object": "whatsapp_business_account",
@@ -119,25 +133,27 @@ class WhatsAppSimulator(ChatSimulating):
             "biz_opaque_callback_data": reference,
         }
         if state is ReceiptState.FAILED:
-            told["errors"] = [{"code": 131026, "title": "Message undeliverable"}]
+            told["errors"] = [_FAILED]
         return told
 
     def _pressed(self, reference: str, at_ms: int) -> dict[str, Any]:
         posted = self.standing(reference)
         reply = {"type": "button_reply", "button_reply": {"id": reference, "title": "Acknowledge"}}
         template = posted.said.get("type") == "template"
-        answer = {"button": {"payload": reference}} if template else {"interactive": reply}
+        button = {"payload": reference, "text": "Acknowledge"}
+        answer = {"button": button} if template else {"interactive": reply}
         return {
             "from": posted.place.removeprefix("+"),
             "id": "wamid.canary",
             "timestamp": str(at_ms // 1_000),
-            "context": {"id": posted.id},
+            "context": {"from": "12025550100", "id": posted.id},
             "type": "button" if template else "interactive",
             **answer,
         }
 
     async def _reply(self, request: Request) -> Reply | None:
-        if request.path != f"/v24.0/{NUMBER_ID}/messages":
+        # The Graph API answers to each of its versions that has not ended.
+        if _VERSION.sub("", request.path) != f"{NUMBER_ID}/messages":
             return _error("33")
         said = _fields(request)
         to, reference = str(said.get("to", "")), str(said.get("biz_opaque_callback_data", ""))

@@ -25,6 +25,8 @@ KEY: Final = "key-canary-6a17"
 WEBHOOK_KEY: Final = "webhook-canary-90c4"
 THROTTLE_MS: Final = 60_000
 
+# The second is what Mailgun's own clients call still.
+_ABOUT: Final = frozenset({f"/v4/domains/{DOMAIN}", f"/v3/domains/{DOMAIN}"})
 _FIELD: Final = re.compile(r"%recipient\.([\w-]+)%")
 # By code: status, words, what it amounts to.
 _ERRORS: Final[Mapping[str, tuple[int, str, Dial]]] = {
@@ -144,7 +146,7 @@ class MailgunSimulator(HttpSimulating):
         return Callback("POST", f"/v1/callbacks/{self.provider}", "", headers, body, at_ms)
 
     async def _reply(self, request: Request) -> Reply | None:
-        if (request.method, request.path) == ("GET", f"/v4/domains/{DOMAIN}") and _knows(request):
+        if request.method == "GET" and request.path in _ABOUT and _knows(request):
             return Reply.json(200, {"domain": {"name": DOMAIN, "state": "active"}})
         form = _form(request)
         readers = [value for name, value in form if name == "to"]

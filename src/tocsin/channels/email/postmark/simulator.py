@@ -20,6 +20,29 @@ TOKEN: Final = "token-canary-0f3e-postmark"
 PASSWORD: Final = "password-canary-77d0"
 SENDER: Final = "hello@sandbox.test"
 
+_SERVER: Final = {
+    "ID": 1,
+    "Name": "Sandbox",
+    "ApiTokens": [TOKEN],
+    "Color": "blue",
+    "SmtpApiActivated": True,
+    "RawEmailEnabled": False,
+    "DeliveryType": "Sandbox",
+    "ServerLink": "https://postmarkapp.com/servers/1/streams",
+    "InboundAddress": "canary@inbound.postmarkapp.com",
+    "InboundHash": "canary",
+    "InboundSpamThreshold": 0,
+    "PostFirstOpenOnly": False,
+    "TrackOpens": False,
+    "TrackLinks": "None",
+    "IncludeBounceContentInHook": False,
+    "EnableSmtpApiErrorHooks": False,
+}
+_INACTIVE: Final = (
+    "You tried to send to recipient(s) that have been marked as inactive. "
+    "Found inactive addresses: {to}. Inactive recipients are ones that have generated "
+    "a hard bounce, a spam complaint, or a manual suppression."
+)
 # By code: the status of a call that it refuses, its words, and what it amounts to.
 _ERRORS: Final[Mapping[str, tuple[int, str, Dial]]] = {
     "10": (401, "The Server Token you provided in the header was invalid.", Dial.REFUSE),
@@ -31,7 +54,11 @@ _ERRORS: Final[Mapping[str, tuple[int, str, Dial]]] = {
     "402": (422, "Invalid JSON", Dial.REFUSE),
     "403": (422, "Incompatible JSON", Dial.REFUSE),
     "405": (422, "Not allowed to send. You have run out of credits.", Dial.REFUSE),
-    "406": (422, "You tried to send to a recipient marked as inactive.", Dial.DEAD_ADDRESS),
+    "406": (
+        422,
+        _INACTIVE,
+        Dial.DEAD_ADDRESS,
+    ),
     "409": (422, "JSON required", Dial.REFUSE),
     "410": (422, "Too many batch messages", Dial.REFUSE),
     "411": (422, "Forbidden attachment type", Dial.REFUSE),
@@ -114,10 +141,9 @@ class PostmarkSimulator(HttpSimulating):
     ) -> Callback:
         """Return a webhook about the first of *references*."""
         when, event = _EVENTS[state]
-        stamp = f"{datetime.fromtimestamp(at_ms / 1_000, UTC):%Y-%m-%dT%H:%M:%S}.9070259Z"
         body = {
             **event,
-            when: stamp,
+            when: _stamp(at_ms),
             "MessageID": str(UUID(int=at_ms)),
             "Recipient": "somebody@example.test",
             "MessageStream": "outbound",
@@ -135,7 +161,7 @@ class PostmarkSimulator(HttpSimulating):
 
     async def _reply(self, request: Request) -> Reply | None:
         if (request.method, request.path) == ("GET", "/server") and _knows(request):
-            return Reply.json(200, {"ID": 1, "Name": "Sandbox", "DeliveryType": "Sandbox"})
+            return Reply.json(200, _SERVER)
         wrong, letters = _read(request)
         if wrong is not None:
             return _error(wrong)
@@ -154,7 +180,9 @@ class PostmarkSimulator(HttpSimulating):
         if whole.lost:
             return None
         code = _code(whole)
-        return _error(code) if code is not None else Reply.json(200, done[0] if alone else done)
+        if code is not None:
+            return _error(code, letters[0]["To"])
+        return Reply.json(200, done[0] if alone else done)
 
     async def _put(self, letter: dict[str, Any], deal: Deal) -> dict[str, object]:
         """Keep a letter, and return what is said of it."""
@@ -169,9 +197,15 @@ class PostmarkSimulator(HttpSimulating):
             trace=_header(letter, "Traceparent"),
         )
         if code is not None:
-            return {"ErrorCode": int(code.partition("/")[0]), "Message": _ERRORS[code][1]}
+            return _said(code, letter["To"])
         number = UUID(int=int(id.rpartition("-")[2]))
-        return {"To": letter["To"], "MessageID": str(number), "ErrorCode": 0, "Message": "OK"}
+        return {
+            "To": letter["To"],
+            "SubmittedAt": _stamp(self._stage.now_ms()),
+            "MessageID": str(number),
+            "ErrorCode": 0,
+            "Message": "OK",
+        }
 
 
 def _read(request: Request) -> tuple[str | None, list[dict[str, Any]]]:
@@ -209,9 +243,17 @@ def _code(deal: Deal) -> str | None:
     return deal.code or _BY_DIAL.get(deal.dial)
 
 
-def _error(code: str) -> Reply:
-    status, words, _ = _ERRORS[code]
-    return Reply.json(status, {"ErrorCode": int(code.partition("/")[0]), "Message": words})
+def _error(code: str, to: str = "") -> Reply:
+    return Reply.json(_ERRORS[code][0], _said(code, to))
+
+
+def _said(code: str, to: str) -> dict[str, object]:
+    words = _ERRORS[code][1].format(to=to)
+    return {"ErrorCode": int(code.partition("/")[0]), "Message": words}
+
+
+def _stamp(at_ms: int) -> str:
+    return f"{datetime.fromtimestamp(at_ms / 1_000, UTC):%Y-%m-%dT%H:%M:%S}.9070259Z"
 
 
 def _reference(letter: dict[str, Any]) -> str:
