@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
@@ -14,7 +15,7 @@ from tests.faults.server import Caller, NoAnswer, Server
 Work = Callable[[Caller], None]
 
 
-class Clients:
+class Clients(ABC):
     """All clients over all lives of one folder."""
 
     def __init__(self, server: Server, history: History, seed: int) -> None:
@@ -26,9 +27,9 @@ class Clients:
         self._threads: list[threading.Thread] = []
         self._failed: list[BaseException] = []
 
+    @abstractmethod
     def work(self) -> Sequence[Work]:
         """Return what each client does, over and over."""
-        raise NotImplementedError
 
     def begin(self) -> None:
         """Let every client work against the server that runs now."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from random import Random
@@ -27,7 +28,7 @@ _LOOKING_MS = 10**15
 _HOUR_MS = 3_600_000
 
 
-class _Rewriting(Broken):
+class _Rewriting(Broken, ABC):
     """A log that does not write quite what it is given about deliveries."""
 
     async def commit(self, step: Step, follow: Follow | None = None) -> Sequence[Batch]:
@@ -41,8 +42,9 @@ class _Rewriting(Broken):
             return output
         return Output(output.topic, output.partition, self._rewritten(output.records))
 
+    @abstractmethod
     def _rewritten(self, records: Sequence[Any]) -> Sequence[Any]:
-        raise NotImplementedError
+        """Return what is written of outcomes instead."""
 
 
 class UnwrittenAttempts(_Rewriting):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -41,7 +42,7 @@ class Deal:
         return self.dial in _LOST
 
 
-class Simulating:
+class Simulating(ABC):
     """
     The half of `tocsin.ports.simulator.Simulator` that is the same for every vendor.
 
@@ -131,11 +132,11 @@ class Simulating:
         await tell(self.callback([message.reference], state, deed.at_ms))
         return ""
 
+    @abstractmethod
     def callback(
         self, references: Sequence[str], state: ReceiptState, at_ms: int, *, genuine: bool = True
     ) -> Callback:
         """Return the request by which the vendor would report."""
-        raise NotImplementedError
 
     def dial(self, dials: Sequence[Dial]) -> None:
         """Do this with the next messages."""

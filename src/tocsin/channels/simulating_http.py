@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -114,6 +115,7 @@ class HttpSimulating(Simulating):
         done = instead.taking or instead.early is not None
         return instead.of(await self._reply(request) if done else None)
 
+    @abstractmethod
     async def _reply(self, request: Request) -> Reply | None:
         """
         Answer *request*; None closes the connection instead.
@@ -121,7 +123,6 @@ class HttpSimulating(Simulating):
         For a call that sends messages: `_arrived`, then for each message `_deal` and `_keep`, then
         `_wait`; None where the deal is lost.
         """
-        raise NotImplementedError
 
     async def _listen_for_http(self, stage: Stage | None) -> int:
         """Listen; returns the port."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from email.utils import formatdate
 from typing import Final
@@ -160,14 +161,17 @@ class TwilioPlayed(HttpSimulating):
             return "20004"
         return MAGIC.get(fields.get("To", "")) or self._invalid(fields)
 
+    @abstractmethod
     def _invalid(self, fields: Fields) -> str | None:
-        raise NotImplementedError
+        """Return the error of fields that this resource would not take."""
 
+    @abstractmethod
     def _content(self, fields: Fields) -> Mapping[str, str]:
-        raise NotImplementedError
+        """Return what the mailbox shows."""
 
+    @abstractmethod
     def _document(self, fields: Fields) -> Mapping[str, object]:
-        raise NotImplementedError
+        """Return what the answer shows beside what all resources do."""
 
     def _created(self, sid: str, fields: Fields) -> Reply:
         now = formatdate(self._stage.now_ms() / 1_000, usegmt=False)

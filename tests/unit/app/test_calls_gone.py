@@ -12,6 +12,7 @@ from tocsin.app.delivering.turnstiles import Pass
 from tocsin.app.delivering.work import Work
 from tocsin.app.erasing.gone import Gone
 from tocsin.domain.records import Handoff
+from tocsin.errors import Unauthenticated
 from tocsin.ports.message import Content, Message
 from tocsin.ports.outcomes import Accepted, ProviderOutcome
 from tocsin.ports.provider import Flags, ProviderSettings
@@ -32,7 +33,7 @@ class Vendor:
         return [Accepted(each.reference) for each in messages]
 
     async def read_callback(self, callback: Callback) -> Reading:
-        raise NotImplementedError
+        raise Unauthenticated("this vendor has no callbacks")
 
     async def close(self) -> None:
         """Nothing is open."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -36,17 +37,17 @@ class ChatSimulating(HttpSimulating):
         self._posted: OrderedDict[str, Posted] = OrderedDict()
         self._by_reference: dict[str, str] = {}
 
+    @abstractmethod
     async def start(self, stage: Stage | None = None) -> Mapping[str, object]:
         """Listen; returns the settings that lead here."""
-        raise NotImplementedError
 
+    @abstractmethod
     def address(self, n: int) -> str:
         """Return one of its addresses."""
-        raise NotImplementedError
 
+    @abstractmethod
     def signed(self, body: bytes, at_ms: int) -> Callback:
         """Return a genuine request with any body."""
-        raise NotImplementedError
 
     def posted(self, id: str) -> Posted | None:
         """Return a message as it stands now, by the platform's id."""
