@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from tests.support import toy
 from tocsin.channels.registry import Registry, folders, loaded
@@ -75,9 +75,8 @@ async def played(name: str, stage: Stage | None = None) -> AsyncIterator[Vendor]
     """Yield the provider of that name and what plays its vendor, and let go of both."""
     spec = REGISTRY.specs[name]
     simulator: Simulator = loaded(spec.simulator)()
-    one = Vendor(spec, simulator, await simulator.start(stage))
-    try:
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(simulator.close)
+        one = Vendor(spec, simulator, await simulator.start(stage))
+        stack.push_async_callback(one.close)
         yield one
-    finally:
-        await one.close()
-        await simulator.close()

@@ -60,10 +60,12 @@ def _moved(value: object, port: int, to: int) -> object:
 async def line(request: pytest.FixtureRequest) -> AsyncIterator[Line]:
     spec = REGISTRY.specs[cast(str, request.param)]
     simulator: Simulator = loaded(spec.simulator)()
-    played: Mapping[str, Any] = await simulator.start()
-    async with wire_to(simulator.port) as wire:
-        yield Line(spec, simulator, played, wire)
-    await simulator.close()
+    try:
+        played: Mapping[str, Any] = await simulator.start()
+        async with wire_to(simulator.port) as wire:
+            yield Line(spec, simulator, played, wire)
+    finally:
+        await simulator.close()
 
 
 def places(carried: Mapping[Side, int], how: How, count: int) -> Iterator[Cut]:

@@ -56,8 +56,8 @@ class Vendor:
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[Vendor]:
-        self.settings = await self.simulator.start()
         try:
+            self.settings = await self.simulator.start()
             yield self
         finally:
             await self.simulator.close()

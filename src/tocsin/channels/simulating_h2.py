@@ -51,9 +51,14 @@ class TlsSimulating(HttpSimulating):
         """Listen; returns what proves who this is."""
         if self._keeping is None:
             self._keeping = Keeping(None if stage is None else stage.log)
-        proof = self._keeping.proof(self.provider)
-        streams = self._streams(self._serve)
-        await self._open(stage, lambda: _Chosen(self, streams), self._context(proof))
+        try:
+            proof = self._keeping.proof(self.provider)
+            streams = self._streams(self._serve)
+            await self._open(stage, lambda: _Chosen(self, streams), self._context(proof))
+        except BaseException:
+            # Nobody closes what never listened.
+            self._forget()
+            raise
         return proof
 
     def _context(self, proof: Proof) -> ssl.SSLContext:
@@ -61,7 +66,12 @@ class TlsSimulating(HttpSimulating):
 
     async def close(self) -> None:
         """Break off every connection, and forget what was temporary."""
-        await super().close()
+        try:
+            await super().close()
+        finally:
+            self._forget()
+
+    def _forget(self) -> None:
         if self._keeping is not None:
             self._keeping.close()
             self._keeping = None

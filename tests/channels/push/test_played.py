@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
+import warnings
 from pathlib import Path
 
 import pytest
 import uvloop
 
 from tests.channels.push.support import Played, send
+from tocsin.channels.push.fcm.simulator import FcmSimulator
 from tocsin.ports.outcomes import Accepted
+from tocsin.ports.simulator import Stage
 
 
 @pytest.mark.parametrize("name", ["apns", "fcm", "webpush"])
@@ -42,3 +47,34 @@ def test_who_they_are_outlives_a_restart(tmp_path: Path) -> None:
         proofs.append([each.read_bytes() for each in sorted((tmp_path / "tls").iterdir())])
     assert shown[0] == shown[1]
     assert proofs[0] == proofs[1]
+
+
+def left_behind() -> list[str]:
+    """What is let go of only because nobody has it any more."""
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always", ResourceWarning)
+        gc.collect()
+    return [str(each.message) for each in said]
+
+
+async def test_one_that_cannot_listen_leaves_no_folder_behind() -> None:
+    gc.collect()
+    with pytest.raises(OverflowError):
+        await FcmSimulator().start(Stage(port=65_536))
+    assert left_behind() == []
+
+
+async def test_one_whose_closing_is_broken_off_leaves_no_folder_behind() -> None:
+    gc.collect()
+    await _broken_off()
+    assert left_behind() == []
+
+
+async def _broken_off() -> None:
+    simulator = FcmSimulator()
+    await simulator.start()
+    async with asyncio.TaskGroup() as tasks:
+        closing = tasks.create_task(simulator.close())
+        await asyncio.sleep(0)
+        closing.cancel()
+    assert closing.cancelled()

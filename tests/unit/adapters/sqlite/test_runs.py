@@ -6,6 +6,7 @@ import asyncio
 import os
 import tempfile
 from collections.abc import Callable, Coroutine
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -81,12 +82,15 @@ class IndexMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.folder = tempfile.TemporaryDirectory()
-        self.path = Path(self.folder.name) / "runs.db"
-        self.runner = asyncio.Runner()
+        # Hypothesis tears down only what was made whole, and what a teardown began may not end.
+        with ExitStack() as made:
+            self.path = Path(made.enter_context(tempfile.TemporaryDirectory())) / "runs.db"
+            self.runner = made.enter_context(asyncio.Runner())
+            self.run(self.open())
+            made.callback(lambda: self.run(self.close()))
+            self.made = made.pop_all()
         self.model: dict[int, set[bytes]] = {}
         self.pending: list[tuple[PendingAddition, int, list[bytes]]] = []
-        self.run(self.open())
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         return self.runner.run(work)
@@ -112,9 +116,7 @@ class IndexMachine(RuleBasedStateMachine):
         self.writer.close()
 
     def teardown(self) -> None:
-        self.run(self.close())
-        self.runner.close()
-        self.folder.cleanup()
+        self.made.close()
 
     @rule(part=partitions, added=st.lists(entries, min_size=1, max_size=9))
     def add(self, part: int, added: list[bytes]) -> None:
