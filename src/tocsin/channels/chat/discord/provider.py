@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from http import HTTPStatus
 from typing import Any, Final
 
 import msgspec
@@ -26,6 +27,7 @@ from tocsin.ports.outcomes import (
 )
 from tocsin.ports.provider import Flags, ProviderTools
 from tocsin.ports.receipts import Callback, Reading, Response
+from tocsin.ports.self_check import Finding, Weight, found
 from tocsin.ports.transport import Answer, Call, Method
 
 _ADDRESS: Final = re.compile(
@@ -35,6 +37,11 @@ _ADDRESS: Final = re.compile(
 )
 _OPTIONS: Final = ("username", "avatar_url", "tts", "flags", "thread_name")
 _GONE: Final = frozenset({"10008", "50005"})
+_NO_APP: Final = Finding(
+    Weight.ADVICE,
+    "there is no button to acknowledge, since presses could not be proved to be Discord's",
+    "set `public_key` to that of the app that owns the webhooks",
+)
 _DONE: Final = Response(200, "application/json", json_body({"type": 6}))
 _PONG: Final = Response(200, "application/json", json_body({"type": PING}))
 
@@ -91,6 +98,23 @@ class Discord:
         data = acknowledged(said.message, label, said.user_id)
         changed = {"type": 7, "data": data}
         return Reading(found, response=Response(200, "application/json", json_body(changed)))
+
+    async def check(self) -> Sequence[Finding]:
+        """
+        See whether Discord's API answers (`tocsin.ports.self_check.SelfCheck`).
+
+        There is no account: each webhook's URL is its own credential, and an address.
+        """
+        said = await self._transport.call(
+            Call(f"{self._settings.api_url}gateway", b"", method="GET")
+        )
+        fine = isinstance(said, Answer) and said.status == HTTPStatus.OK
+        if isinstance(said, Answer):
+            outcome = Accepted() if fine else self._judged(said)
+        else:
+            outcome = unanswered(said)
+        findings = [found(outcome, "reaching Discord's API")]
+        return findings if self._settings.public_key is not None else [*findings, _NO_APP]
 
     async def close(self) -> None:
         """The client is not its own."""

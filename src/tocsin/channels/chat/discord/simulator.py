@@ -109,6 +109,8 @@ class DiscordSimulator(ChatSimulating):
     async def _reply(self, request: Request) -> Reply | None:
         # An URL without a version means one of them, too.
         parts = _API.sub("", request.path).split("/")
+        if parts == ["gateway"]:
+            return Reply.json(200, {"url": "wss://gateway.discord.gg"})
         if len(parts) < 3 or parts[0] != "webhooks":
             return _error("10015")
         thread = request.query.get("thread_id")

@@ -13,6 +13,7 @@ from tocsin.channels.chat.teams.links import link, read
 from tocsin.channels.chat.teams.settings import TeamsSettings
 from tocsin.channels.chat.writing.acknowledging import offers
 from tocsin.channels.chat.writing.calling import headers_of, json_body
+from tocsin.channels.relay import reached, unseen
 from tocsin.channels.replies import load_replies, unanswered
 from tocsin.config import Misconfigured
 from tocsin.domain.retry_after import retry_after_ms
@@ -21,6 +22,7 @@ from tocsin.ports.message import Message
 from tocsin.ports.outcomes import ProviderOutcome, ProviderReason, Refused
 from tocsin.ports.provider import Flags, ProviderTools
 from tocsin.ports.receipts import Callback, Reading
+from tocsin.ports.self_check import Finding
 from tocsin.ports.transport import Answer, Call, NoAnswerReason
 
 SECRET_CHARACTERS_MIN: Final = 16
@@ -83,6 +85,16 @@ class Teams:
             raise Unauthenticated("no acknowledge_secret is configured")
         secret = settings.acknowledge_secret.reveal()
         return read(callback, secret, settings.acknowledge_label, settings.acknowledged_label)
+
+    async def check(self) -> Sequence[Finding]:
+        """
+        Look at the relay, if there is one (`tocsin.ports.self_check.SelfCheck`).
+
+        There is no account that could be asked, and whatever reaches a workflow's URL starts it.
+        """
+        if self._settings.relay_url is not None:
+            return [await reached(self._transport, self._settings.relay_url)]
+        return [unseen("whether workflows take cards", self.name, "URL")]
 
     async def close(self) -> None:
         """The client is not its own."""

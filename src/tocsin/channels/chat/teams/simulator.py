@@ -87,6 +87,8 @@ class TeamsSimulator(ChatSimulating):
         return Callback("POST", "/v1/callbacks/teams", query, headers, body, at_ms)
 
     async def _reply(self, request: Request) -> Reply | None:
+        if request.method != "POST":
+            return Reply(405)
         to = request.headers.get("webhook-destination", "")
         reference = request.headers.get("idempotency-key", "")
         said = _fields(request)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Final
 
 import msgspec
 
@@ -18,7 +20,22 @@ from tocsin.ports.message import Message
 from tocsin.ports.outcomes import Accepted, ProviderOutcome, ProviderReason, Refused
 from tocsin.ports.provider import Flags, ProviderTools
 from tocsin.ports.receipts import Callback, Reading, Response
+from tocsin.ports.self_check import Finding, Weight, found
 from tocsin.ports.transport import Answer, Call
+
+_ASKING: Final = "asking about the number"
+_RED: Final = Finding(
+    Weight.ADVICE,
+    "people block or report what the number sends, and Meta may soon let it send less",
+    "send fewer messages that nobody asked for, and see the number in WhatsApp Manager",
+)
+
+
+class Number(msgspec.Struct, frozen=True):
+    """What the Graph API says of a number."""
+
+    id: str
+    quality_rating: str = ""
 
 
 class Fault(msgspec.Struct):
@@ -86,6 +103,20 @@ class WhatsApp:
             list(receipts(said, at_ms)), list(wishes(said, at_ms)), response=Response(200)
         )
 
+    async def check(self) -> Sequence[Finding]:
+        """Ask Meta about the number (`tocsin.ports.self_check.SelfCheck`)."""
+        settings = self._settings
+        url = f"{settings.api_url}{settings.phone_number_id}?fields=id,quality_rating"
+        token = f"authorization: Bearer {settings.access_token.reveal()}"
+        said = await self._transport.call(Call(url, b"", (token,), method="GET"))
+        if not isinstance(said, Answer):
+            return [found(unanswered(said), _ASKING)]
+        number = _number(said) if said.status == HTTPStatus.OK else None
+        if number is None:
+            return [found(self._judged(said), _ASKING)]
+        fine = found(Accepted(), _ASKING)
+        return [fine, _RED] if number.quality_rating == "RED" else [fine]
+
     async def close(self) -> None:
         """The client is not its own."""
 
@@ -111,3 +142,10 @@ class WhatsApp:
 def build(settings: WhatsAppSettings, tools: ProviderTools) -> WhatsApp:
     """Return the provider."""
     return WhatsApp(settings, tools)
+
+
+def _number(answer: Answer) -> Number | None:
+    try:
+        return msgspec.json.decode(answer.body, type=Number)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None

@@ -58,6 +58,11 @@ class WhatsAppSimulator(ChatSimulating):
     speaks = frozenset({Action.REPLY})
     proof = Proof.SENDER
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.quality = "GREEN"
+        """How people take what the number sends, as Meta rates it."""
+
     async def start(self, stage: Stage | None = None) -> Mapping[str, object]:
         """Listen for calls of one number."""
         port = await self._listen_for_http(stage)
@@ -151,9 +156,25 @@ class WhatsAppSimulator(ChatSimulating):
             **answer,
         }
 
+    def _about(self, request: Request) -> Reply:
+        """Answer what is asked about the number: the fields that are named."""
+        if not _is_known(request):
+            return _error("190")
+        known = {
+            "id": NUMBER_ID,
+            "display_phone_number": "+1 202-555-0100",
+            "verified_name": "Canary",
+            "quality_rating": self.quality,
+        }
+        named = request.query.get("fields", ",".join(known)).split(",")
+        return Reply.json(200, {name: known[name] for name in ("id", *named) if name in known})
+
     async def _reply(self, request: Request) -> Reply | None:
         # The Graph API answers to each of its versions that has not ended.
-        if _VERSION.sub("", request.path) != f"{NUMBER_ID}/messages":
+        place = _VERSION.sub("", request.path)
+        if (request.method, place) == ("GET", NUMBER_ID):
+            return self._about(request)
+        if place != f"{NUMBER_ID}/messages":
             return _error("33")
         said = _fields(request)
         to, reference = str(said.get("to", "")), str(said.get("biz_opaque_callback_data", ""))
@@ -176,6 +197,10 @@ class WhatsAppSimulator(ChatSimulating):
         return Reply.json(200, answer)
 
 
+def _is_known(request: Request) -> bool:
+    return request.headers.get("authorization") == f"Bearer {TOKEN}"
+
+
 def _fields(request: Request) -> dict[str, Any]:
     try:
         found = request.json()
@@ -185,7 +210,7 @@ def _fields(request: Request) -> dict[str, Any]:
 
 
 def _wrong(request: Request, said: Mapping[str, Any]) -> str | None:
-    if request.headers.get("authorization") != f"Bearer {TOKEN}":
+    if not _is_known(request):
         return "190"
     if said.get("messaging_product") != "whatsapp" or not said.get("to"):
         return "100"

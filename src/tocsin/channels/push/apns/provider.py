@@ -6,6 +6,7 @@ import base64
 import hashlib
 from collections.abc import Sequence
 from functools import lru_cache
+from http import HTTPStatus
 from typing import Final
 
 import msgspec
@@ -21,12 +22,17 @@ from tocsin.config import Misconfigured
 from tocsin.domain.retry_after import retry_after_ms
 from tocsin.errors import Unauthenticated
 from tocsin.ports.message import Message
-from tocsin.ports.outcomes import ProviderOutcome, ProviderReason, Refused
+from tocsin.ports.outcomes import Accepted, ProviderOutcome, ProviderReason, Refused
 from tocsin.ports.provider import Flags, ProviderTools
 from tocsin.ports.receipts import Callback, Reading
+from tocsin.ports.self_check import Finding, found
 from tocsin.ports.transport import Answer, Call, Trust
 
 COLLAPSE_BYTES_MAX: Final = 64
+NOBODY: Final = "0" * 64
+"""A token that no device has: Apple says so, to whoever it lets in."""
+
+_SHOWING: Final = "showing Apple who we are"
 
 
 class _Said(msgspec.Struct, frozen=True):
@@ -73,8 +79,29 @@ class Apns:
         """Refuse: Apple answers each call once."""
         raise Unauthenticated("Apple has no callbacks")
 
+    async def check(self) -> Sequence[Finding]:
+        """
+        See whether Apple lets us in for each app (`tocsin.ports.self_check.SelfCheck`).
+
+        Nothing but sending shows it. So it is sent to nobody: Apple looks first at who asks, and
+        for which app, and only then for the device.
+        """
+        return [await self._shown(topic) for topic in self._topics]
+
     async def close(self) -> None:
         """The client is not its own."""
+
+    async def _shown(self, topic: str) -> Finding:
+        headers = [self._topics[topic], _BACKGROUND, "apns-priority: 5", "apns-expiration: 0"]
+        if self._token is not None:
+            headers.append(self._token.header())
+        call = Call(self._url + NOBODY, _WAKE, headers, trust=self._trust)
+        said = await self._transport.call(call)
+        if not isinstance(said, Answer):
+            return found(unanswered(said), _SHOWING)
+        let_in = said.status == HTTPStatus.OK or _read(said.body).reason == "BadDeviceToken"
+        outcome = Accepted() if let_in else self._refused(said, None)
+        return found(outcome, f"{_SHOWING}, for {topic},")
 
     def _call(self, message: Message) -> Call | Refused:
         options = read_options(message.options, ApnsOptions)
@@ -100,13 +127,16 @@ class Apns:
         return Call(self._url + message.address, payload, headers, trust=self._trust)
 
     def _judged(self, answer: Answer, message: Message) -> ProviderOutcome:
+        if answer.status == 200:
+            return self._replies.of(200).outcome("", provider_id=id_of(message.reference))
+        return self._refused(answer, message.registered_ms)
+
+    def _refused(self, answer: Answer, registered_ms: int | None) -> ProviderOutcome:
         status = answer.status
-        if status == 200:
-            return self._replies.of(status).outcome("", provider_id=id_of(message.reference))
         said = _read(answer.body)
         known = said.reason in self._replies.codes
         detail = said.reason if known else str(status)
-        if status == 410 and 0 < said.timestamp < (message.registered_ms or 0):
+        if status == 410 and 0 < said.timestamp < (registered_ms or 0):
             # The app has registered since, so what Apple knows is about the time before.
             return Refused(ProviderReason.BAD_ADDRESS, f"{detail}, before it was registered")
         after_ms = retry_after_ms(answer.header(b"retry-after"), self._wall_ms())
@@ -116,6 +146,7 @@ class Apns:
 
 _ALERT: Final = "apns-push-type: alert"
 _BACKGROUND: Final = "apns-push-type: background"
+_WAKE: Final = b'{"aps":{"content-available":1}}'
 
 
 def build(settings: ApnsSettings, tools: ProviderTools) -> Apns:

@@ -71,6 +71,7 @@ _DIALLED: Final = {
     Dial.FAIL: "InternalServerError",
 }
 _TAKING: Final = frozenset({Dial.ACCEPT, Dial.FAIL, Dial.TAKE_AND_DROP, Dial.STALL})
+_NOBODY: Final = "0" * 64
 _PATH: Final = re.compile(r"/3/device/([0-9a-f]*)\Z", re.ASCII)
 
 
@@ -133,6 +134,9 @@ class ApnsSimulator(TlsSimulating):
         found = _PATH.match(request.path)
         to = "" if found is None else found[1]
         payload = _decoded(request.body)
+        if to == _NOBODY:
+            refused = self._refused(request, True, to, payload) or "BadDeviceToken"
+            return self._answer(request, Deal(Dial.ACCEPT), refused)
         reference = str(payload.get("tocsin", ""))
         await self._arrived([reference])
         deal = self._deal(to)

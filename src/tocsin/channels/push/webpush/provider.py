@@ -18,6 +18,7 @@ from tocsin.channels.push.webpush.encryption import encrypt
 from tocsin.channels.push.webpush.identity import Identity
 from tocsin.channels.push.webpush.payload import URGENCIES, WebPushOptions, payload_of
 from tocsin.channels.push.webpush.settings import WebPushSettings
+from tocsin.channels.relay import reached, unseen
 from tocsin.channels.replies import load_replies, unanswered
 from tocsin.config import Misconfigured
 from tocsin.domain.retry_after import retry_after_ms
@@ -26,6 +27,7 @@ from tocsin.ports.message import Message
 from tocsin.ports.outcomes import ProviderOutcome, ProviderReason, Refused
 from tocsin.ports.provider import Flags, ProviderTools
 from tocsin.ports.receipts import Callback, Reading
+from tocsin.ports.self_check import Finding, Weight
 from tocsin.ports.transport import Answer, Call, NoAnswer, NoAnswerReason, Trust
 
 _ID_CHARACTERS_MAX: Final = 128
@@ -92,6 +94,18 @@ class WebPush:
     async def read_callback(self, callback: Callback) -> Reading:
         """Refuse: what was shown is said by the browser, to Tocsin's own API."""
         raise Unauthenticated("push services have no callbacks")
+
+    async def check(self) -> Sequence[Finding]:
+        """
+        Look at the relay, if there is one (`tocsin.ports.self_check.SelfCheck`).
+
+        Which push service there is, and whether it takes our key, each browser's subscription
+        decides.
+        """
+        key = Finding(Weight.FINE, "the key is one that browsers can subscribe with")
+        if self._settings.relay_url is not None:
+            return [key, await reached(self._transport, self._settings.relay_url, self._trust)]
+        return [key, unseen("whether push services take the key", self.name, "SUBSCRIPTION")]
 
     async def close(self) -> None:
         """The client is not its own."""

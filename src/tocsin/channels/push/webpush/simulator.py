@@ -136,6 +136,8 @@ class WebPushSimulator(TlsSimulating):
             endpoint = f"https://{request.headers.get('host', '')}{request.path}"
             if request.path == "/subscribe":
                 return _subscribed(request)
+        if request.method != "POST":
+            return Reply(405)
         browser = Browser(endpoint)
         content = _read(browser, request)
         reference = content.get("tocsin", "")

@@ -20,6 +20,9 @@ TTL_MAX_S: Final = 259_200
 
 _VERSION: Final = "2010-03-31"
 _TARGET: Final = "PinpointSMSVoiceV2.SendTextMessage"
+_FORM: Final = "application/x-www-form-urlencoded"
+_JSON: Final = "application/x-amz-json-1.0"
+_IN_SANDBOX: Final = re.compile(rb"<IsInSandbox>(true|false)</IsInSandbox>")
 _CODE: Final = re.compile(rb"<Code>([A-Za-z0-9_.]{1,64})</Code>")
 _MESSAGE: Final = re.compile(rb"<Message>([^<]{0,500})</Message>")
 _ID: Final = re.compile(rb"<MessageId>([0-9A-Za-z-]{1,64})</MessageId>")
@@ -58,6 +61,15 @@ class _Taken(msgspec.Struct, frozen=True, rename="pascal"):
     message_id: str = ""
 
 
+class _Attribute(msgspec.Struct, frozen=True, rename="pascal"):
+    name: str = ""
+    value: str = ""
+
+
+class _Attributes(msgspec.Struct, frozen=True, rename="pascal"):
+    account_attributes: tuple[_Attribute, ...]
+
+
 def publish(message: Message, sender: str | None, settings: SnsSettings) -> Request:
     """Return the request of SNS: a query's fields as a form."""
     fields = {
@@ -71,7 +83,7 @@ def publish(message: Message, sender: str | None, settings: SnsSettings) -> Requ
         fields[f"{entry}.Name"] = name
         fields[f"{entry}.Value.DataType"] = kind
         fields[f"{entry}.Value.StringValue"] = value
-    return Request(urlencode(fields).encode(), "application/x-www-form-urlencoded")
+    return Request(urlencode(fields).encode(), _FORM)
 
 
 def _attributes(
@@ -104,7 +116,31 @@ def send_text(message: Message, sender: str | None, settings: SnsSettings, now_m
     if message.expires_ms is not None:
         left_s = (message.expires_ms - now_ms) // 1_000
         said["TimeToLive"] = min(max(left_s, TTL_MIN_S), TTL_MAX_S)
-    return Request(msgspec.json.encode(said), "application/x-amz-json-1.0", _TARGET)
+    return Request(msgspec.json.encode(said), _JSON, _TARGET)
+
+
+def ask_publish() -> Request:
+    """Return what asks SNS whether the account may text anybody, or only who was verified."""
+    fields = {"Action": "GetSMSSandboxAccountStatus", "Version": _VERSION}
+    return Request(urlencode(fields).encode(), _FORM)
+
+
+def ask_text() -> Request:
+    """Return what asks End User Messaging the same."""
+    return Request(b"{}", _JSON, "PinpointSMSVoiceV2.DescribeAccountAttributes")
+
+
+def is_in_sandbox(answer: Answer) -> bool | None:
+    """Return what either answers; None for what cannot be read."""
+    found = _IN_SANDBOX.search(answer.body)
+    if found is not None:
+        return found[1] == b"true"
+    try:
+        said = msgspec.json.decode(answer.body, type=_Attributes).account_attributes
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    tier = next((each.value for each in said if each.name == "ACCOUNT_TIER"), None)
+    return None if tier is None else tier == "SANDBOX"
 
 
 def read_publish(answer: Answer) -> Said:

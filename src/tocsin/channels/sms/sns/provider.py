@@ -8,7 +8,16 @@ from tocsin.channels.aws_notices import Notices
 from tocsin.channels.aws_signing import AwsKeys, AwsSigner
 from tocsin.channels.phones import american_rate, rated, too_long
 from tocsin.channels.replies import load_replies, unanswered
-from tocsin.channels.sms.sns.calls import publish, read_publish, read_text, send_text
+from tocsin.channels.sms.sns.calls import (
+    Request,
+    ask_publish,
+    ask_text,
+    is_in_sandbox,
+    publish,
+    read_publish,
+    read_text,
+    send_text,
+)
 from tocsin.channels.sms.sns.events import reading_of
 from tocsin.channels.sms.sns.settings import SnsSettings
 from tocsin.domain.retry_after import retry_after_ms
@@ -16,9 +25,28 @@ from tocsin.ports.message import Message
 from tocsin.ports.outcomes import ProviderOutcome, ProviderReason, Refused
 from tocsin.ports.provider import Flags, ProviderTools, Sender
 from tocsin.ports.receipts import Callback, Reading
+from tocsin.ports.self_check import Finding, Weight, found
 from tocsin.ports.transport import Answer, Call, NoAnswer
 
 _BYTES_MAX = 1_600
+_ASKING = "asking about the account"
+_FORBIDDEN = frozenset({"AuthorizationError", "AccessDenied", "AccessDeniedException"})
+_NOT_ALLOWED = Finding(
+    Weight.ADVICE,
+    "the keys are good, but may not ask about the account, so whether it may send is not known",
+    "allow them sns:GetSMSSandboxAccountStatus or sms-voice:DescribeAccountAttributes, or send"
+    " one message with `tocsin providers test`",
+)
+_SANDBOX = Finding(
+    Weight.PROBLEM,
+    "the account is in Amazon's sandbox for texts: only numbers that were verified are reached",
+    "ask Amazon in its console to move it out of the sandbox",
+)
+_UNREADABLE = Finding(
+    Weight.PROBLEM,
+    "what it says about the account cannot be read",
+    "look whether `url` names Amazon's API",
+)
 
 
 class Sns:
@@ -67,22 +95,37 @@ class Sns:
         sender = self._settings.sender_to(address)
         return None if sender is None else rated(sender, self._settings, american_rate(sender))
 
+    async def check(self) -> Sequence[Finding]:
+        """Ask about the account (`tocsin.ports.self_check.SelfCheck`)."""
+        request = ask_publish() if self._plain else ask_text()
+        said = await self._tools.transport.call(self._signed(request))
+        if isinstance(said, NoAnswer):
+            return [found(unanswered(said), _ASKING)]
+        if not 200 <= said.status < 300:
+            code = (read_publish(said) if self._plain else read_text(said)).code
+            return [_NOT_ALLOWED if code in _FORBIDDEN else found(self._judged(said), _ASKING)]
+        sandbox = is_in_sandbox(said)
+        if sandbox is None:
+            return [_UNREADABLE]
+        return [_SANDBOX if sandbox else Finding(Weight.FINE, f"{_ASKING} works")]
+
     async def close(self) -> None:
         """The client is not its own."""
 
     def _call(self, message: Message) -> Call:
-        sender, now_ms = self._settings.sender_to(message.address), self._tools.wall_ms()
+        sender = self._settings.sender_to(message.address)
         if self._plain:
             request = publish(message, sender, self._settings)
         else:
-            request = send_text(message, sender, self._settings, now_ms)
+            request = send_text(message, sender, self._settings, self._tools.wall_ms())
+        trace = () if message.trace is None else (f"traceparent: {message.trace}",)
+        return self._signed(request, trace)
+
+    def _signed(self, request: Request, more: Sequence[str] = ()) -> Call:
+        now_ms = self._tools.wall_ms()
         lines = self._signer.headers("POST", self._url, request.body, request.content_type, now_ms)
-        headers = [*lines]
-        if request.target is not None:
-            headers.append(f"x-amz-target: {request.target}")
-        if message.trace is not None:
-            headers.append(f"traceparent: {message.trace}")
-        return Call(self._url, request.body, headers)
+        target = () if request.target is None else (f"x-amz-target: {request.target}",)
+        return Call(self._url, request.body, [*lines, *target, *more])
 
     def _judged(self, answer: Answer) -> ProviderOutcome:
         said = read_publish(answer) if self._plain else read_text(answer)

@@ -30,6 +30,7 @@ SENDER: Final = "TOCSIN"
 _TEXT_MAX: Final = 1_600
 _TAKEN: Final = frozenset({Dial.ACCEPT, Dial.FAIL, Dial.TAKE_AND_DROP, Dial.STALL})
 _TARGET: Final = "PinpointSMSVoiceV2.SendTextMessage"
+_ABOUT: Final = "PinpointSMSVoiceV2.DescribeAccountAttributes"
 
 
 class SnsSimulator(HttpSimulating):
@@ -50,6 +51,10 @@ class SnsSimulator(HttpSimulating):
     def __init__(self) -> None:
         super().__init__()
         self.notices = PlayedNotices(TOPIC)
+        self.sandboxed = False
+        """Whether Amazon lets the account text only numbers that were verified."""
+        self.may_ask = True
+        """Whether the keys' policy lets them ask about the account."""
 
     async def start(self, stage: Stage | None = None) -> Mapping[str, object]:
         """Listen as both."""
@@ -104,6 +109,11 @@ class SnsSimulator(HttpSimulating):
         if target is None:
             return await self._published(request)
         wrong = aws_fault(request, "sms-voice")
+        if wrong is None and target == _ABOUT:
+            if not self.may_ask:
+                return _text_error("AccessDeniedException")
+            tier = "SANDBOX" if self.sandboxed else "PRODUCTION"
+            return Reply.json(200, {"AccountAttributes": [{"Name": "ACCOUNT_TIER", "Value": tier}]})
         if wrong is not None or target != _TARGET:
             return _text_error(wrong or "ValidationException")
         try:
@@ -122,6 +132,11 @@ class SnsSimulator(HttpSimulating):
     async def _published(self, request: Request) -> Reply | None:
         wrong = aws_fault(request, "sns")
         fields = dict(request.form())
+        if wrong is None and fields.get("Action") == "GetSMSSandboxAccountStatus":
+            if not self.may_ask:
+                return _publish_error("AuthorizationError")
+            inside = f"<IsInSandbox>{str(self.sandboxed).lower()}</IsInSandbox>"
+            return _answered("GetSMSSandboxAccountStatus", inside)
         if wrong is not None or fields.get("Action") != "Publish":
             return _publish_error(wrong or "InvalidParameter")
         attributes = _attributes(fields)
@@ -134,7 +149,9 @@ class SnsSimulator(HttpSimulating):
         deal, id = await self._taken(request, reference, (to, text, sender), code, PUBLISH_API)
         if deal.lost:
             return None
-        return _publish_answer(id) if deal.code is None else _publish_error(deal.code)
+        if deal.code is not None:
+            return _publish_error(deal.code)
+        return _answered("Publish", f"<MessageId>{id}</MessageId>")
 
     async def _taken(
         self,
@@ -198,10 +215,10 @@ def _publish_error(code: str) -> Reply:
     return _xml(status, f"<ErrorResponse {_SPACE}>{inner}{_REQUEST_ID}</ErrorResponse>")
 
 
-def _publish_answer(id: str) -> Reply:
-    inner = f"<PublishResult><MessageId>{id}</MessageId></PublishResult>"
+def _answered(action: str, result: str) -> Reply:
+    inner = f"<{action}Result>{result}</{action}Result>"
     meta = f"<ResponseMetadata>{_REQUEST_ID}</ResponseMetadata>"
-    return _xml(200, f"<PublishResponse {_SPACE}>{inner}{meta}</PublishResponse>")
+    return _xml(200, f"<{action}Response {_SPACE}>{inner}{meta}</{action}Response>")
 
 
 _SPACE: Final = 'xmlns="http://sns.amazonaws.com/doc/2010-03-31/"'

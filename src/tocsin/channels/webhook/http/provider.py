@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
+from tocsin.channels.relay import reached, unseen
 from tocsin.channels.webhook.http.body import body_of
 from tocsin.channels.webhook.http.settings import WebhookSettings
 from tocsin.config import Misconfigured
@@ -16,6 +17,7 @@ from tocsin.ports.message import Message
 from tocsin.ports.outcomes import Accepted, ProviderOutcome, ProviderReason, Refused, TryLater
 from tocsin.ports.provider import Flags, ProviderTools
 from tocsin.ports.receipts import Callback, Reading
+from tocsin.ports.self_check import Finding, Weight
 from tocsin.ports.transport import Answer, Call, NoAnswer, NoAnswerReason
 
 _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}(?:-[0-9a-f]{1,64}){3}\Z", re.ASCII)
@@ -30,6 +32,11 @@ _REFUSED: Final = {
     422: ProviderReason.BAD_CONTENT,
 }
 _THROTTLED: Final = frozenset({408, 425, 429})
+_UNSIGNED: Final = Finding(
+    Weight.ADVICE,
+    "messages to addresses without a secret of their own are not signed",
+    "set `secret`, so that receivers can tell whose they are",
+)
 _NOT_TAKEN: Final = {
     NoAnswerReason.FORBIDDEN: "not_public",
     NoAnswerReason.BAD_URL: "bad_url",
@@ -59,6 +66,14 @@ class Webhooks:
     async def read_callback(self, callback: Callback) -> Reading:
         """Refuse: what a receiver thinks of a message is in its answer."""
         raise Unauthenticated("webhooks have no callbacks")
+
+    async def check(self) -> Sequence[Finding]:
+        """Look at the relay, if there is one (`tocsin.ports.self_check.SelfCheck`)."""
+        if self._relay_url is None:
+            seen = unseen("whether receivers take messages", self.name, "URL")
+        else:
+            seen = await reached(self._transport, self._relay_url)
+        return [seen] if self._secret is not None else [seen, _UNSIGNED]
 
     async def close(self) -> None:
         """The client is not its own."""

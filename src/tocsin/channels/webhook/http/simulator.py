@@ -83,6 +83,8 @@ class WebhookSimulator(HttpSimulating):
         raise NotFound("receivers of webhooks do not call back")
 
     async def _reply(self, request: Request) -> Reply | None:
+        if request.method != "POST":
+            return Reply(405)
         reference, to = request.headers.get("webhook-id", ""), _to(request)
         await self._arrived([reference])
         verdict = self._verdict(request)
