@@ -135,8 +135,8 @@ class ApnsSimulator(TlsSimulating):
         to = "" if found is None else found[1]
         payload = _decoded(request.body)
         if to == _NOBODY:
-            refused = self._refused(request, True, to, payload) or "BadDeviceToken"
-            return self._answer(request, Deal(Dial.ACCEPT), refused)
+            shut_out = self._refused(request, True, to, payload)
+            return self._answer(request, Deal(Dial.ACCEPT), shut_out or "BadDeviceToken")
         reference = str(payload.get("tocsin", ""))
         await self._arrived([reference])
         deal = self._deal(to)
