@@ -46,6 +46,21 @@ def wait_settled(client: Client, expected: int, *, limit_s: float) -> Settled:
         time.sleep(POLL_S)
 
 
+def wait_read(client: Client, reader: str, *, limit_s: float) -> bool:
+    """Poll how many records *reader* has before it until that is none; False for the limit."""
+    backlog = re.compile(
+        rf'^tocsin_backlog_records\{{[^}}]*reader="{reader}"[^}}]*\}} (\S+)$', re.MULTILINE
+    )
+    started = time.monotonic()
+    while True:
+        found = backlog.findall(client.text("/metrics"))
+        if found and not any(map(float, found)):
+            return True
+        if time.monotonic() - started > limit_s:
+            return False
+        time.sleep(POLL_S)
+
+
 def outstanding(audit: dict[str, Any]) -> int:
     """Events that wait to be routed and deliveries that wait to be made, by the audit."""
     waiting: int = audit["events"].get("waiting", 0)

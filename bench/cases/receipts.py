@@ -3,7 +3,6 @@
 import base64
 import json
 import random
-import re
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -18,11 +17,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from bench import seed
 from bench.callbacks import Posted, post
-from bench.client import Client
 from bench.lab import Lab
 from bench.process import Usage
 from bench.report import Figure, Result
 from bench.server import RealServer, Server
+from bench.settle import wait_read
 
 LETTERS = 10_000
 BATCH = 100
@@ -38,9 +37,6 @@ WORKFLOW = {
     "lane": "transactional",
     "steps": [{"channel": "email", "title": "It is on its way", "body": "And all that."}],
 }
-_BACKLOG = re.compile(
-    r'^tocsin_backlog_records\{[^}]*reader="receipts"[^}]*\} (\S+)$', re.MULTILINE
-)
 
 
 @dataclass(slots=True)
@@ -50,6 +46,7 @@ class Vendor:
     port: int
     key: ec.EllipticCurvePrivateKey
     references: list[str] = field(default_factory=list)
+    all_sent: threading.Event = field(default_factory=threading.Event)
 
     def public_key(self) -> str:
         """As SendGrid shows it."""
@@ -137,7 +134,7 @@ def _round(server: Server, vendor: Vendor, callbacks: Sequence[Sequence[tuple[st
     before, started = server.usage(), time.monotonic()
     posted = post(server.port, requests)
     with server.client() as client:
-        done = _wait(lambda: _waiting(client) == 0)
+        done = wait_read(client, "receipts", limit_s=SETTLE_LIMIT_S)
     told_s = time.monotonic() - started
     count = sum(map(len, callbacks))
     return Round(posted, count, _cpu_s(before, server.usage()), told_s, done)
@@ -157,22 +154,8 @@ def _send(server: Server, vendor: Vendor) -> None:
                 for number in range(first, first + BATCH)
             ]
             client.send("POST", "/v1/events", events)
-    if not _wait(lambda: len(vendor.references) >= LETTERS):
+    if not vendor.all_sent.wait(SETTLE_LIMIT_S):
         raise RuntimeError(f"only {len(vendor.references)} letters were sent")
-
-
-def _waiting(client: Client) -> int:
-    found = _BACKLOG.search(client.text("/metrics"))
-    return -1 if found is None else round(float(found[1]))
-
-
-def _wait(condition: Any) -> bool:
-    limit_s = time.monotonic() + SETTLE_LIMIT_S
-    while not condition():
-        if time.monotonic() > limit_s:
-            return False
-        time.sleep(0.05)
-    return True
 
 
 def _cost(what: str, each: Round) -> Figure:
@@ -220,6 +203,8 @@ def _vendor() -> Iterator[Vendor]:
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["content-length"])))
             vendor.references += [p["custom_args"]["tocsin"] for p in body["personalizations"]]
+            if len(vendor.references) >= LETTERS:
+                vendor.all_sent.set()
             self.send_response(202)
             self.send_header("x-message-id", "m")
             self.send_header("content-length", "0")
