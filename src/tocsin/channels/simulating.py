@@ -18,6 +18,7 @@ from tocsin.ports.simulator import Action, Deed, Dial, Faults, Proof, Received, 
 
 _CALLS_HELD: Final = 10_000
 _LOST: Final = frozenset({Dial.TAKE_AND_DROP, Dial.DROP})
+_TAKEN: Final = frozenset({Dial.ACCEPT, Dial.FAIL, Dial.TAKE_AND_DROP, Dial.STALL})
 
 Factory = Callable[[], asyncio.BaseProtocol]
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -40,6 +41,11 @@ class Deal:
     def lost(self) -> bool:
         """Whether the connection is closed instead of an answer."""
         return self.dial in _LOST
+
+    @property
+    def taken(self) -> bool:
+        """Whether the vendor has the message, whatever it answers."""
+        return self.dial in _TAKEN
 
 
 class Simulating(ABC):

@@ -50,6 +50,14 @@ class Request:
         """Return the body's value; raises ``msgspec.DecodeError``."""
         return msgspec.json.decode(self.body)
 
+    def fields(self) -> dict[str, Any]:
+        """Return the members of the object that the body is; none of anything else."""
+        try:
+            found = self.json()
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:

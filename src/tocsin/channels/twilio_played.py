@@ -60,7 +60,6 @@ _BY_DIAL: Final = {
     Dial.THROTTLE: "20429",
     Dial.FAIL: "20500",
 }
-_TAKEN: Final = frozenset({Dial.ACCEPT, Dial.FAIL, Dial.TAKE_AND_DROP, Dial.STALL})
 MAGIC: Final = {
     "+15005550001": "21211",
 }
@@ -142,7 +141,7 @@ class TwilioPlayed(HttpSimulating):
                 content=self._content(fields),
                 raw=request.raw,
                 answer="" if deal.lost else code or "201",
-                taken=deal.dial in _TAKEN,
+                taken=deal.taken,
                 trace=request.headers.get("traceparent"),
             )
         await self._wait(deal)

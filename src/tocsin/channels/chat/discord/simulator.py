@@ -115,7 +115,7 @@ class DiscordSimulator(ChatSimulating):
             return _error("10015")
         thread = request.query.get("thread_id")
         to = _HOOKS + "/".join(parts[:3]) + (f"?thread_id={thread}" if thread else "")
-        said = _fields(request)
+        said = request.fields()
         edited = parts[4] if request.method == "PATCH" and parts[3:4] == ["messages"] else None
         reference = request.headers.get("idempotency-key", "")
         await self._arrived([reference])
@@ -143,14 +143,6 @@ class DiscordSimulator(ChatSimulating):
             return Reply(204)
         shown = {"id": id, "channel_id": "9", "webhook_id": parts[1], **said}
         return Reply.json(200, shown, *_LIMITS)
-
-
-def _fields(request: Request) -> dict[str, Any]:
-    try:
-        found = request.json()
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _wrong(request: Request, said: Mapping[str, Any]) -> str | None:

@@ -14,7 +14,6 @@ from tocsin.ports.receipts import Callback
 from tocsin.ports.simulator import Dial, Stage
 
 _POSTED_MAX: Final = 10_000
-TAKING: Final = frozenset({Dial.ACCEPT, Dial.FAIL, Dial.TAKE_AND_DROP, Dial.STALL})
 OK: Final = frozenset({Dial.ACCEPT, Dial.STALL})
 
 
@@ -84,7 +83,7 @@ class ChatSimulating(HttpSimulating):
                 content={name: text for name, text in content.items() if text},
                 raw=request.raw,
                 answer="" if deal.lost else answer,
-                taken=deal.dial in TAKING,
+                taken=deal.taken,
                 trace=request.headers.get("traceparent"),
                 supersedes=supersedes,
             )

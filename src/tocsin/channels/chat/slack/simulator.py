@@ -201,11 +201,7 @@ def _named(request: Request) -> Reply:
 def _fields(request: Request) -> dict[str, Any]:
     """Return the arguments: JSON, or a form with JSON in some fields."""
     if request.headers.get("content-type", "").startswith("application/json"):
-        try:
-            found = request.json()
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            return {}
-        return found if isinstance(found, dict) else {}
+        return request.fields()
     form: dict[str, Any] = dict(request.form())
     for name in ("blocks", "metadata"):
         if name in form:

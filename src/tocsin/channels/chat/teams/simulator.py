@@ -9,8 +9,6 @@ from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
-import msgspec
-
 from tocsin.channels.chat.playing.simulating import OK, ChatSimulating, Posted
 from tocsin.channels.simulating import Deal
 from tocsin.channels.simulating_http import Reply, Request
@@ -91,7 +89,7 @@ class TeamsSimulator(ChatSimulating):
             return Reply(405)
         to = request.headers.get("webhook-destination", "")
         reference = request.headers.get("idempotency-key", "")
-        said = _fields(request)
+        said = request.fields()
         await self._arrived([reference])
         wrong = _wrong(request, said, to)
         deal = self._deal(to) if wrong is None else Deal(Dial.REFUSE, wrong)
@@ -111,14 +109,6 @@ def _query(reference: str) -> str:
     text = f"acknowledge:{reference}".encode()
     sig = hmac.new(SECRET.encode(), text, hashlib.sha256).hexdigest()
     return urlencode({"ref": reference, "sig": sig})
-
-
-def _fields(request: Request) -> dict[str, Any]:
-    try:
-        found = request.json()
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _card(said: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -200,11 +200,7 @@ def _member(status: str) -> dict[str, Any]:
 def _fields(request: Request) -> dict[str, Any]:
     """Return the parameters: JSON, or a form with JSON in some fields."""
     if request.headers.get("content-type", "").startswith("application/json"):
-        try:
-            found = request.json()
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            return {}
-        return found if isinstance(found, dict) else {}
+        return request.fields()
     form: dict[str, Any] = dict(request.form())
     for name in ("entities", "reply_markup", "link_preview_options"):
         if name in form:

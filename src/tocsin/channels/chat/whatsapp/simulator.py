@@ -176,7 +176,7 @@ class WhatsAppSimulator(ChatSimulating):
             return self._about(request)
         if place != f"{NUMBER_ID}/messages":
             return _error("33")
-        said = _fields(request)
+        said = request.fields()
         to, reference = str(said.get("to", "")), str(said.get("biz_opaque_callback_data", ""))
         await self._arrived([reference])
         wrong = _wrong(request, said)
@@ -199,14 +199,6 @@ class WhatsAppSimulator(ChatSimulating):
 
 def _is_known(request: Request) -> bool:
     return request.headers.get("authorization") == f"Bearer {TOKEN}"
-
-
-def _fields(request: Request) -> dict[str, Any]:
-    try:
-        found = request.json()
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _wrong(request: Request, said: Mapping[str, Any]) -> str | None:

@@ -15,10 +15,11 @@ from typing import Any, Final
 
 import msgspec
 
+from tocsin.channels.email.playing.simulating import MailSimulating
 from tocsin.channels.simulating import Deal
-from tocsin.channels.simulating_http import HttpSimulating, Reply, Request
+from tocsin.channels.simulating_http import Reply, Request
 from tocsin.ports.receipts import Callback, ReceiptState
-from tocsin.ports.simulator import Action, Dial, Proof, Stage
+from tocsin.ports.simulator import Dial, Proof, Stage
 
 DOMAIN: Final = "sandbox.test"
 KEY: Final = "key-canary-6a17"
@@ -61,7 +62,6 @@ _BY_DIAL: Final = {
     Dial.THROTTLE: "429",
     Dial.FAIL: "500",
 }
-_TAKING: Final = frozenset({Dial.ACCEPT, Dial.STALL, Dial.TAKE_AND_DROP, Dial.FAIL})
 _EVENTS: Final[Mapping[ReceiptState, Mapping[str, object]]] = {
     ReceiptState.DELIVERED: {"event": "delivered", "delivery-status": {"code": 250}},
     ReceiptState.FAILED: {
@@ -79,21 +79,12 @@ _EVENTS: Final[Mapping[ReceiptState, Mapping[str, object]]] = {
 Form = list[tuple[str, str]]
 
 
-class MailgunSimulator(HttpSimulating):
+class MailgunSimulator(MailSimulating):
     """`tocsin.ports.simulator.Simulator`."""
 
     provider = "mailgun"
-    channel = "email"
     proof = Proof.MOMENT
     codes: Mapping[str, Dial] = {code: dial for code, (_, _, dial) in _ERRORS.items()}
-    actions: Mapping[Action, ReceiptState] = {
-        Action.DELIVER: ReceiptState.DELIVERED,
-        Action.BOUNCE: ReceiptState.FAILED,
-        Action.COMPLAIN: ReceiptState.COMPLAINED,
-        Action.OPEN: ReceiptState.OPENED,
-        Action.CLICK: ReceiptState.CLICKED,
-        Action.DECLINE: ReceiptState.UNSUBSCRIBED,
-    }
 
     def __init__(self) -> None:
         super().__init__()
@@ -109,10 +100,6 @@ class MailgunSimulator(HttpSimulating):
             "webhook_key": WEBHOOK_KEY,
             "from_address": f"hello@{DOMAIN}",
         }
-
-    def address(self, n: int) -> str:
-        """Return an address."""
-        return f"ana-canary-{n}@example.test"
 
     def callback(
         self, references: Sequence[str], state: ReceiptState, at_ms: int, *, genuine: bool = True
@@ -162,7 +149,7 @@ class MailgunSimulator(HttpSimulating):
         id = ""
         if whole.dial is not Dial.DROP:
             for letter in letters:
-                taken = whole.dial in _TAKING
+                taken = whole.taken
                 answer = "" if whole.lost else code or "200"
                 id = await self._keep(**letter, raw=request.body, answer=answer, taken=taken)
         await self._wait(whole)

@@ -11,10 +11,11 @@ from uuid import UUID
 
 import msgspec
 
+from tocsin.channels.email.playing.simulating import MailSimulating
 from tocsin.channels.simulating import Deal
-from tocsin.channels.simulating_http import HttpSimulating, Reply, Request
+from tocsin.channels.simulating_http import Reply, Request
 from tocsin.ports.receipts import Callback, ReceiptState
-from tocsin.ports.simulator import Action, Dial, Proof, Stage
+from tocsin.ports.simulator import Dial, Proof, Stage
 
 TOKEN: Final = "token-canary-0f3e-postmark"
 PASSWORD: Final = "password-canary-77d0"
@@ -79,7 +80,6 @@ _BY_DIAL: Final = {
 }
 _EACH: Final = frozenset({Dial.ACCEPT, Dial.REFUSE, Dial.DEAD_ADDRESS})
 """What is said of one letter of a batch; all else concerns the call."""
-_TAKING: Final = frozenset({Dial.ACCEPT, Dial.STALL, Dial.TAKE_AND_DROP, Dial.FAIL})
 _EVENTS: Final[Mapping[ReceiptState, tuple[str, Mapping[str, object]]]] = {
     ReceiptState.DELIVERED: ("DeliveredAt", {"RecordType": "Delivery", "Details": "250 ok"}),
     ReceiptState.FAILED: (
@@ -107,21 +107,12 @@ _EVENTS: Final[Mapping[ReceiptState, tuple[str, Mapping[str, object]]]] = {
 }
 
 
-class PostmarkSimulator(HttpSimulating):
+class PostmarkSimulator(MailSimulating):
     """`tocsin.ports.simulator.Simulator`."""
 
     provider = "postmark"
-    channel = "email"
     proof = Proof.SENDER
     codes: Mapping[str, Dial] = {code: dial for code, (_, _, dial) in _ERRORS.items()}
-    actions: Mapping[Action, ReceiptState] = {
-        Action.DELIVER: ReceiptState.DELIVERED,
-        Action.BOUNCE: ReceiptState.FAILED,
-        Action.COMPLAIN: ReceiptState.COMPLAINED,
-        Action.OPEN: ReceiptState.OPENED,
-        Action.CLICK: ReceiptState.CLICKED,
-        Action.DECLINE: ReceiptState.UNSUBSCRIBED,
-    }
 
     async def start(self, stage: Stage | None = None) -> Mapping[str, object]:
         """Listen."""
@@ -131,10 +122,6 @@ class PostmarkSimulator(HttpSimulating):
             "from_address": SENDER,
             "callback_password": PASSWORD,
         }
-
-    def address(self, n: int) -> str:
-        """Return an address."""
-        return f"ana-canary-{n}@example.test"
 
     def callback(
         self, references: Sequence[str], state: ReceiptState, at_ms: int, *, genuine: bool = True
@@ -193,7 +180,7 @@ class PostmarkSimulator(HttpSimulating):
             content=_content(letter),
             raw=msgspec.json.encode(letter),
             answer="" if deal.lost else code or "0",
-            taken=deal.dial in _TAKING,
+            taken=deal.taken,
             trace=_header(letter, "Traceparent"),
         )
         if code is not None:

@@ -12,11 +12,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from tocsin.channels.email.playing.simulating import MailSimulating
 from tocsin.channels.email.sendgrid.played import BY_DIAL, ERRORS, Played
 from tocsin.channels.simulating import Deal
-from tocsin.channels.simulating_http import HttpSimulating, Reply, Request
+from tocsin.channels.simulating_http import Reply, Request
 from tocsin.ports.receipts import Callback, ReceiptState
-from tocsin.ports.simulator import Action, Dial, Stage
+from tocsin.ports.simulator import Dial, Stage
 
 KEY: Final = "SG.key-canary-1b7f"
 SENDER: Final = "hello@sandbox.test"
@@ -27,7 +28,6 @@ _PATH: Final = "/v3/mail/send"
 _SIGNING: Final = ec.derive_private_key(
     int.from_bytes(b"canary of the event webhook", "big"), ec.SECP256R1()
 )
-_TAKEN: Final = frozenset({Dial.ACCEPT, Dial.STALL, Dial.TAKE_AND_DROP, Dial.FAIL})
 _EVENTS: Final[Mapping[ReceiptState, Mapping[str, object]]] = {
     ReceiptState.DELIVERED: {"event": "delivered", "response": "250 2.0.0 OK"},
     ReceiptState.FAILED: {
@@ -43,20 +43,11 @@ _EVENTS: Final[Mapping[ReceiptState, Mapping[str, object]]] = {
 }
 
 
-class SendGridSimulator(HttpSimulating):
+class SendGridSimulator(MailSimulating):
     """`tocsin.ports.simulator.Simulator`."""
 
     provider = "sendgrid"
-    channel = "email"
     codes: Mapping[str, Dial] = {code: played.dial for code, played in ERRORS.items()}
-    actions: Mapping[Action, ReceiptState] = {
-        Action.DELIVER: ReceiptState.DELIVERED,
-        Action.BOUNCE: ReceiptState.FAILED,
-        Action.COMPLAIN: ReceiptState.COMPLAINED,
-        Action.OPEN: ReceiptState.OPENED,
-        Action.CLICK: ReceiptState.CLICKED,
-        Action.DECLINE: ReceiptState.UNSUBSCRIBED,
-    }
 
     async def start(self, stage: Stage | None = None) -> Mapping[str, object]:
         """Listen."""
@@ -68,10 +59,6 @@ class SendGridSimulator(HttpSimulating):
             "from_address": SENDER,
             "webhook_key": base64.b64encode(public).decode(),
         }
-
-    def address(self, n: int) -> str:
-        """Return an address."""
-        return f"ana-canary-{n}@example.test"
 
     def callback(
         self, references: Sequence[str], state: ReceiptState, at_ms: int, *, genuine: bool = True
@@ -135,7 +122,7 @@ class SendGridSimulator(HttpSimulating):
         self, said: dict[str, Any], deals: Sequence[Deal], answer: str | None
     ) -> None:
         """Keep each letter; one that is refused holds back those of the same call."""
-        taken = all(deal.dial in _TAKEN for deal in deals)
+        taken = all(deal.taken for deal in deals)
         for personal, deal in zip(said["personalizations"], deals, strict=True):
             code = deal.code or (deal.dial if deal.dial in BY_DIAL else "202")
             await self._keep(

@@ -15,9 +15,10 @@ import msgspec
 
 from tocsin.channels.aws_notices_played import PlayedNotices
 from tocsin.channels.aws_played import KEY_ID, REGION, SECRET, aws_fault
+from tocsin.channels.email.playing.simulating import MailSimulating
 from tocsin.channels.email.ses.played import BY_DIAL, ENTRY_BY_DIAL, ERRORS, EVENTS, Played
 from tocsin.channels.simulating import Deal
-from tocsin.channels.simulating_http import HttpSimulating, Reply, Request
+from tocsin.channels.simulating_http import Reply, Request
 from tocsin.ports.receipts import Callback, ReceiptState
 from tocsin.ports.simulator import Action, Dial, Proof, Stage
 
@@ -27,23 +28,20 @@ TOPIC: Final = f"arn:aws:sns:{REGION}:123456789012:sandbox"
 _ONE: Final = "/v2/email/outbound-emails"
 _BULK: Final = "/v2/email/outbound-bulk-emails"
 _ACCOUNT: Final = "/v2/email/account"
-_TAKING: Final = frozenset({Dial.ACCEPT, Dial.STALL, Dial.TAKE_AND_DROP, Dial.FAIL})
 _WHOLE: Final = frozenset(Dial) - {Dial.ACCEPT, *ENTRY_BY_DIAL}
 
 
-class SesSimulator(HttpSimulating):
+class SesSimulator(MailSimulating):
     """`tocsin.ports.simulator.Simulator`."""
 
     provider = "ses"
-    channel = "email"
     proof = Proof.FIELDS
     codes: Mapping[str, Dial] = {code: played.dial for code, played in ERRORS.items()}
+    # SES reports no unsubscribing.
     actions: Mapping[Action, ReceiptState] = {
-        Action.DELIVER: ReceiptState.DELIVERED,
-        Action.BOUNCE: ReceiptState.FAILED,
-        Action.COMPLAIN: ReceiptState.COMPLAINED,
-        Action.OPEN: ReceiptState.OPENED,
-        Action.CLICK: ReceiptState.CLICKED,
+        action: state
+        for action, state in MailSimulating.actions.items()
+        if action is not Action.DECLINE
     }
 
     def __init__(self) -> None:
@@ -62,10 +60,6 @@ class SesSimulator(HttpSimulating):
             "url": url,
             "notices_url": url,
         }
-
-    def address(self, n: int) -> str:
-        """Return an address."""
-        return f"ana-canary-{n}@example.test"
 
     def callback(
         self, references: Sequence[str], state: ReceiptState, at_ms: int, *, genuine: bool = True
@@ -128,7 +122,7 @@ class SesSimulator(HttpSimulating):
         ids = []
         if deal.dial is not Dial.DROP:
             answer = "" if deal.lost else name or "200"
-            ids = [await self._put(each, answer, deal.dial in _TAKING) for each in letters]
+            ids = [await self._put(each, answer, deal.taken) for each in letters]
         await self._wait(deal)
         if deal.lost:
             return None

@@ -14,6 +14,7 @@ from typing import Any, Final, NoReturn, cast
 
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
+from tocsin.channels.email.playing.simulating import reader
 from tocsin.channels.email.smtp import reports_played as reports
 from tocsin.channels.simulating import Breakable, Deal, Simulating
 from tocsin.ports.receipts import Callback, ReceiptState
@@ -84,7 +85,7 @@ class SmtpSimulator(Simulating):
         }
 
     def address(self, n: int) -> str:
-        return f"ana-canary-{n}@example.test"
+        return reader(n)
 
     def callback(
         self, references: Sequence[str], state: ReceiptState, at_ms: int, *, genuine: bool = True

@@ -15,6 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from tocsin.channels.push.apns.checking import Tokens, check_headers, check_payload
+from tocsin.channels.push.parts.collapsing import Collapsing
 from tocsin.channels.simulating import Deal
 from tocsin.channels.simulating_h2 import H2, TlsSimulating
 from tocsin.channels.simulating_http import Reply, Request
@@ -70,7 +71,6 @@ _DIALLED: Final = {
     Dial.THROTTLE: "TooManyRequests",
     Dial.FAIL: "InternalServerError",
 }
-_TAKING: Final = frozenset({Dial.ACCEPT, Dial.FAIL, Dial.TAKE_AND_DROP, Dial.STALL})
 _NOBODY: Final = "0" * 64
 _PATH: Final = re.compile(r"/3/device/([0-9a-f]*)\Z", re.ASCII)
 
@@ -91,7 +91,7 @@ class ApnsSimulator(TlsSimulating):
     def __init__(self) -> None:
         super().__init__()
         self._tokens = Tokens(PRIVATE_KEY, KEY_ID, TEAM_ID)
-        self._collapsed: dict[tuple[str, str], str] = {}
+        self._collapsed = Collapsing()
         self.dead_since_ms: int | None = None
         """When Apple says to have learned that a device is gone; by default, now."""
         self.client_file = ""
@@ -133,7 +133,7 @@ class ApnsSimulator(TlsSimulating):
     async def _reply(self, request: Request) -> Reply | None:
         found = _PATH.match(request.path)
         to = "" if found is None else found[1]
-        payload = _decoded(request.body)
+        payload = request.fields()
         if to == _NOBODY:
             shut_out = self._refused(request, True, to, payload)
             return self._answer(request, Deal(Dial.ACCEPT), shut_out or "BadDeviceToken")
@@ -149,9 +149,11 @@ class ApnsSimulator(TlsSimulating):
                 content=_content(payload, request),
                 raw=request.raw,
                 answer="" if deal.lost else str(reply.status),
-                taken=refused is None and deal.dial in _TAKING,
+                taken=refused is None and deal.taken,
                 trace=payload.get("traceparent"),
-                supersedes=self._replaced(request, to),
+                supersedes=self._collapsed.replaced_by(
+                    self._mailbox.next_number, to, request.headers.get("apns-collapse-id")
+                ),
             )
         await self._wait(deal)
         return None if deal.lost else reply
@@ -180,23 +182,6 @@ class ApnsSimulator(TlsSimulating):
             since_ms = self._stage.now_ms() if self.dead_since_ms is None else self.dead_since_ms
             body["timestamp"] = since_ms
         return Reply.json(status, body, ("apns-id", id))
-
-    def _replaced(self, request: Request, to: str) -> str | None:
-        """Return what a notification of the same collapse id takes the place of on the screen."""
-        collapse_id = request.headers.get("apns-collapse-id")
-        if collapse_id is None:
-            return None
-        before = self._collapsed.get((to, collapse_id))
-        self._collapsed[to, collapse_id] = str(self._mailbox.next_number)
-        return before
-
-
-def _decoded(body: bytes) -> dict[str, Any]:
-    try:
-        found = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _content(payload: Mapping[str, Any], request: Request) -> dict[str, str]:

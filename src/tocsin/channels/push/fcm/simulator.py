@@ -14,6 +14,7 @@ import msgspec
 from tocsin.channels.push.fcm.checking import Wrong, check_message, plain
 from tocsin.channels.push.fcm.errors import GONE_PATHS, PLAYED, error_of, refused
 from tocsin.channels.push.fcm.google import Google
+from tocsin.channels.push.parts.collapsing import Collapsing
 from tocsin.channels.simulating import Deal
 from tocsin.channels.simulating_h2 import TlsSimulating
 from tocsin.channels.simulating_http import Reply, Request
@@ -28,7 +29,6 @@ _DIALLED: Final = {
     Dial.THROTTLE: "QUOTA_EXCEEDED",
     Dial.FAIL: "INTERNAL",
 }
-_TAKING: Final = frozenset({Dial.ACCEPT, Dial.FAIL, Dial.TAKE_AND_DROP, Dial.STALL})
 
 
 class FcmSimulator(TlsSimulating):
@@ -45,7 +45,7 @@ class FcmSimulator(TlsSimulating):
     def __init__(self) -> None:
         super().__init__()
         self.google = Google(PROJECT)
-        self._collapsed: dict[tuple[str, str], str] = {}
+        self._collapsed = Collapsing()
 
     async def start(self, stage: Stage | None = None) -> Mapping[str, object]:
         """Listen: the tokens' endpoint is at the same place as the messages'."""
@@ -86,7 +86,7 @@ class FcmSimulator(TlsSimulating):
         return await self._take(request)
 
     async def _take(self, request: Request) -> Reply | None:
-        body = _decoded(request.body)
+        body = request.fields()
         message = body.get("message")
         given = plain(message) if isinstance(message, dict) else {}
         data = given.get("data")
@@ -106,9 +106,11 @@ class FcmSimulator(TlsSimulating):
                 content=_content(given),
                 raw=request.raw,
                 answer="" if deal.lost else str(reply.status),
-                taken=wrong is None and deal.dial in _TAKING,
+                taken=wrong is None and deal.taken,
                 trace=told.get("traceparent"),
-                supersedes=self._replaced(given, to),
+                supersedes=self._collapsed.replaced_by(
+                    self._mailbox.next_number, to, _collapse_key(given)
+                ),
             )
         await self._wait(deal)
         return None if deal.lost else reply
@@ -122,22 +124,10 @@ class FcmSimulator(TlsSimulating):
         id = "fake_message_id" if only_checked else f"0:{self._mailbox.next_number}%31bd"
         return Reply.json(200, {"name": f"projects/{PROJECT}/messages/{id}"})
 
-    def _replaced(self, message: Mapping[str, Any], to: str) -> str | None:
-        """Return what a message of the same key takes the place of for a device that is away."""
-        key = message.get("android", {}).get("collapse_key")
-        if not isinstance(key, str):
-            return None
-        before = self._collapsed.get((to, key))
-        self._collapsed[to, key] = str(self._mailbox.next_number)
-        return before
 
-
-def _decoded(body: bytes) -> dict[str, Any]:
-    try:
-        found = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
+def _collapse_key(message: Mapping[str, Any]) -> str | None:
+    key = message.get("android", {}).get("collapse_key")
+    return key if isinstance(key, str) else None
 
 
 def _content(message: Mapping[str, Any]) -> dict[str, str]:

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 from urllib.parse import urlsplit
 
+from tocsin.channels.push.parts.collapsing import Collapsing
 from tocsin.channels.push.webpush.browser import Browser, Undecryptable, shown
 from tocsin.channels.push.webpush.checking import Refusal, Vapid, check_headers
 from tocsin.channels.simulating import Deal
@@ -77,7 +78,6 @@ _GENERIC: Final = {
 }
 _STATUSES: Final = {Dial.REFUSE: "400", Dial.THROTTLE: "429", Dial.FAIL: "500"}
 _GONE: Final = {"generic": "404", "mozilla": "errno_103", "apple": "410"}
-_TAKING: Final = frozenset({Dial.ACCEPT, Dial.FAIL, Dial.TAKE_AND_DROP, Dial.STALL})
 _CHROME: Final = (
     b"the VAPID credentials in the authorization header do not correspond to the credentials"
     b" used to create the subscriptions.\n"
@@ -103,7 +103,7 @@ class WebPushSimulator(TlsSimulating):
     def __init__(self) -> None:
         super().__init__()
         self._vapid = Vapid()
-        self._waiting: dict[tuple[str, str], str] = {}
+        self._waiting = Collapsing()
 
     async def start(self, stage: Stage | None = None) -> Mapping[str, object]:
         """Listen; every message is to come here, wherever its browser subscribed."""
@@ -153,9 +153,11 @@ class WebPushSimulator(TlsSimulating):
                 content=content,
                 raw=request.raw,
                 answer="" if deal.lost else str(reply.status),
-                taken=deal.dial in _TAKING and (deal.lost or reply.status in (201, 500)),
+                taken=deal.taken and (deal.lost or reply.status in (201, 500)),
                 trace=content.get("traceparent"),
-                supersedes=self._replaced(request, endpoint),
+                supersedes=self._waiting.replaced_by(
+                    self._mailbox.next_number, endpoint, request.headers.get("topic")
+                ),
             )
         await self._wait(deal)
         return None if deal.lost else reply
@@ -177,15 +179,6 @@ class WebPushSimulator(TlsSimulating):
             return _said(_STATUSES[deal.dial])
         number = self._mailbox.next_number
         return Reply(201, headers=(("location", f"https://{HOST}/m/{number}"),))
-
-    def _replaced(self, request: Request, endpoint: str) -> str | None:
-        """Return the message of the same topic that a browser which is away gets no more."""
-        topic = request.headers.get("topic")
-        if topic is None:
-            return None
-        before = self._waiting.get((endpoint, topic))
-        self._waiting[endpoint, topic] = str(self._mailbox.next_number)
-        return before
 
 
 def _service(endpoint: str) -> str:

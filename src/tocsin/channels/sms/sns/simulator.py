@@ -28,7 +28,6 @@ TOPIC: Final = f"arn:aws:sns:{REGION}:123456789012:sandbox-sms"
 SENDER: Final = "TOCSIN"
 
 _TEXT_MAX: Final = 1_600
-_TAKEN: Final = frozenset({Dial.ACCEPT, Dial.FAIL, Dial.TAKE_AND_DROP, Dial.STALL})
 _TARGET: Final = "PinpointSMSVoiceV2.SendTextMessage"
 _ABOUT: Final = "PinpointSMSVoiceV2.DescribeAccountAttributes"
 
@@ -182,7 +181,7 @@ class SnsSimulator(HttpSimulating):
                 },
                 raw=request.raw,
                 answer="" if deal.lost else deal.code or "200",
-                taken=deal.dial in _TAKEN,
+                taken=deal.taken,
                 trace=request.headers.get("traceparent"),
             )
         await self._wait(deal)

@@ -58,7 +58,6 @@ _BY_DIAL: Final = {
     Dial.THROTTLE: "1",
     Dial.FAIL: "5",
 }
-_TAKEN: Final = frozenset({Dial.ACCEPT, Dial.FAIL, Dial.TAKE_AND_DROP, Dial.STALL})
 _CALLBACK_MAX: Final = 100
 
 
@@ -167,7 +166,7 @@ class VonageSimulator(HttpSimulating):
                 },
                 raw=request.raw,
                 answer="" if deal.lost else code or "0",
-                taken=deal.dial in _TAKEN,
+                taken=deal.taken,
                 trace=request.headers.get("traceparent"),
             )
         await self._wait(deal)

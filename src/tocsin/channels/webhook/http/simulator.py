@@ -32,7 +32,6 @@ _STATUSES: Final = {
     Dial.FAIL: 500,
     Dial.STALL: 204,
 }
-_TAKING: Final = frozenset({Dial.ACCEPT, Dial.FAIL, Dial.TAKE_AND_DROP, Dial.STALL})
 
 
 class WebhookSimulator(HttpSimulating):
@@ -97,7 +96,7 @@ class WebhookSimulator(HttpSimulating):
                 content={**_content(request.body), "signature": verdict},
                 raw=request.raw,
                 answer="" if deal.lost else str(status),
-                taken=deal.dial in _TAKING,
+                taken=deal.taken,
                 trace=request.headers.get("traceparent"),
             )
         await self._wait(deal)

@@ -1,0 +1,1 @@
+"""What simulators of mail services share; providers do not look at it."""
