@@ -12,10 +12,11 @@ from tests.contract.state_stores import SqliteStores
 from tests.contract.view_records import BEGIN_MS, item
 from tests.contract.view_stores import LAYOUTS, ViewStores
 from tocsin.adapters.sqlite.forgetting_state import forgets_state
+from tocsin.adapters.sqlite.forgetting_views import ViewFile, forgets_views
 from tocsin.adapters.sqlite.kept import SqliteKept
 from tocsin.domain.keeping import Cut
 from tocsin.domain.recipient import Recipient
-from tocsin.domain.records import Item, StateChange
+from tocsin.domain.records import Attempt, Item, StateChange
 from tocsin.ports.log import Output
 from tocsin.ports.state import Claim, Fanout, Recipients, StoredAnswer, Timer, Tombstone
 
@@ -201,6 +202,24 @@ async def test_the_state_store_loses_what_ended_and_nothing_else(tmp_path: Path)
         True,
     ]
     state.close()
+
+
+async def test_attempts_go_with_the_events_that_they_were_made_for(stores: ViewStores) -> None:
+    old_ms, new_ms = BEGIN_MS, BEGIN_MS + 50 * DAY_MS
+    old, beside, new = (
+        _key(at_ms) + bytes((*bytes(13), number))
+        for number, at_ms in enumerate((old_ms, old_ms, new_ms))
+    )
+    await stores.put(Output("outcomes", 0, [Attempt(old, 1, 1, "p", "a", old_ms)]))
+    # Both of the last two share a transaction.
+    made = [Attempt(beside, 1, 1, "p", "a", old_ms), Attempt(new, 1, 1, "p", "a", new_ms)]
+    await stores.put(Output("outcomes", 0, made))
+    views = ViewFile(stores.view_writer, stores.view_readers)
+    cut = Cut(BEGIN_MS + 100 * DAY_MS, BEGIN_MS + 40 * DAY_MS, 0, 0)
+    for store in forgets_views(views, stores.inbox, (), 1, holds_bodies=not stores.joint):
+        while await store.forget(cut) is not None:
+            pass
+    assert await stores.ledger.attempts([old, beside, new]) == {new: [made[1]]}
 
 
 async def _versions(store: Recipients, times: tuple[int, ...]) -> None:

@@ -170,6 +170,32 @@ async def test_attempts_are_told_in_the_order_of_the_log(stores: ViewStores) -> 
     assert await stores.ledger.attempts([]) == {}
 
 
+async def test_attempts_about_old_events_are_found_beside_those_about_new_ones(
+    stores: ViewStores,
+) -> None:
+    """A retry of yesterday's message shares its commit with many of today's."""
+    fresh = [delivery_of(recipient, BEGIN_MS) for recipient in range(1, 40)]
+    old = delivery_of(40, BEGIN_MS - DAY_MS)
+    tried = {each: Attempt(each, 1, 1, "p", "a", BEGIN_MS + 5) for each in (*fresh, old)}
+    again = Attempt(old, 2, 1, "p", "a", BEGIN_MS + 9)
+    outcome = settled(old, "sent", BEGIN_MS + 10)
+    await stores.put(Output("outcomes", 0, [again, outcome]))
+    await stores.put(Output("outcomes", 0, list(tried.values())))
+    await stores.reopen()
+
+    found = await stores.ledger.attempts([*fresh, old])
+    assert found == {**{each: [tried[each]] for each in fresh}, old: [again, outcome, tried[old]]}
+    # Looked for alone and at the edge of what one row may cover.
+    assert await stores.ledger.attempts([old]) == {old: [again, outcome, tried[old]]}
+    edge = [delivery_of(50, BEGIN_MS + 3_600_000), delivery_of(51, BEGIN_MS + 3_540_000)]
+    await stores.put(Output("outcomes", 0, [Attempt(each, 1, 1, "p", "a", 1) for each in edge]))
+    assert list(await stores.ledger.attempts([edge[1]])) == [edge[1]]
+
+
+def delivery_of(recipient: int, accepted_ms: int) -> bytes:
+    return delivery_key(notification_key(event_key(accepted_ms, bytes(10)), 0, recipient), 0, 0)
+
+
 async def test_the_plans_of_a_recipient_newest_first_before_and_after_merging(
     stores: ViewStores,
 ) -> None:

@@ -71,7 +71,7 @@ class ViewStores:
             await view_file.readers.run(index.load)
         self.indexes = indexes
         self.view_writer = view_file.writer
-        readers = view_file.readers
+        self.view_readers = readers = view_file.readers
         marks = ViewMarks("inbox", view_file.writer, readers, keeps_bodies=not self.joint)
         self.inbox = SqliteInbox(
             indexes[0],

@@ -40,16 +40,24 @@ class Aged:
     """Rows that an index orders by age; *edge* is what the statement compares with."""
 
     def __init__(
-        self, name: str, store: Store, statement: str, edge: Callable[[Cut], object]
+        self,
+        name: str,
+        store: Store,
+        statement: str,
+        edge: Callable[[Cut], object],
+        *,
+        rows: int = _ROWS,
     ) -> None:
+        """*rows* are deleted in one transaction: fewer where they are large."""
         self.name = name
         self._store = store
         self._statement = statement
         self._edge = edge
+        self._rows = rows
 
     async def forget(self, cut: Cut) -> int | None:
         """Delete the oldest."""
-        bindings: Row = (self._edge(cut), _ROWS)
+        bindings: Row = (self._edge(cut), self._rows)
 
         def delete(connection: apsw.Connection) -> int:
             with overwriting(connection):

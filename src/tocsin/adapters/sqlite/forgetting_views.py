@@ -23,6 +23,8 @@ from tocsin.ports.keeping import Forgets
 T = TypeVar("T")
 
 _SLICE_BYTES: Final = 512 * 1024
+_ATTEMPT_CHUNKS: Final = 16
+"""Each holds all that one transaction wrote, some dozens of pages."""
 _NEVER: Final = (1 << 44) - 1
 
 
@@ -72,7 +74,14 @@ def forgets_views(
         Aged("settled", file, sql["settled"], lambda cut: cut.history_ms),
         Aged("settled late", file, sql["late"], lambda cut: cut.history_ms),
         Aged("fan-outs counted", file, sql["counted_fanouts"], _history),
-        Aged("attempts", file, sql["attempts"], _history),
+        Aged(
+            "attempts",
+            file,
+            sql["attempt_chunks"],
+            lambda cut: cut.history_ms,
+            rows=_ATTEMPT_CHUNKS,
+        ),
+        Aged("attempts late", file, sql["attempts"], _history),
         *(Weeks(index, before) for index, before in indexes),
         Walked(
             "broadcasts",

@@ -8,7 +8,8 @@ from typing import Final
 import apsw
 from pyroaring import BitMap
 
-from tocsin.adapters.sqlite import settlements
+from tocsin.adapters.sqlite import attempts, settlements
+from tocsin.adapters.sqlite.attempts import AttemptsWrite, Tried
 from tocsin.adapters.sqlite.connection import Readers
 from tocsin.adapters.sqlite.runs import WEEK_MS, IndexRuns
 from tocsin.adapters.sqlite.settlements import (
@@ -17,7 +18,6 @@ from tocsin.adapters.sqlite.settlements import (
     Settlement,
     SettlementWrite,
 )
-from tocsin.adapters.sqlite.sql import bind_blobs
 from tocsin.adapters.sqlite.view_marks import ViewMarks
 from tocsin.domain.channels import INBOX
 from tocsin.domain.delivery import OPEN, State
@@ -60,11 +60,10 @@ class LedgerWrite:
 
     def __init__(self, runs: IndexRuns, batches: Sequence[Batch]) -> None:
         self._runs = runs
-        self._attempts: list[tuple[bytes, int, int, bytes]] = []
         gathered = _Gathered()
         for batch in batches:
             gathered.take(batch)
-        self._attempts = gathered.attempts
+        self._attempts = AttemptsWrite(gathered.attempts)
         self._settled = SettlementWrite(gathered.settled, gathered.contested)
         self._chunks = gathered.chunks
         self._additions = [
@@ -78,11 +77,7 @@ class LedgerWrite:
         self._settled(connection)
         for chunk in self._chunks:
             chunk.write(connection)
-        connection.executemany(
-            "INSERT INTO attempt (delivery, partition, position, body) VALUES (?, ?, ?, ?)"
-            " ON CONFLICT DO NOTHING",
-            self._attempts,
-        )
+        self._attempts(connection)
 
     def undo(self) -> None:
         """Take the entries back out of memory."""
@@ -98,7 +93,7 @@ class _Gathered:
         self.settled: list[Settlement] = []
         self.contested: list[Settlement] = []
         self.chunks: list[SettledBroadcast] = []
-        self.attempts: list[tuple[bytes, int, int, bytes]] = []
+        self.attempts: list[Tried] = []
 
     def take(self, batch: Batch) -> None:
         """Take one batch, by what its topic holds."""
@@ -165,7 +160,7 @@ class _Gathered:
         self.chunks.append(SettledBroadcast(place, accepted_ms(record.event), counted))
 
     def _outcome(self, record: Attempt | Settled, partition: int, position: int) -> None:
-        self.attempts.append((record.delivery, partition, position, encode(record)))
+        self.attempts.append(Tried(record.delivery, partition, position, encode(record)))
         if isinstance(record, Settled) and record.state in _FINAL:
             kind = (record.lane, record.channel, record.state, record.reason)
             settled = Settlement(record.delivery, record.at_ms, kind)
@@ -203,21 +198,10 @@ class SqliteLedger:
     ) -> Mapping[bytes, Sequence[Attempt | Settled]]:
         """Return attempts and outcomes, in the order of the log."""
 
-        def select(connection: apsw.Connection) -> dict[bytes, list[Attempt | Settled]]:
-            rows = connection.execute(
-                "SELECT delivery, body FROM carray(?) AS wanted"
-                " CROSS JOIN attempt ON attempt.delivery = wanted.value"
-                " ORDER BY delivery, partition, position",
-                (bind_blobs(list(dict.fromkeys(deliveries))),),
-            )
-            found: dict[bytes, list[Attempt | Settled]] = {}
-            for delivery, body in rows:
-                record = decode(body)
-                if isinstance(record, Attempt | Settled):
-                    found.setdefault(delivery, []).append(record)
-            return found
-
-        return await self._readers.run(select) if deliveries else {}
+        if not deliveries:
+            return {}
+        found = await self._readers.run(lambda c: attempts.find(c, deliveries))
+        return {delivery: _outcomes(bodies) for delivery, bodies in found.items()}
 
     async def notifications_of(
         self, recipient: int, *, before_ms: int | None, limit: int
@@ -236,3 +220,8 @@ class SqliteLedger:
     ) -> Mapping[tuple[str, str, str], int]:
         """Count by (lane, channel, state) what was accepted in the window and has settled."""
         return await self._readers.run(lambda c: settlements.counts(c, since_ms, until_ms))
+
+
+def _outcomes(bodies: Sequence[bytes]) -> list[Attempt | Settled]:
+    records = map(decode, bodies)
+    return [each for each in records if isinstance(each, Attempt | Settled)]

@@ -20,6 +20,11 @@ DELETE FROM attempt WHERE (delivery, partition, position) IN (
     ORDER BY delivery, partition, position LIMIT ?2
 )
 
+-- attempt_chunks --
+DELETE FROM attempt_chunk WHERE number IN (
+    SELECT number FROM attempt_chunk WHERE last_ms < ?1 ORDER BY last_ms LIMIT ?2
+)
+
 -- settled_since --
 SELECT min(accepted_ms) FROM (
     SELECT accepted_ms FROM settled_late WHERE at_ms >= ? ORDER BY accepted_ms LIMIT 1
