@@ -27,6 +27,9 @@ HTML_FIELDS: Final = frozenset({"html"})
 ONE_TEXT: Final = frozenset({"sms", "voice"})
 """Channels that say title and body as one text."""
 
+WAKING: Final = frozenset({"push"})
+"""Channels whose messages may say nothing, and wake the app; their title and body may be empty."""
+
 LINKED: Final = frozenset({"email"})
 """Channels whose messages bring a link along with which they are switched off."""
 

@@ -190,7 +190,9 @@ def _compile_steps(
         own = _compile_fields(step, place, problems)
         actions = _compile_actions(step, place, problems)
         fields = {**_wanted(step.channel, inherited, own), **own}
-        inherited.update({name: own[name] for name in ("title", "body") if name in own})
+        # What wakes an app and says nothing has nothing to hand on.
+        said = [name for name in ("title", "body") if name in own and own[name].source]
+        inherited.update({name: own[name] for name in said})
         options = compile_options(step.options, f"{place}/options", problems)
         files = compile_attachments(step.attachments, f"{place}/attachments", problems)
         pairs = [template for action in actions for template in action]

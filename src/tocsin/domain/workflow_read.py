@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from tocsin.domain.attachments import read_attachments, show_attachment
-from tocsin.domain.channels import ACTING, ATTACHING, CHANNEL_FIELDS, INBOX
+from tocsin.domain.channels import ACTING, ATTACHING, CHANNEL_FIELDS, INBOX, WAKING
 from tocsin.domain.durations import format_duration
 from tocsin.domain.intervals import DelayStep, IntervalStep, WaitStep
 from tocsin.domain.intervals_read import (
@@ -32,6 +32,7 @@ _FIELDS: Final = frozenset(
     {"key", "name", "on", "category", "lane", "required", "audience", "expires_in", "schema"}
     | {"channels", "steps", "tracking"}
 )
+_SAID: Final = frozenset({"title", "body"})
 
 
 def read_document(value: object) -> WorkflowDocument:
@@ -106,9 +107,10 @@ def _read_steps(
         return tuple(steps)
     saying = [(n, step) for n, step in enumerate(steps) if isinstance(step, ChannelStep)]
     _check_names(saying, place, reader.notes)
-    if saying and not saying[0][1].fields:
+    speaking = [(n, step) for n, step in saying if "" not in step.fields.values()]
+    if speaking and not speaking[0][1].fields:
         detail = "the first step needs a text of its own: a title and a body"
-        reader.notes.add(step_into(place, saying[0][0]), "missing", detail)
+        reader.notes.add(step_into(place, speaking[0][0]), "missing", detail)
     names = [step.name if isinstance(step, ChannelStep) else None for step in steps]
     intervals = {n: step for n, step in enumerate(steps) if not isinstance(step, ChannelStep)}
     check_intervals(names, intervals, expires_in_ms, place, reader.notes)
@@ -137,19 +139,28 @@ def _read_step(value: object, pointer: str, notes: Notes) -> ChannelStep | Inter
     if known is None:
         reader.note("channel", "unknown_channel", f"the channels are {', '.join(CHANNEL_FIELDS)}")
         return None
-    fields = {
-        name: reader.text(name, characters_max=SOURCE_CHARACTERS_MAX, lines=True)
-        for name in reader.fields
-        if name in known
-    }
     return ChannelStep(
         channel=str(channel),
         name=reader.key("name") or str(channel),
-        fields={name: text for name, text in fields.items() if text is not None},
+        fields=_read_texts(reader, known, may_be_empty=channel in WAKING),
         actions=_read_actions(reader),
         options=read_options(reader.get("options"), reader.at("options"), notes),
         attachments=read_attachments(reader),
     )
+
+
+def _read_texts(reader: Reader, known: frozenset[str], *, may_be_empty: bool) -> dict[str, str]:
+    texts = {}
+    for name in reader.fields:
+        if name not in known:
+            continue
+        if may_be_empty and name in _SAID and reader.get(name) == "":
+            texts[name] = ""
+            continue
+        text = reader.text(name, characters_max=SOURCE_CHARACTERS_MAX, lines=True)
+        if text is not None:
+            texts[name] = text
+    return texts
 
 
 def _read_actions(reader: Reader) -> tuple[Action, ...]:

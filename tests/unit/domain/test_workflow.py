@@ -131,6 +131,17 @@ def test_only_key_and_steps_are_needed() -> None:
             "/steps/0/actions/0/url",
             "missing",
         ),
+        (with_(steps=[{"channel": "inbox", "title": ""}]), "/steps/0/title", "empty"),
+        (
+            with_(steps=[{"channel": "push", "title": "", "url": ""}]),
+            "/steps/0/url",
+            "empty",
+        ),
+        (
+            with_(steps=[{"channel": "push", "title": "", "body": ""}, {"channel": "sms"}]),
+            "/steps/1",
+            "missing",
+        ),
         (with_(steps=[{"channel": "inbox", "title": "t"}] * 2), "/steps/1/name", "duplicate_name"),
         (push_with(5), "/steps/0/options", "wrong_type"),
         (push_with({"apns": 5}), "/steps/0/options/apns", "wrong_type"),
@@ -237,6 +248,18 @@ def test_a_step_takes_the_nearest_text() -> None:
         {"title": "second", "body": "one"},
         {"title": "second", "body": "one"},
     ]
+
+
+def test_a_push_may_say_nothing_and_hands_nothing_on() -> None:
+    silent = {"channel": "push", "title": "", "body": ""}
+    steps = [silent, {"channel": "inbox", "title": "t", "body": "b"}]
+    steps += [{**silent, "name": "again"}, {"channel": "email"}]
+    document = read_document(with_(steps=steps))
+    compiled = compile_workflow(document, 1).steps
+    said = [{name: text.render({}) for name, text in step.fields.items()} for step in compiled]
+    nothing, text = {"title": "", "body": ""}, {"title": "t", "body": "b"}
+    assert said == [nothing, text, nothing, text]
+    assert read_document(show_document(document)) == document
 
 
 def test_a_letter_takes_over_what_it_does_not_say_itself() -> None:
