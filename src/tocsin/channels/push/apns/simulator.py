@@ -104,6 +104,9 @@ class ApnsSimulator(TlsSimulating):
         return {
             "url": f"https://127.0.0.1:{self.port}",
             "ca_file": str(proof.authority),
+            "private_key_file": None,
+            "certificate_file": None,
+            "certificate_key_file": None,
             "private_key": PRIVATE_KEY,
             "key_id": KEY_ID,
             "team_id": TEAM_ID,

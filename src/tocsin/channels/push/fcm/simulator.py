@@ -55,6 +55,7 @@ class FcmSimulator(TlsSimulating):
         return {
             "url": url,
             "ca_file": str(proof.authority),
+            "service_account_file": None,
             "service_account": self.google.open_account(folder, f"{url}/token"),
         }
 

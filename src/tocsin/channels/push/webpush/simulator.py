@@ -111,6 +111,7 @@ class WebPushSimulator(TlsSimulating):
         return {
             "relay_url": f"https://127.0.0.1:{self.port}/",
             "ca_file": str(proof.authority),
+            "private_key_file": None,
             "private_key": PRIVATE_KEY,
             "subject": SUBJECT,
         }
