@@ -54,16 +54,23 @@ def _print_run(run: dict[str, Any]) -> None:
             ),
         )
         for attempt in delivery["attempts"]:
-            words = (
-                local_time(attempt["at"]),
-                attempt["kind"],
-                attempt["provider"],
-                attempt["state"],
-            )
-            click.echo("    " + " ".join(filter(None, words)))
-            for each in attempt["considered"]:
-                why = each["why"] or "its turn had not come"
-                click.echo(f"      {each['provider']} ({each['percent']} %): {_plain(why)}")
+            _print_attempt(attempt)
+
+
+def _print_attempt(attempt: dict[str, Any]) -> None:
+    reason = attempt["reason"]
+    words = (
+        local_time(attempt["at"]),
+        attempt["kind"],
+        attempt["provider"],
+        attempt["state"],
+        "" if reason in {"", "accepted", attempt["state"]} else f"({_plain(reason)})",
+        "" if attempt["known"] else "not known whether it was taken",
+    )
+    click.echo("    " + " ".join(filter(None, words)))
+    for each in attempt["considered"]:
+        why = each["why"] or "its turn had not come"
+        click.echo(f"      {each['provider']} ({each['percent']} %): {_plain(why)}")
 
 
 def _plain(code: str) -> str:
