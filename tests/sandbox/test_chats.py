@@ -81,4 +81,5 @@ async def test_a_later_message_edits_the_earlier_one(tmp_path: Path, platform: s
         later, earlier = (await site.call("GET", f"{MESSAGES}?channel=chat"))["messages"]
         assert earlier["supersedes"] is None
         assert later["supersedes"] is not None
+        assert (earlier["replaces"], later["replaces"]) == (None, earlier["reference"])
         assert "2 %" in str(later["content"])

@@ -57,7 +57,8 @@ class MessageAnswer(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     One message that arrived at a played vendor.
 
     ``content`` is what a person would see, ``raw`` what came over the wire, ``answer`` what the
-    vendor said: empty where it was lost. ``taken`` is false for what it refused. ``notification``
+    vendor said: empty where it was lost. ``taken`` is false for what it refused. ``replaces`` is
+    the reference of the message that is seen no more since this one came. ``notification``
     and ``recipient`` are there for what a server has sent that knows them. ``html_url`` is a
     letter's own page, locked down, for some minutes and without a key.
     """
@@ -74,6 +75,7 @@ class MessageAnswer(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     taken: bool
     trace: str | None
     supersedes: str | None
+    replaces: str | None
     notification: str | None
     recipient: str | None
     html_url: str | None
@@ -253,6 +255,7 @@ class SandboxVendorRoutes:
             taken=message.taken,
             trace=message.trace,
             supersedes=message.supersedes,
+            replaces=message.replaces,
             notification=None if recipient is None or key is None else show_notification(key),
             recipient=recipient,
             html_url=self._url_of(message),

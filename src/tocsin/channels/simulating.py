@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from abc import ABC, abstractmethod
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -17,6 +17,7 @@ from tocsin.ports.receipts import Callback, ReceiptState
 from tocsin.ports.simulator import Action, Deed, Dial, Faults, Proof, Received, Stage, Taken, Tell
 
 _CALLS_HELD: Final = 10_000
+_STANDING_MAX: Final = 10_000
 _LOST: Final = frozenset({Dial.TAKE_AND_DROP, Dial.DROP})
 _TAKEN: Final = frozenset({Dial.ACCEPT, Dial.FAIL, Dial.TAKE_AND_DROP, Dial.STALL})
 
@@ -80,6 +81,7 @@ class Simulating(ABC):
         self._server: asyncio.Server | None = None
         self._port = 0
         self._connections: set[Breakable] = set()
+        self._standing: OrderedDict[str, str] = OrderedDict()
 
     # What the sandbox and tests ask
 
@@ -273,8 +275,13 @@ class Simulating(ABC):
         taken: bool,
         trace: str | None = None,
         supersedes: str | None = None,
+        place: str | None = None,
     ) -> str:
-        """Keep a message that arrived whole, before it is answered; returns its id."""
+        """
+        Keep a message that arrived whole, before it is answered; returns its id.
+
+        Of those at the same *place*, such as a collapse key's on a device, the last is seen.
+        """
         id = f"{self.provider}-{self._mailbox.next_number}"
         self._mailbox.add(
             Received(
@@ -290,10 +297,20 @@ class Simulating(ABC):
                 taken=taken,
                 trace=trace,
                 supersedes=supersedes,
+                replaces=self._replaced(place, reference) if taken else None,
             )
         )
         await self._tell()
         return id
+
+    def _replaced(self, place: str | None, reference: str) -> str | None:
+        if place is None:
+            return None
+        before = self._standing.pop(place, None)
+        self._standing[place] = reference
+        if len(self._standing) > _STANDING_MAX:
+            self._standing.popitem(last=False)
+        return before if before != reference else None
 
     async def _tell(self) -> None:
         async with self._changed:

@@ -115,7 +115,8 @@ class Received(msgspec.Struct, frozen=True, kw_only=True):
 
     ``id`` is the provider's name, a hyphen and a number that counts up. ``content`` is what a
     person would see, by field; ``raw`` what came over the wire. ``answer`` is what the vendor
-    said, empty where the answer was lost.
+    said, empty where the answer was lost. ``supersedes`` is the platform's own name of the message
+    that was edited; ``replaces`` the reference of the one that is seen no more since this one came.
     """
 
     id: str
@@ -130,6 +131,7 @@ class Received(msgspec.Struct, frozen=True, kw_only=True):
     taken: bool
     trace: str | None = None
     supersedes: str | None = None
+    replaces: str | None = None
 
     def __repr__(self) -> str:
         return f"Received({self.id})"

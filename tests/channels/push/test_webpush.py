@@ -77,10 +77,11 @@ async def test_a_message_is_kept_no_longer_than_it_is_true(
 async def test_a_later_message_takes_the_place_of_an_earlier(
     played: Played, provider: Provider
 ) -> None:
-    for _ in range(2):
-        await send(provider, played.message(fields={"collapse_key": "disk-db3 ✉"}))
+    for reference in ("dlv_first", "dlv_second"):
+        message = played.message(fields={"collapse_key": "disk-db3 ✉"}, reference=reference)
+        await send(provider, message)
     newest, oldest = played.simulator.messages()
-    assert (oldest.supersedes, newest.supersedes) == (None, "1")
+    assert (oldest.replaces, newest.replaces) == (None, "dlv_first")
     assert newest.content["tag"] == "disk-db3 ✉"
     assert len(newest.content["topic"]) == 24
 

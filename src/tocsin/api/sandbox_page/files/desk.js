@@ -58,10 +58,10 @@ export class Shown {
   }
 
   replaced(message) {
-    if (message.supersedes === null) return;
+    if (message.replaces === null) return;
     for (const { message: before, node } of this.entries) {
       const same = before.provider === message.provider && before.to === message.to;
-      if (same && before.reference === message.supersedes) node.classList.add("replaced");
+      if (same && before.reference === message.replaces) node.classList.add("replaced");
     }
   }
 }

@@ -20,7 +20,7 @@ export class Inspector {
       el("dl", {}, rows({
         Message: message.id, To: message.to, Recipient: message.recipient,
         Arrived: moment(message.received_at), Answer: message.answer || "none: it was lost",
-        Taken: message.taken ? "yes" : "no", Replaces: message.supersedes,
+        Taken: message.taken ? "yes" : "no", Replaces: message.replaces,
         Delivery: message.reference, Trace: message.trace,
       })),
       actionBar(this.desk, message),

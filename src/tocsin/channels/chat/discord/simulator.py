@@ -133,6 +133,7 @@ class DiscordSimulator(ChatSimulating):
             content=_content(said),
             answer=code,
             supersedes=edited,
+            place=id,
         )
         if deal.lost:
             return None

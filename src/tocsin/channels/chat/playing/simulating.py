@@ -74,6 +74,7 @@ class ChatSimulating(HttpSimulating):
         content: dict[str, str],
         answer: str,
         supersedes: str | None = None,
+        place: str | None = None,
     ) -> None:
         """Keep a message unless it got lost, and let the time of its answer pass."""
         if deal.dial is not Dial.DROP:
@@ -86,5 +87,6 @@ class ChatSimulating(HttpSimulating):
                 taken=deal.taken,
                 trace=request.headers.get("traceparent"),
                 supersedes=supersedes,
+                place=place,
             )
         await self._wait(deal)

@@ -139,6 +139,7 @@ class SlackSimulator(ChatSimulating):
             content=_content(said),
             answer=code,
             supersedes=before,
+            place=f"{place}:{ts}",
         )
         if deal.lost:
             return None

@@ -174,6 +174,7 @@ class TelegramSimulator(ChatSimulating):
             content=_content(posted.said),
             answer=code,
             supersedes=before,
+            place=posted.id,
         )
         if deal.lost:
             return None

@@ -15,7 +15,6 @@ from typing import Any, Final
 import msgspec
 
 from tocsin.channels.push.apns.checking import Tokens, check_headers, check_payload
-from tocsin.channels.push.parts.collapsing import Collapsing
 from tocsin.channels.simulating import Deal
 from tocsin.channels.simulating_h2 import H2, TlsSimulating
 from tocsin.channels.simulating_http import Reply, Request
@@ -91,7 +90,6 @@ class ApnsSimulator(TlsSimulating):
     def __init__(self) -> None:
         super().__init__()
         self._tokens = Tokens(PRIVATE_KEY, KEY_ID, TEAM_ID)
-        self._collapsed = Collapsing()
         self.dead_since_ms: int | None = None
         """When Apple says to have learned that a device is gone; by default, now."""
         self.client_file = ""
@@ -104,10 +102,10 @@ class ApnsSimulator(TlsSimulating):
         return {
             "url": f"https://127.0.0.1:{self.port}",
             "ca_file": str(proof.authority),
+            "private_key": PRIVATE_KEY,
             "private_key_file": None,
             "certificate_file": None,
             "certificate_key_file": None,
-            "private_key": PRIVATE_KEY,
             "key_id": KEY_ID,
             "team_id": TEAM_ID,
             "topics": list(TOPICS),
@@ -154,9 +152,7 @@ class ApnsSimulator(TlsSimulating):
                 answer="" if deal.lost else str(reply.status),
                 taken=refused is None and deal.taken,
                 trace=payload.get("traceparent"),
-                supersedes=self._collapsed.replaced_by(
-                    self._mailbox.next_number, to, request.headers.get("apns-collapse-id")
-                ),
+                place=_place(request, to),
             )
         await self._wait(deal)
         return None if deal.lost else reply
@@ -185,6 +181,12 @@ class ApnsSimulator(TlsSimulating):
             since_ms = self._stage.now_ms() if self.dead_since_ms is None else self.dead_since_ms
             body["timestamp"] = since_ms
         return Reply.json(status, body, ("apns-id", id))
+
+
+def _place(request: Request, to: str) -> str | None:
+    """Return where a notification of the same collapse id stands on the screen."""
+    collapse_id = request.headers.get("apns-collapse-id")
+    return None if collapse_id is None else f"{to} {collapse_id}"
 
 
 def _content(payload: Mapping[str, Any], request: Request) -> dict[str, str]:

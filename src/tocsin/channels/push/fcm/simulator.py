@@ -14,7 +14,6 @@ import msgspec
 from tocsin.channels.push.fcm.checking import Wrong, check_message, plain
 from tocsin.channels.push.fcm.errors import GONE_PATHS, PLAYED, error_of, refused
 from tocsin.channels.push.fcm.google import Google
-from tocsin.channels.push.parts.collapsing import Collapsing
 from tocsin.channels.simulating import Deal
 from tocsin.channels.simulating_h2 import TlsSimulating
 from tocsin.channels.simulating_http import Reply, Request
@@ -45,7 +44,6 @@ class FcmSimulator(TlsSimulating):
     def __init__(self) -> None:
         super().__init__()
         self.google = Google(PROJECT)
-        self._collapsed = Collapsing()
 
     async def start(self, stage: Stage | None = None) -> Mapping[str, object]:
         """Listen: the tokens' endpoint is at the same place as the messages'."""
@@ -55,8 +53,8 @@ class FcmSimulator(TlsSimulating):
         return {
             "url": url,
             "ca_file": str(proof.authority),
-            "service_account_file": None,
             "service_account": self.google.open_account(folder, f"{url}/token"),
+            "service_account_file": None,
         }
 
     def address(self, n: int) -> str:
@@ -109,9 +107,7 @@ class FcmSimulator(TlsSimulating):
                 answer="" if deal.lost else str(reply.status),
                 taken=wrong is None and deal.taken,
                 trace=told.get("traceparent"),
-                supersedes=self._collapsed.replaced_by(
-                    self._mailbox.next_number, to, _collapse_key(given)
-                ),
+                place=_place(given, to),
             )
         await self._wait(deal)
         return None if deal.lost else reply
@@ -126,9 +122,10 @@ class FcmSimulator(TlsSimulating):
         return Reply.json(200, {"name": f"projects/{PROJECT}/messages/{id}"})
 
 
-def _collapse_key(message: Mapping[str, Any]) -> str | None:
+def _place(message: Mapping[str, Any], to: str) -> str | None:
+    """Return where a message of the same key waits for a device that is away."""
     key = message.get("android", {}).get("collapse_key")
-    return key if isinstance(key, str) else None
+    return f"{to} {key}" if isinstance(key, str) else None
 
 
 def _content(message: Mapping[str, Any]) -> dict[str, str]:

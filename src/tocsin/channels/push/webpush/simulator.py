@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 from urllib.parse import urlsplit
 
-from tocsin.channels.push.parts.collapsing import Collapsing
 from tocsin.channels.push.webpush.browser import Browser, Undecryptable, shown
 from tocsin.channels.push.webpush.checking import Refusal, Vapid, check_headers
 from tocsin.channels.simulating import Deal
@@ -103,7 +102,6 @@ class WebPushSimulator(TlsSimulating):
     def __init__(self) -> None:
         super().__init__()
         self._vapid = Vapid()
-        self._waiting = Collapsing()
 
     async def start(self, stage: Stage | None = None) -> Mapping[str, object]:
         """Listen; every message is to come here, wherever its browser subscribed."""
@@ -111,8 +109,8 @@ class WebPushSimulator(TlsSimulating):
         return {
             "relay_url": f"https://127.0.0.1:{self.port}/",
             "ca_file": str(proof.authority),
-            "private_key_file": None,
             "private_key": PRIVATE_KEY,
+            "private_key_file": None,
             "subject": SUBJECT,
         }
 
@@ -156,9 +154,7 @@ class WebPushSimulator(TlsSimulating):
                 answer="" if deal.lost else str(reply.status),
                 taken=deal.taken and (deal.lost or reply.status in (201, 500)),
                 trace=content.get("traceparent"),
-                supersedes=self._waiting.replaced_by(
-                    self._mailbox.next_number, endpoint, request.headers.get("topic")
-                ),
+                place=_place(request, endpoint),
             )
         await self._wait(deal)
         return None if deal.lost else reply
@@ -180,6 +176,12 @@ class WebPushSimulator(TlsSimulating):
             return _said(_STATUSES[deal.dial])
         number = self._mailbox.next_number
         return Reply(201, headers=(("location", f"https://{HOST}/m/{number}"),))
+
+
+def _place(request: Request, endpoint: str) -> str | None:
+    """Return where a message of the same topic waits for a browser that is away."""
+    topic = request.headers.get("topic")
+    return None if topic is None else f"{endpoint} {topic}"
 
 
 def _service(endpoint: str) -> str:
