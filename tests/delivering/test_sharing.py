@@ -162,6 +162,11 @@ async def test_who_is_slow_is_given_less(tmp_path: Path, vendor: Vendor, spare: 
         assert pager.share == 0.75
         assert pager.tally.slow >= 20
         assert pager.tally.failed == 0
+        async with client(driving(site), "operator") as http:
+            said = (await http.get("/v1/providers/pager/doctor")).json()
+        (found,) = (each for each in said["findings"] if "it is given 75 %" in each["says"])
+        assert found["weight"] == "problem"
+        assert f"{pager.tally.slow} were slow" in found["says"]
 
 
 async def test_a_share_outlives_the_process(tmp_path: Path, vendor: Vendor, spare: Vendor) -> None:

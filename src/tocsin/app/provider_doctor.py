@@ -46,6 +46,7 @@ class Doctor:
             *_paused(seen),
             *_answers(seen),
             *_lanes(seen),
+            *_share(seen),
             *self._callbacks(seen),
             *await _own(seen),
         ]
@@ -125,6 +126,18 @@ def _lanes(seen: Seen) -> Iterator[Finding]:
                 " since it has asked for less or its rate is used up",
                 "set rate_per_second to what the vendor has granted, or ask it for more",
             )
+
+
+def _share(seen: Seen) -> Iterator[Finding]:
+    if seen.state is None or seen.state.share == 1:
+        return
+    calls, slow, failed = seen.state.tally.calls, seen.state.tally.slow, seen.state.tally.failed
+    yield Finding(
+        Weight.PROBLEM,
+        f"it is given {100 * seen.state.share:.0f} % of its part, and others the rest: of its last {calls}"
+        f" calls {failed} failed and {slow} were slow",
+        "nothing: it is given more by itself once it is well; ask the vendor what is the matter",
+    )
 
 
 async def _own(seen: Seen) -> Sequence[Finding]:
