@@ -12,6 +12,7 @@ from itertools import islice
 from typing import Final, Protocol
 
 from tocsin.channels.mailbox import Mailbox
+from tocsin.channels.quotas import Quota, Quotas
 from tocsin.errors import Conflict, FieldProblem, NotFound, RequestRefused
 from tocsin.ports.receipts import Callback, ReceiptState
 from tocsin.ports.simulator import Action, Deed, Dial, Faults, Proof, Received, Stage, Taken, Tell
@@ -37,6 +38,8 @@ class Deal:
 
     dial: Dial
     code: str | None = None
+    after_ms: int | None = None
+    """When to come back, where that follows from what was let through before."""
 
     @property
     def lost(self) -> bool:
@@ -66,9 +69,12 @@ class Simulating(ABC):
     speaks: frozenset[Action] = frozenset()
     silence = ""
     proof = Proof.BYTES
+    quota: Quota | None = None
+    """What is let through to each address, by the vendor's documentation."""
 
     def __init__(self) -> None:
         self._stage = Stage()
+        self._quotas = None if self.quota is None else Quotas(self.quota)
         self._mailbox = Mailbox(None, held_max=self._stage.held_max)
         self._faults = Faults()
         self._dials: deque[Dial] = deque()
@@ -255,7 +261,13 @@ class Simulating(ABC):
             if drawn < 0:
                 return Deal(self.codes[code], code)
         lost = self._faults.lose_replies > 0 and self._stage.fraction() < self._faults.lose_replies
-        return Deal(Dial.TAKE_AND_DROP if lost else Dial.ACCEPT)
+        return Deal(Dial.TAKE_AND_DROP) if lost else self._within_quota(address)
+
+    def _within_quota(self, address: str) -> Deal:
+        # A stage without a clock stands still at 0, and nothing would ever come back.
+        now_ms = self._stage.now_ms()
+        after_ms = self._quotas.take(address, now_ms) if self._quotas and now_ms else 0
+        return Deal(Dial.THROTTLE, after_ms=after_ms) if after_ms else Deal(Dial.ACCEPT)
 
     async def _wait(self, deal: Deal) -> None:
         """Let the time pass that an answer takes."""

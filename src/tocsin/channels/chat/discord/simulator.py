@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -12,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tocsin.channels.chat.discord.played_errors import CODES, status_of
 from tocsin.channels.chat.playing.simulating import OK, ChatSimulating, Posted
+from tocsin.channels.quotas import Quota
 from tocsin.channels.simulating import Deal
 from tocsin.channels.simulating_http import Reply, Request
 from tocsin.ports.receipts import Callback, ReceiptState, Response
@@ -30,12 +32,6 @@ _DIALLED: Final = {
     Dial.THROTTLE: "429",
     Dial.FAIL: "500",
 }
-_LIMITS: Final = (
-    ("X-RateLimit-Limit", "5"),
-    ("X-RateLimit-Remaining", "4"),
-    ("X-RateLimit-Reset-After", "2.0"),
-    ("X-RateLimit-Bucket", "canary"),
-)
 
 
 class DiscordSimulator(ChatSimulating):
@@ -45,6 +41,9 @@ class DiscordSimulator(ChatSimulating):
     channel = "chat"
     codes: Mapping[str, Dial] = CODES
     actions: Mapping[Action, ReceiptState] = {Action.PRESS: ReceiptState.ACKNOWLEDGED}
+
+    quota = Quota(5, 2_000)
+    """Of each webhook, as it was seen: Discord documents none, and says with each answer."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -138,12 +137,23 @@ class DiscordSimulator(ChatSimulating):
         if deal.lost:
             return None
         if deal.dial not in OK:
-            return _error(code, everywhere=self.global_limit)
+            return _error(code, deal.after_ms, everywhere=self.global_limit)
         self._post(Posted(id, to, reference, said, to))
         if request.method == "POST" and request.query.get("wait") not in _TRUE:
             return Reply(204)
         shown = {"id": id, "channel_id": "9", "webhook_id": parts[1], **said}
-        return Reply.json(200, shown, *_LIMITS)
+        return Reply.json(200, shown, *self._limits(to))
+
+    def _limits(self, to: str) -> Sequence[tuple[str, str]]:
+        """Return what Discord says with each answer of how much goes through."""
+        assert self._quotas is not None
+        now_ms = self._stage.now_ms()
+        return (
+            ("X-RateLimit-Limit", str(self.quota.calls)),
+            ("X-RateLimit-Remaining", str(int(self._quotas.left(to, now_ms)))),
+            ("X-RateLimit-Reset-After", f"{self._quotas.full_in_ms(to, now_ms) / 1_000:.3f}"),
+            ("X-RateLimit-Bucket", "canary"),
+        )
 
 
 def _wrong(request: Request, said: Mapping[str, Any]) -> str | None:
@@ -190,15 +200,16 @@ def _plain(text: str) -> str:
     return shown
 
 
-def _error(code: str, *, everywhere: bool = False) -> Reply:
+def _error(code: str, after_ms: int | None = None, *, everywhere: bool = False) -> Reply:
     status = status_of(code)
     if status != 429:
         body = {"message": "canary", "code": int(code)} if status != int(code) else None
         return Reply.json(status, body) if body else Reply(status, b"<html></html>")
-    said: dict[str, Any] = {"message": "You are being rate limited.", "retry_after": RETRY_AFTER_S}
+    after_s = RETRY_AFTER_S if after_ms is None else after_ms / 1_000
+    said: dict[str, Any] = {"message": "You are being rate limited.", "retry_after": after_s}
     said["global"] = everywhere
     if code != "429":
         said["code"] = int(code)
     scope = "global" if everywhere else "user"
-    after = ("Retry-After", str(int(RETRY_AFTER_S) + 1))
+    after = ("Retry-After", str(math.ceil(after_s)))
     return Reply.json(429, said, after, ("X-RateLimit-Scope", scope))

@@ -13,6 +13,7 @@ import msgspec
 
 from tocsin.channels.chat.playing.simulating import OK, ChatSimulating, Posted
 from tocsin.channels.chat.slack.played_errors import CODES, plain_status
+from tocsin.channels.quotas import Quota
 from tocsin.channels.simulating import Deal
 from tocsin.channels.simulating_http import Reply, Request
 from tocsin.ports.receipts import Callback, ReceiptState
@@ -41,6 +42,8 @@ class SlackSimulator(ChatSimulating):
     channel = "chat"
     codes: Mapping[str, Dial] = CODES
     actions: Mapping[Action, ReceiptState] = {Action.PRESS: ReceiptState.ACKNOWLEDGED}
+    quota = Quota(3, 3_000)
+    """A message a second to each channel and each incoming webhook; short bursts pass."""
 
     async def start(self, stage: Stage | None = None) -> Mapping[str, object]:
         """Listen for API and webhooks both."""
@@ -144,7 +147,7 @@ class SlackSimulator(ChatSimulating):
         if deal.lost:
             return None
         if deal.dial not in OK:
-            return _refusal(code)
+            return _refusal(code, deal.after_ms)
         self._post(Posted(ts, place, reference, _message(said), to))
         return Reply.json(
             200, {"ok": True, "channel": place, "ts": ts, "message": {"ts": ts, **_message(said)}}
@@ -164,7 +167,7 @@ class SlackSimulator(ChatSimulating):
         if deal.lost:
             return None
         if deal.dial not in OK:
-            return _plain(code)
+            return _plain(code, deal.after_ms)
         ts = f"1503435956.{len(self._posted):06d}"
         self._post(Posted(ts, "C0HOOK", reference, _message(said), to))
         return Reply(200, b"ok", (("content-type", "text/html"),))
@@ -267,13 +270,16 @@ def _id_of(channel: str) -> str:
     return "C" + hashlib.sha256(channel.encode()).hexdigest()[:9].upper()
 
 
-def _refusal(code: str) -> Reply:
+def _refusal(code: str, after_ms: int | None = None) -> Reply:
     if code == "ratelimited":
-        after = ("retry-after", str(RETRY_AFTER_S))
-        return Reply.json(429, {"ok": False, "error": code}, after)
+        return Reply.json(429, {"ok": False, "error": code}, _after(after_ms))
     return Reply.json(200, {"ok": False, "error": code})
 
 
-def _plain(code: str) -> Reply:
-    after = (("retry-after", str(RETRY_AFTER_S)),) if code == "ratelimited" else ()
+def _after(after_ms: int | None) -> tuple[str, str]:
+    return "retry-after", str(RETRY_AFTER_S if after_ms is None else -(-after_ms // 1_000))
+
+
+def _plain(code: str, after_ms: int | None = None) -> Reply:
+    after = (_after(after_ms),) if code == "ratelimited" else ()
     return Reply(plain_status(code), code.encode(), (("content-type", "text/html"), *after))

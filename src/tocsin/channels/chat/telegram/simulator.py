@@ -11,6 +11,7 @@ import msgspec
 
 from tocsin.channels.chat.playing.simulating import OK, ChatSimulating, Posted
 from tocsin.channels.chat.telegram.played_errors import CODES, status_of
+from tocsin.channels.quotas import Quota
 from tocsin.channels.simulating import Deal
 from tocsin.channels.simulating_http import Reply, Request
 from tocsin.ports.receipts import Callback, ReceiptState
@@ -39,6 +40,8 @@ class TelegramSimulator(ChatSimulating):
     actions: Mapping[Action, ReceiptState] = {Action.PRESS: ReceiptState.ACKNOWLEDGED}
     speaks = frozenset({Action.REPLY})
     proof = Proof.SENDER
+    quota = Quota(3, 3_000)
+    """A message a second to each chat; short bursts pass."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -179,7 +182,7 @@ class TelegramSimulator(ChatSimulating):
         if deal.lost:
             return None
         if deal.dial not in OK:
-            return _error(code)
+            return _error(code, after_ms=deal.after_ms)
         self._post(posted)
         return Reply.json(200, {"ok": True, "result": _message(posted)})
 
@@ -261,14 +264,17 @@ def _content(said: Mapping[str, Any]) -> dict[str, str]:
     return {"text": said.get("text") or "", "image": image, "buttons": " | ".join(labels)}
 
 
-def _error(code: str, parameters: Mapping[str, int] | None = None) -> Reply:
+def _error(
+    code: str, parameters: Mapping[str, int] | None = None, *, after_ms: int | None = None
+) -> Reply:
     status = status_of(code)
     said: dict[str, Any] = {"ok": False, "error_code": status, "description": code}
     after: tuple[tuple[str, str], ...] = ()
     if status in {420, 429}:
-        said["description"] = f"{code}: retry after {RETRY_AFTER_S}"
-        parameters = {"retry_after": RETRY_AFTER_S}
-        after = (("retry-after", str(RETRY_AFTER_S)),)
+        after_s = RETRY_AFTER_S if after_ms is None else -(-after_ms // 1_000)
+        said["description"] = f"{code}: retry after {after_s}"
+        parameters = {"retry_after": after_s}
+        after = (("retry-after", str(after_s)),)
     if parameters is not None:
         said["parameters"] = parameters
     return Reply.json(status, said, *after)

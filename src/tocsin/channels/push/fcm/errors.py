@@ -105,10 +105,11 @@ _PAGE: Final = (
 )
 
 
-def error_of(code: str) -> Reply:
+def error_of(code: str, after_ms: int | None = None) -> Reply:
     """Return the error of this name; the order of its details is not stable, as with Google."""
     played = PLAYED[code]
-    headers = [("retry-after", str(RETRY_AFTER_S))] if played.status == 429 else []
+    after_s = RETRY_AFTER_S if after_ms is None else -(-after_ms // 1_000)
+    headers = [("retry-after", str(after_s))] if played.status == 429 else []
     if not played.canonical:
         return Reply(played.status, _PAGE, (("content-type", "text/html"), *headers))
     error: dict[str, Any] = {

@@ -7,6 +7,7 @@ Nothing here is shared with what signs and writes.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import msgspec
@@ -14,6 +15,7 @@ import msgspec
 from tocsin.channels.push.fcm.checking import Wrong, check_message, plain
 from tocsin.channels.push.fcm.errors import GONE_PATHS, PLAYED, error_of, refused
 from tocsin.channels.push.fcm.google import Google
+from tocsin.channels.quotas import Quota, Quotas
 from tocsin.channels.simulating import Deal
 from tocsin.channels.simulating_h2 import TlsSimulating
 from tocsin.channels.simulating_http import Reply, Request
@@ -40,10 +42,14 @@ class FcmSimulator(TlsSimulating):
         " by the app itself"
     )
     codes: Mapping[str, Dial] = {code: each.dial for code, each in PLAYED.items()}
+    quota = Quota(240, 60_000)
+    """Of each device."""
 
     def __init__(self) -> None:
         super().__init__()
         self.google = Google(PROJECT)
+        self.project = Quotas(Quota(600_000, 60_000))
+        """What is left to the project; refused messages count, too."""
 
     async def start(self, stage: Stage | None = None) -> Mapping[str, object]:
         """Listen: the tokens' endpoint is at the same place as the messages'."""
@@ -95,7 +101,7 @@ class FcmSimulator(TlsSimulating):
             str(given.get("token") or given.get("fid") or ""),
         )
         await self._arrived([reference])
-        deal = self._deal(to)
+        deal = self._dealt(to)
         wrong = check_message(given)
         reply = self._answer(deal, wrong, only_checked=body.get("validate_only") is True)
         if deal.dial is not Dial.DROP:
@@ -112,12 +118,21 @@ class FcmSimulator(TlsSimulating):
         await self._wait(deal)
         return None if deal.lost else reply
 
+    def _dealt(self, to: str) -> Deal:
+        now_ms = self._stage.now_ms()
+        after_ms = self.project.take(PROJECT, now_ms) if now_ms else 0
+        if after_ms:
+            return Deal(Dial.THROTTLE, "QUOTA_EXCEEDED", after_ms)
+        deal = self._deal(to)
+        of_device = deal.dial is Dial.THROTTLE and deal.after_ms is not None
+        return replace(deal, code="DEVICE_QUOTA_EXCEEDED") if of_device else deal
+
     def _answer(self, deal: Deal, wrong: Wrong | None, *, only_checked: bool) -> Reply:
         if wrong is not None:
             return refused(wrong)
         code = deal.code or _DIALLED.get(deal.dial)
         if code is not None:
-            return error_of(code)
+            return error_of(code, deal.after_ms)
         id = "fake_message_id" if only_checked else f"0:{self._mailbox.next_number}%31bd"
         return Reply.json(200, {"name": f"projects/{PROJECT}/messages/{id}"})
 

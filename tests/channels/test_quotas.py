@@ -1,0 +1,50 @@
+"""Vendors that let only so much through to each chat, webhook or device."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.channels.vendor_bench import NOW_MS, bench
+from tocsin.channels.quotas import Quota, Quotas
+from tocsin.ports.outcomes import Accepted, ProviderReason, TryLater
+
+
+def test_what_was_used_comes_back_evenly() -> None:
+    quotas = Quotas(Quota(5, 2_000))
+    assert [quotas.take("a", 0) for _ in range(6)] == [0] * 5 + [400]
+    assert quotas.take("b", 0) == 0
+    assert quotas.take("a", 399) == 1
+    assert quotas.take("a", 400) == 0
+    assert quotas.take("a", 400) == 400
+    assert (quotas.left("a", 10_000), quotas.full_in_ms("a", 1_400)) == (5, 1_000)
+
+
+@pytest.mark.parametrize(
+    ("name", "burst", "after_ms"),
+    [("telegram", 3, 1_000), ("slack", 3, 1_000), ("discord", 5, 401), ("fcm", 240, 1_000)],
+)
+async def test_one_place_is_told_to_wait_and_others_are_not(
+    name: str, burst: int, after_ms: int
+) -> None:
+    async with bench(name) as vendor:
+        for _ in range(burst):
+            (outcome,) = await vendor.provider.send([vendor.message(1)])
+            assert isinstance(outcome, Accepted)
+        (outcome,) = await vendor.provider.send([vendor.message(1)])
+        assert isinstance(outcome, TryLater)
+        assert (outcome.reason, outcome.after_ms) == (ProviderReason.THROTTLED, after_ms)
+        assert outcome.address_only
+        (outcome,) = await vendor.provider.send([vendor.message(2)])
+        assert isinstance(outcome, Accepted)
+        assert len(vendor.simulator.taken) == burst + 1
+
+
+async def test_the_quota_of_a_firebase_project_is_for_all_devices() -> None:
+    async with bench("fcm") as vendor:
+        vendor.simulator.project = Quotas(Quota(2, 60_000))
+        # What is refused counts, too.
+        vendor.simulator.project.take("sandbox-project", NOW_MS)
+        assert isinstance((await vendor.provider.send([vendor.message(1)]))[0], Accepted)
+        assert await vendor.provider.send([vendor.message(2)]) == [
+            TryLater(ProviderReason.THROTTLED, after_ms=30_000, detail="QUOTA_EXCEEDED")
+        ]
