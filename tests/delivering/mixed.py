@@ -58,13 +58,13 @@ async def _send(site: Site, numbers: Iterable[int], people: int) -> None:
     await site.services.accept.take(LOCAL, incoming.items)
 
 
-async def until_settled(site: Site, channel: str, deliveries: int) -> None:
+async def until_settled(site: Site, channel: str, deliveries: int, step_ms: int = STEP_MS) -> None:
     """Let time pass, in steps that let some come due together, when nothing is under way."""
     counted, clock = site.services.message_meter.settled, site.clock
     quiet = Quiet(workers(site.services), (), SystemClock(), longest_ms=300_000)
     while sum(counted[channel, "transactional", state] for state in SETTLED) < deliveries:
         assert await quiet.reached()
-        clock.advance(max(clock.next_due_ms() or 0, clock.now_ms() + STEP_MS))
+        clock.advance(max(clock.next_due_ms() or 0, clock.now_ms() + step_ms))
 
 
 async def histories_of(site: Site) -> Histories:
