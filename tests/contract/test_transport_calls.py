@@ -73,6 +73,34 @@ async def test_an_empty_body_is_a_body_of_no_bytes(
     assert there.connections == 1
 
 
+async def test_headers_are_of_one_call_alone(make: Make, there: Receiver) -> None:
+    transport = make(Outbound())
+    lines: list[list[str]] = [["X-One: 1"], [], ["X-Two: 2"]]
+    for each in lines:
+        assert isinstance(await transport.call(Call(there.url, b"{}", each)), Answer)
+    assert [{"x-one", "x-two"} & set(seen.headers) for seen in there.seen] == [
+        {"x-one"},
+        set(),
+        {"x-two"},
+    ]
+    assert {seen.headers["user-agent"] for seen in there.seen} == {"Tocsin"}
+
+
+async def test_nobody_is_asked_whether_a_large_body_is_wanted(make: Make, there: Receiver) -> None:
+    transport = make(Outbound())
+    for bytes_ in (2_000_000, 2, 2_000_000):
+        assert isinstance(await transport.call(Call(there.url, b"x" * bytes_, ["X: 1"])), Answer)
+    assert [len(seen.body) for seen in there.seen] == [2_000_000, 2, 2_000_000]
+    assert not any("expect" in seen.headers for seen in there.seen)
+
+
+async def test_each_call_goes_to_its_own_place(make: Make, there: Receiver) -> None:
+    transport = make(Outbound())
+    for path in ("a", "b", "b", "a"):
+        await transport.call(Call(f"{there.url}/{path}", b"{}"))
+    assert [seen.line.split()[1][-1] for seen in there.seen] == list("abba")
+
+
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
 async def test_a_body_where_there_is_none_is_a_mistake(make: Make, method: Method) -> None:
     with pytest.raises(ValueError, match="no body"):

@@ -38,25 +38,25 @@ class CurlDriver:
         """Set an option of the multi handle."""
         self._multi.setopt(option, value)
 
-    async def perform(self, curl: pycurl.Curl) -> int:
+    def begin(self, curl: pycurl.Curl) -> asyncio.Future[int]:
         """
-        Make a transfer and return how it ended: 0, or one of ``pycurl.E_*``.
+        Begin a transfer; returns how it will have ended: 0, or one of ``pycurl.E_*``.
 
-        Who is cancelled meanwhile has its connection closed; raises ``pycurl.error`` for a handle
-        that cannot begin.
+        Raises ``pycurl.error`` for a handle that cannot begin. Who does not wait for the end has to
+        `give_up`.
         """
         if self._loop is None:
             self._loop = asyncio.get_running_loop()
             self._watch = self._open_watch(self._loop, self._on_ready)
+        self._multi.add_handle(curl)
         end: asyncio.Future[int] = self._loop.create_future()
         self._ends[curl] = end
-        try:
-            self._multi.add_handle(curl)
-            return await end
-        except BaseException:
-            if self._ends.pop(curl, None) is not None and not self._closed:
-                self._multi.remove_handle(curl)
-            raise
+        return end
+
+    def give_up(self, curl: pycurl.Curl) -> None:
+        """End a transfer, if it is still under way, and with it what it has of a connection."""
+        if self._ends.pop(curl, None) is not None and not self._closed:
+            self._multi.remove_handle(curl)
 
     async def close(self) -> None:
         """Close every connection; transfers under way end as cancelled."""

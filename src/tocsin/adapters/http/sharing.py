@@ -24,7 +24,10 @@ class Sharing:
 
     def is_hoped_for(self, url: str) -> bool:
         """Return whether a call to *url* may come to share a connection."""
-        return url.startswith(_TLS) and _host(url) not in self._alone
+        if not url.startswith(_TLS):
+            return False
+        # Where only vendors are called, which all speak HTTP/2, there is nothing to look up.
+        return not self._alone or _host(url) not in self._alone
 
     def learn(self, url: str, first_line: bytes) -> None:
         """Note how the host of *url*, for which it was hoped, has answered."""
