@@ -133,7 +133,7 @@ class PrepareStep:
         """Return the version that the run began with, once for all of the batch."""
         try:
             return await self._parts.workflows.version(key, version, content)
-        except (NotFound, RequestRefused):
+        except NotFound:
             return None
 
     def _decide(self, work: Work, facts: BatchFacts, now_ms: int) -> None:

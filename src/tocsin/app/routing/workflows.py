@@ -11,7 +11,7 @@ from tocsin.app.workflows import WorkflowRegistry
 from tocsin.domain.category import Category, Tenant
 from tocsin.domain.workflow import Workflow, compile_workflow
 from tocsin.domain.workflow_read import read_document
-from tocsin.errors import NotFound, Unavailable
+from tocsin.errors import NotFound, RequestRefused, Unavailable
 from tocsin.ports.state import Workflows
 from tocsin.ports.system import Sleep
 
@@ -49,11 +49,17 @@ class RunWorkflows:
         """
         Return the workflow that a run began with; *content* is that of a message by hand.
 
-        Raises `NotFound` for a version that was never published: the run is poison then.
+        Raises `NotFound` for a version that was never published, and for what this release's
+        rules refuse though an earlier one's did not: the run is poison then.
         """
-        if content is not None:
-            return self._sent_by_hand(content)
-        found = self._registry.get(key, version) or await self._registry.load(key, version)
+        try:
+            if content is not None:
+                return self._sent_by_hand(content)
+            found = self._registry.get(key, version) or await self._registry.load(key, version)
+        except RequestRefused as refused:
+            # Whoever asks now did not write it.
+            what = f"version {version} of the workflow {key}"
+            raise NotFound(f"{what} cannot be read any more: {refused.detail}") from refused
         if found is None:
             raise NotFound(f"version {version} of the workflow {key} was never published")
         return found
