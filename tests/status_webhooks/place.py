@@ -17,6 +17,7 @@ from tests.support.receiver import Receiver, Seen
 from tocsin.api.app import Api
 from tocsin.config import StatusWebhookSettings
 from tocsin.wiring.http import build_driving
+from tocsin.wiring.process import Around
 
 INBOX = {"key": "alarm", "steps": [{"channel": "inbox", "title": "Alarm", "body": "x"}]}
 BOTH = {
@@ -72,10 +73,14 @@ class Place:
 
 @asynccontextmanager
 async def place(
-    folder: Path, layout: str, vendor: Vendor, settings: StatusWebhookSettings = AT_ONCE
+    folder: Path,
+    layout: str,
+    vendor: Vendor,
+    settings: StatusWebhookSettings = AT_ONCE,
+    around: Around | None = None,
 ) -> AsyncIterator[Place]:
     """Open the folder as a process, running."""
-    async with process(folder, layout, vendor, status_webhooks=settings) as site:
+    async with process(folder, layout, vendor, status_webhooks=settings, around=around) as site:
         site.start()
         driving = build_driving(
             site.services, asyncio.get_running_loop(), _spawns_nothing, lambda: False

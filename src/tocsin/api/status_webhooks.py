@@ -44,6 +44,8 @@ class StatusWebhookAnswer(msgspec.Struct, kw_only=True, forbid_unknown_fields=Tr
     created_at: str | None
     changed_at: str | None
     disabled_at: str | None
+    failing_since: str | None
+    """When the first of the calls failed after which none was taken."""
     secret: str | UnsetType = UNSET
 
     def __repr__(self) -> str:
@@ -82,11 +84,13 @@ class StatusWebhookRoutes:
 
     async def list(self, call: Call) -> Answer:
         """Answer all."""
-        return Answer(StatusWebhookList(items=[_show(each) for each in await self._desk.all()]))
+        return Answer(
+            StatusWebhookList(items=[await self._show(each) for each in await self._desk.all()])
+        )
 
     async def get(self, call: Call) -> Answer:
         """Answer one."""
-        return Answer(_show(await self._desk.get(check_key(call.path["key"]))))
+        return Answer(await self._show(await self._desk.get(check_key(call.path["key"]))))
 
     async def put(self, call: Call) -> Answer:
         """Create or replace."""
@@ -100,7 +104,7 @@ class StatusWebhookRoutes:
             paused=body.paused,
         )
         webhook, secret = await self._desk.put(call.by, check_key(call.path["key"]), given)
-        shown = _show(webhook)
+        shown = _shown(webhook, failing_ms=None)
         if secret is not None:
             shown.secret = secret
         return Answer(shown)
@@ -110,8 +114,11 @@ class StatusWebhookRoutes:
         await self._desk.delete(call.by, check_key(call.path["key"]))
         return Answer(status=204)
 
+    async def _show(self, webhook: StatusWebhook) -> StatusWebhookAnswer:
+        return _shown(webhook, await self._desk.failing_ms(webhook))
 
-def _show(webhook: StatusWebhook) -> StatusWebhookAnswer:
+
+def _shown(webhook: StatusWebhook, failing_ms: int | None) -> StatusWebhookAnswer:
     state: Literal["active", "paused", "disabled"] = "paused" if webhook.paused else "active"
     return StatusWebhookAnswer(
         key=webhook.key,
@@ -124,4 +131,5 @@ def _show(webhook: StatusWebhook) -> StatusWebhookAnswer:
         created_at=shown_time(webhook.created_ms),
         changed_at=shown_time(webhook.changed_ms),
         disabled_at=shown_time(webhook.disabled_ms),
+        failing_since=shown_time(failing_ms),
     )

@@ -23,11 +23,12 @@ def list_status_webhooks(client: Client, as_json: bool) -> None:
         print_json(found)
         return
     print_table(
-        ("key", "state", "url", "states", "channels", "workflows"),
+        ("key", "state", "failing since", "url", "states", "channels", "workflows"),
         (
             (
                 each["key"],
                 each["state"],
+                each["failing_since"] or "",
                 each["url"],
                 ", ".join(each["states"]),
                 ", ".join(each["channels"]),

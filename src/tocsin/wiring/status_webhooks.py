@@ -50,6 +50,7 @@ def told_numbers(tellers: StatusWebhookRunner | None) -> dict[str, Numbers]:
             ((outcome,), calls.get(outcome, 0)) for outcome in ("taken", "failed")
         ],
         "tocsin_status_webhooks_given_up": lambda: [((), calls.get("given up", 0))],
+        "tocsin_status_webhook_errors": lambda: [((), calls.get("broken", 0))],
     }
 
 

@@ -204,6 +204,12 @@ FAMILIES: Final = (
         "Status webhooks that were disabled since nobody took what they were told.",
     ),
     Family(
+        "tocsin_status_webhook_errors",
+        "counter",
+        "How often telling an endpoint broke off by a mistake of Tocsin's own, which the log names:"
+        " status_webhook_broken. It is told again a minute later.",
+    ),
+    Family(
         "tocsin_disk_level",
         "gauge",
         "How low the room is: 1 below store.free_low_percent, 2 bulk is not accepted, 3 nothing is.",

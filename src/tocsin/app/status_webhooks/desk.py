@@ -71,6 +71,13 @@ class StatusWebhookDesk:
                 return each
         raise NotFound("there is no such status webhook")
 
+    async def failing_ms(self, webhook: StatusWebhook) -> int | None:
+        """Return since when it has taken no call, None when the last was taken or none was made."""
+        told = await self._rows.told(webhook.key)
+        if told is None or told.version != webhook.version:
+            return None
+        return told.failing_ms
+
     async def put(
         self, by: Principal, key: str, given: StatusWebhookInput
     ) -> tuple[StatusWebhook, str | None]:

@@ -10,9 +10,10 @@ import structlog
 
 from tocsin.app.status_webhooks.teller import Teller, TellerParts
 from tocsin.domain.status_webhook import StatusWebhook
-from tocsin.errors import Stopping, Unavailable
+from tocsin.errors import Stopping, StorageFailed, Unavailable
 
 _AGAIN_MS: Final = 500
+_BROKEN_REST_MS: Final = 60_000
 
 logger = structlog.get_logger(__name__)
 
@@ -30,7 +31,7 @@ class StatusWebhookRunner:
 
     @property
     def calls(self) -> Mapping[str, int]:
-        """Calls by how they ended, and how many endpoints were given up."""
+        """Calls by how they ended, how many endpoints were given up, and what broke off."""
         return self._parts.calls
 
     def busy(self) -> bool:
@@ -79,7 +80,7 @@ class StatusWebhookRunner:
         self._at_work.pop(key, None)
 
     async def _tell(self, webhook: StatusWebhook) -> None:
-        """Begin anew where the store was away: it goes on from what was written down."""
+        """Begin anew after what broke it off: it goes on from what was written down."""
         while True:
             try:
                 await self._at_work[webhook.key].run()
@@ -89,6 +90,16 @@ class StatusWebhookRunner:
                 logger.warning("role_waits", role="status_webhook", code=error.code)
                 await self._parts.clock.pause(_AGAIN_MS)
                 self._at_work[webhook.key] = Teller(webhook, self._parts)
+            except StorageFailed:
+                raise
+            except Exception as error:
+                # A mistake of ours about one endpoint must not silence the others.
+                logger.exception(
+                    "status_webhook_broken", key=webhook.key, error=type(error).__name__
+                )
+                self._parts.calls["broken"] += 1
+                teller = self._at_work[webhook.key] = Teller(webhook, self._parts)
+                await teller.rest(_BROKEN_REST_MS)
             else:
                 break
         # Given up, or gone: what it has not told keeps nobody waiting.

@@ -47,7 +47,10 @@ class TellerParts:
     wall_ms: Callable[[], int]
     settings: StatusWebhookSettings
     calls: Counter[str] = field(default_factory=Counter)
-    """Calls by how they ended, taken or failed, and how many endpoints were given up."""
+    """
+    Calls by how they ended, taken or failed; how many endpoints were given up; and how often telling
+    broke off by a mistake of ours.
+    """
 
 
 class Teller:
@@ -79,6 +82,10 @@ class Teller:
     def next_ms(self) -> int | None:
         """Return when the endpoint is tried again; None while it is not failing."""
         return self._due_ms
+
+    async def rest(self, ms: int) -> None:
+        """Tell nothing for so long."""
+        await self._rest(self._parts.clock.now_ms() + ms)
 
     async def run(self) -> None:
         """Tell until cancelled, or until the endpoint is given up."""
@@ -194,9 +201,12 @@ class Teller:
                 retry_after_ms=verdict.after_ms,
             )
             assert due_ms is not None
-            self._due_ms = due_ms
-            await parts.clock.sleep_until(due_ms)
-            self._due_ms = None
+            await self._rest(due_ms)
+
+    async def _rest(self, until_ms: int) -> None:
+        self._due_ms = until_ms
+        await self._parts.clock.sleep_until(until_ms)
+        self._due_ms = None
 
     async def _failing(self, told: Told, now_ms: int) -> Told:
         if told.failing_ms is not None:
