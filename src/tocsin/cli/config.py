@@ -10,6 +10,7 @@ from tocsin.cli import exits
 from tocsin.cli.options import config_options, load_config
 from tocsin.cli.output import json_option, print_json, print_table
 from tocsin.config import (
+    DEFAULT,
     Misconfigured,
     RawTable,
     as_toml,
@@ -77,12 +78,16 @@ def show(
     config_file: Path | None, data: str | None, port: int | None, as_json: bool, changed: bool
 ) -> None:
     """Show what holds and where each value comes from; secrets are hidden."""
+    # Imported here, so that other commands start without the folders of channels.
+    from tocsin.wiring.channels import provider_rows
+
     loaded = load_config(config_file, data, port)
     rows = [
         (name, as_toml(setting, value_of(loaded.config, setting)), loaded.origins[name])
         for name, setting in settings().items()
         if not changed or loaded.changed(name)
     ]
+    rows += [row for row in provider_rows(loaded.config) if not changed or row[2] != DEFAULT]
     rows += [
         (f"channels.{route.name}", show_route(route), _origin(table))
         for table in loaded.config.channels.values()

@@ -1,9 +1,9 @@
 """The one place of settings: declared in `tables`, read by `load`, documented by `doc`."""
 
 from tocsin.config.channel_tables import decode_routes, show_route
-from tocsin.config.decode import decode_table
+from tocsin.config.decode import decode_table, show_table
 from tocsin.config.doc import doc_markdown, doc_toml
-from tocsin.config.load import Loaded, Misconfigured, load, value_of
+from tocsin.config.load import DEFAULT, Loaded, Misconfigured, load, value_of
 from tocsin.config.logging_table import Logging
 from tocsin.config.outbound import Outbound, StatusWebhookSettings
 from tocsin.config.raw import RawTable
@@ -23,6 +23,7 @@ from tocsin.config.tables import (
 )
 
 __all__ = [
+    "DEFAULT",
     "Accept",
     "Config",
     "Deliver",
@@ -49,5 +50,6 @@ __all__ = [
     "load",
     "settings",
     "show_route",
+    "show_table",
     "value_of",
 ]

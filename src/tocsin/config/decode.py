@@ -7,9 +7,9 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from tocsin.config.load import Misconfigured
+from tocsin.config.load import DEFAULT, Misconfigured
 from tocsin.config.raw import RawTable
-from tocsin.config.settings import read_value, section_of
+from tocsin.config.settings import as_toml, read_value, section_of
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -46,3 +46,17 @@ def decode_table(table: RawTable, prefix: str, kind: type[T]) -> T:
     if problems:
         raise Misconfigured(problems)
     return kind(**values)
+
+
+def show_table(table: RawTable, prefix: str, kind: type[T]) -> list[tuple[str, str | None, str]]:
+    """
+    Return (name, value as the file could say it, origin) of each setting of *table*.
+
+    Secrets are hidden. Raises `Misconfigured` as `decode_table` does.
+    """
+    found = decode_table(table, prefix, kind)
+    origins = {key: origin for key, _, origin in table.items()}
+    return [
+        (each.name, as_toml(each, getattr(found, each.attribute)), origins.get(each.key, DEFAULT))
+        for each in section_of(f"{prefix}.{table.name}", kind).settings
+    ]

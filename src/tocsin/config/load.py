@@ -27,7 +27,8 @@ from tocsin.errors import TocsinError
 CLIENT_VARIABLES: Final = frozenset({"TOCSIN_CONFIG", "TOCSIN_KEY", "TOCSIN_URL"})
 """Read by commands, not by the server: which file, and which server with which key."""
 
-_DEFAULT: Final = "default"
+DEFAULT: Final = "default"
+"""The origin of what nobody has set."""
 
 
 class Misconfigured(TocsinError):
@@ -49,7 +50,7 @@ class Loaded(NamedTuple):
 
     def changed(self, name: str) -> bool:
         """Whether someone set *name*, be it to its default."""
-        return self.origins[name] != _DEFAULT
+        return self.origins[name] != DEFAULT
 
 
 class _Given(NamedTuple):
@@ -76,7 +77,7 @@ def load(
     """
     problems: list[str] = []
     values: dict[str, object] = {}
-    origins = dict.fromkeys(settings(), _DEFAULT)
+    origins = dict.fromkeys(settings(), DEFAULT)
     raw: dict[str, list[_Given]] = {table: [] for table in RAW_TABLES}
     for given in (*_file(path), *_environment(env), *_flags(flags or {})):
         table = given.name.partition(".")[0]

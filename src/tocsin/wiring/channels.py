@@ -37,7 +37,7 @@ from tocsin.app.routing.facts import FactsStep
 from tocsin.app.routing.last_known import LastKnown
 from tocsin.app.routing.workflows import RunWorkflows
 from tocsin.channels.registry import Registry, folders, loaded
-from tocsin.config import Config, Misconfigured, Outbound, RawTable, decode_table
+from tocsin.config import Config, Misconfigured, Outbound, RawTable, decode_table, show_table
 from tocsin.config.settings import Section, section_of
 from tocsin.domain.case import ChannelFacts
 from tocsin.domain.channels import FOLLOWED
@@ -101,6 +101,24 @@ def provider_sections(registry: Registry | None = None) -> list[Section]:
     """Return what the tables of all providers may say, for the documentation."""
     found = registry or Registry(folders())
     return [section_of(f"providers.{s.name}", s.settings) for s in found.specs.values()]
+
+
+def provider_rows(
+    config: Config, registry: Registry | None = None
+) -> list[tuple[str, str | None, str]]:
+    """
+    Return (name, value, origin) of every setting of the providers that are configured.
+
+    Raises `Misconfigured` as `check_providers` does.
+    """
+    if not config.providers:
+        return []
+    found = registry or Registry(folders())
+    return [
+        row
+        for table in config.providers.values()
+        for row in show_table(table, "providers", found.spec(table.name).settings)
+    ]
 
 
 def check_providers(config: Config, registry: Registry | None = None) -> None:

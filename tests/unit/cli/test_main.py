@@ -6,12 +6,15 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from tocsin import __version__
+from tocsin.channels.chat.slack import SPEC
 from tocsin.cli import COMMANDS, LazyGroup, exits, main
 from tocsin.config import Misconfigured, settings
+from tocsin.config.settings import section_of
 from tocsin.errors import NotFound, TocsinError
 
 
@@ -113,6 +116,33 @@ class TestConfig:
         assert main(["config", "show"]) == exits.DONE
         names = [line.split()[0] for line in capsys.readouterr().out.splitlines()[1:]]
         assert names == list(settings())
+
+    def test_show_tells_every_setting_of_the_providers_that_there_are(
+        self, clean_environment: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        file = tmp_path / "tocsin.toml"
+        file.write_text(
+            '[providers.slack]\nbot_token = "xoxb-canary-token"\nrate_per_second = 3.0\n'
+        )
+        shown = {}
+        for more in ([], ["--changed"]):
+            assert main(["config", "show", "--config", str(file), "--json", *more]) == exits.DONE
+            text = capsys.readouterr().out
+            assert "canary" not in text
+            rows = {row["name"]: row for row in json.loads(text)}
+            shown[tuple(more)] = {n: r for n, r in rows.items() if n.startswith("providers.")}
+        declared = section_of("providers.slack", SPEC.settings).settings
+        assert set(shown[()]) == {each.name for each in declared}
+        assert set(shown["--changed",]) == {
+            "providers.slack.bot_token",
+            "providers.slack.rate_per_second",
+        }
+        token, rate = (
+            shown[()][f"providers.slack.{key}"] for key in ("bot_token", "rate_per_second")
+        )
+        assert (token["value"], rate["value"]) == ('"***"', "3.0")
+        assert str(file) in rate["origin"]
+        assert shown[()]["providers.slack.timeout"]["origin"] == "default"
 
     def test_show_of_a_wrong_configuration_is_wrong_use(
         self, clean_environment: None, capsys: pytest.CaptureFixture[str]
