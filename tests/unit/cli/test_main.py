@@ -142,7 +142,7 @@ class TestConfig:
         )
         assert (token["value"], rate["value"]) == ('"***"', "3.0")
         assert str(file) in rate["origin"]
-        assert shown[()]["providers.slack.timeout"]["origin"] == "default"
+        assert shown[()]["providers.slack.burst"]["origin"] == "default"
 
     def test_show_of_a_wrong_configuration_is_wrong_use(
         self, clean_environment: None, capsys: pytest.CaptureFixture[str]
