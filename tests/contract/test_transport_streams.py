@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.authority import Authority
 from tests.support.http2_server import Do, Http2Server, http2_server
+from tests.support.receiver import CUT, answer, receiver
 from tocsin.adapters.http.curl import CurlTransport
 from tocsin.config import Outbound
 from tocsin.domain.hosts import Reach, networks
@@ -72,7 +73,23 @@ async def test_no_more_at_once_than_the_other_side_takes(
         assert [each.body for each in said if isinstance(each, Answer)] == bodies
 
 
-@pytest.mark.parametrize("fate", [Do.REFUSE, Do.GO_AWAY, Do.HANG_UP])
+@pytest.mark.parametrize("fate", [Do.REFUSE, Do.GO_AWAY])
+@pytest.mark.parametrize("before", [0, 1], ids=["fresh", "kept"])
+async def test_a_call_that_was_not_looked_at_is_made_anew_and_once_more_only(
+    transport: Transport, there: Http2Server, fate: Do, before: int
+) -> None:
+    there.script = [*[Do.ANSWER] * before, fate]
+    for _ in range(before):
+        await _post(transport, there)
+    assert await _post(transport, there) == Answer(200, (b"HTTP/2 200 \r\n", b"\r\n"), b"{}")
+    assert there.requests == before + 2
+    there.script = [fate, fate]
+    assert await _post(transport, there) == NoAnswer(NoAnswerReason.BROKEN, sent=False)
+    assert there.requests == before + 4
+    assert isinstance(await _post(transport, there), Answer)
+
+
+@pytest.mark.parametrize("fate", [Do.FINISH, Do.HANG_UP, Do.BREAK, Do.CLOSE])
 @pytest.mark.parametrize("before", [0, 1], ids=["fresh", "kept"])
 async def test_a_lost_answer_is_unknown_and_the_call_is_made_once(
     transport: Transport, there: Http2Server, fate: Do, before: int
@@ -85,6 +102,18 @@ async def test_a_lost_answer_is_unknown_and_the_call_is_made_once(
     # That the connection has gone may show in the next call only.
     later = [await _post(transport, there) for _ in range(2)]
     assert isinstance(later[1], Answer)
+
+
+async def test_where_http_1_is_spoken_a_lost_answer_is_unknown(
+    transport: Transport, authority: Authority
+) -> None:
+    context = authority.issue("127.0.0.1").server_context("http/1.1")
+    async with receiver(context) as there:
+        there.say([answer(204), CUT])
+        call = Call(f"https://127.0.0.1:{there.port}/", b"{}")
+        assert isinstance(await transport.call(call), Answer)
+        assert await transport.call(call) == NoAnswer(NoAnswerReason.BROKEN, sent=True)
+        assert (len(there.seen), there.connections) == (2, 1)
 
 
 async def test_a_question_that_was_not_looked_at_may_be_asked_again(

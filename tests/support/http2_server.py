@@ -25,7 +25,17 @@ class Do(Enum):
     """Reset the stream and say that it was not looked at."""
     GO_AWAY = auto()
     """End the connection and say the same."""
+    FINISH = auto()
+    """End the connection and say that it was looked at."""
+    BREAK = auto()
+    """Reset the stream for a fault of the server's own."""
+    CLOSE = auto()
+    """End the connection without a word."""
     HANG_UP = auto()
+
+
+_ENDS = frozenset({Do.GO_AWAY, Do.FINISH, Do.CLOSE, Do.HANG_UP})
+_RESETS = {Do.REFUSE: ErrorCodes.REFUSED_STREAM, Do.BREAK: ErrorCodes.INTERNAL_ERROR}
 
 
 class Http2Server:
@@ -101,21 +111,24 @@ class _Connection(asyncio.Protocol):
                 pass
 
     def _do(self, what: Do, stream: int) -> None:
+        if what in _ENDS:
+            self._end(what, stream)
+        elif what in _RESETS:
+            self._h2.reset_stream(stream, _RESETS[what])
+        elif what is Do.ANSWER:
+            self._h2.send_headers(stream, [(":status", "200")])
+            self._h2.send_data(stream, self._bodies.pop(stream, b""), end_stream=True)
+
+    def _end(self, what: Do, stream: int) -> None:
         assert self._transport is not None
-        match what:
-            case Do.ANSWER:
-                self._h2.send_headers(stream, [(":status", "200")])
-                self._h2.send_data(stream, self._bodies.pop(stream, b""), end_stream=True)
-            case Do.REFUSE:
-                self._h2.reset_stream(stream, ErrorCodes.REFUSED_STREAM)
-            case Do.GO_AWAY:
-                self._h2.close_connection(ErrorCodes.NO_ERROR, last_stream_id=0)
-                self._flush()
-                self._transport.close()
-            case Do.HANG_UP:
-                self._transport.abort()
-            case Do.HANG:
-                pass
+        if what is Do.HANG_UP:
+            self._transport.abort()
+            return
+        if what is not Do.CLOSE:
+            looked_at = stream if what is Do.FINISH else 0
+            self._h2.close_connection(ErrorCodes.NO_ERROR, last_stream_id=looked_at)
+            self._flush()
+        self._transport.close()
 
     def _flush(self) -> None:
         assert self._transport is not None

@@ -1,7 +1,9 @@
 """
 What simulators of vendors with an HTTP API over TLS share: HTTP/2, and HTTP/1.1 where they have it.
 
-A lost reply is a stream that is reset, so that the others of its connection go on.
+A lost reply is a stream that is reset, so that the others of its connection go on. A connection that
+has served its time is ended as HTTP/2 has it (RFC 9113, 6.8): what was begun is answered, what comes
+later is not looked at.
 """
 
 from __future__ import annotations
@@ -42,10 +44,16 @@ class TlsSimulating(HttpSimulating):
     """The most streams of one connection."""
     streams_first = 1_000
     """How many before the first call was taken."""
+    calls_max = 100_000
+    """How many calls of one connection are answered before it is ended."""
+    bad_max = 100_000
+    """How many of these may be what `is_bad` says."""
 
     def __init__(self) -> None:
         super().__init__()
         self._keeping: Keeping | None = None
+        self.ended = 0
+        """How many connections it has ended by itself."""
 
     async def _listen_for_tls(self, stage: Stage | None) -> Proof:
         """Listen; returns what proves who this is."""
@@ -76,6 +84,15 @@ class TlsSimulating(HttpSimulating):
             self._keeping.close()
             self._keeping = None
 
+    def is_bad(self, reply: Reply) -> bool:
+        """Return whether who is answered so often enough is sent away."""
+        return False
+
+    def parting(self, reply: Reply) -> bytes:
+        """Note that a connection is ended after *reply*; return what is said to whose it is."""
+        self.ended += 1
+        return b""
+
     def connected(self, transport: Breakable) -> None:
         """Note a connection."""
         self._connected(transport)
@@ -89,10 +106,14 @@ class _Served(Protocol):
     protocols: tuple[str, ...]
     streams_max: int
     streams_first: int
+    calls_max: int
+    bad_max: int
 
     @property
     def early(self) -> int | None: ...
     async def reply_to(self, request: Request) -> Reply | None: ...
+    def is_bad(self, reply: Reply) -> bool: ...
+    def parting(self, reply: Reply) -> bytes: ...
     def connected(self, transport: Breakable) -> None: ...
     def gone(self, transport: Breakable) -> None: ...
 
@@ -153,6 +174,11 @@ class _Http2(asyncio.Protocol):
         self._open: dict[int, _Open] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._unsent: dict[int, memoryview] = {}
+        self._begun = 0
+        """The last stream that was looked at."""
+        self._ending = False
+        self._answered = 0
+        self._bad = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
@@ -211,6 +237,9 @@ class _Http2(asyncio.Protocol):
         found = self._open.pop(stream or 0, None)
         if stream is None or found is None:
             return
+        if self._ending:
+            return
+        self._begun = max(self._begun, stream)
         request = found.request(id(self), self._client)
         loop = asyncio.get_running_loop()
         self._tasks[stream] = loop.create_task(self._answer(stream, request))
@@ -234,7 +263,29 @@ class _Http2(asyncio.Protocol):
         else:
             self._say(stream, reply)
             self._allow_more(reply.status)
+            self._count(reply)
         self._flush()
+        if self._ending and not self._tasks and not self._unsent and self._transport is not None:
+            self._transport.close()
+
+    def _count(self, reply: Reply) -> None:
+        self._answered += 1
+        self._bad += self._served.is_bad(reply)
+        over = self._answered >= self._served.calls_max or self._bad >= self._served.bad_max
+        if over and not self._ending:
+            self._go_away(self._served.parting(reply))
+
+    def _go_away(self, words: bytes) -> None:
+        """
+        Say that nothing after the last stream that was begun is looked at (RFC 9113, 6.8).
+
+        By hand, for h2 would say nothing more on the connection then, not even what is owed.
+        """
+        assert self._transport is not None
+        self._ending = True
+        self._flush()
+        payload = self._begun.to_bytes(4) + bytes(4) + words
+        self._transport.write(len(payload).to_bytes(3) + b"\x07\x00" + bytes(4) + payload)
 
     def _allow_more(self, status: int) -> None:
         if status < 300 and self._streams != self._served.streams_max:

@@ -56,7 +56,8 @@ class NoAnswer(msgspec.Struct, frozen=True):
     """
     Nothing, or nothing whole, came back.
 
-    ``sent`` False promises that not one byte of the request's body left this machine.
+    ``sent`` False promises that the other side has not looked at the request: not one byte of its
+    body left this machine, or it has said so itself (RFC 9113, 8.7).
     """
 
     reason: NoAnswerReason
@@ -108,8 +109,9 @@ class Transport(Protocol):
     Makes calls, many at once, over few connections.
 
     *Once*: a call is made at most once; no redirect is followed, nothing is retried, also not where
-    a connection that was kept open turns out to be closed. (One without a body may be made anew
-    where the other side has said that it did not look at it: RFC 9113, 8.7.) *Guarded*: whatever a name resolves to,
+    a connection that was kept open turns out to be closed. It is made anew, once, only where the
+    other side has said that it did not look at it, as one does that ends a connection of HTTP/2
+    (RFC 9113, 8.7). *Guarded*: whatever a name resolves to,
     no connection is made to an address that is not public or allowed, and no environment variable
     has a say in where a call goes. *Bounded*: time to connect, time in all, bytes of an answer and
     connections per host. *Cancelled*: the connection is closed; whether it was sent is unknown.

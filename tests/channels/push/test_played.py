@@ -12,8 +12,9 @@ import uvloop
 
 from tests.channels.push.support import Played, send
 from tocsin.channels.push.fcm.simulator import FcmSimulator
-from tocsin.ports.outcomes import Accepted
-from tocsin.ports.simulator import Stage
+from tocsin.channels.simulating_h2 import TlsSimulating
+from tocsin.ports.outcomes import Accepted, Refused, TryLater
+from tocsin.ports.simulator import Dial, Stage
 
 
 @pytest.mark.parametrize("name", ["apns", "fcm", "webpush"])
@@ -30,6 +31,48 @@ def test_they_play_on_the_loop_of_a_real_server(tmp_path: Path, name: str) -> No
             await played.close()
 
     uvloop.run(play())
+
+
+@pytest.mark.parametrize("name", ["apns", "fcm", "webpush"])
+async def test_what_a_connection_that_ends_did_not_look_at_goes_out_on_another(
+    tmp_path: Path, name: str
+) -> None:
+    played = Played(name, tmp_path)
+    provider = await played.start()
+    try:
+        assert isinstance(played.simulator, TlsSimulating)
+        played.simulator.calls_max = 7
+        waiting = [played.message(n) for n in range(300)]
+        while waiting:
+            outcomes = await asyncio.gather(*(send(provider, each) for each in waiting))
+            later = [each for each in outcomes if not isinstance(each, Accepted)]
+            # Who meets one connection that ends after another is told so, and comes again.
+            assert all(isinstance(each, TryLater) and each.known for each in later)
+            pairs = zip(waiting, outcomes, strict=True)
+            waiting = [each for each, outcome in pairs if not isinstance(outcome, Accepted)]
+        taken = [each.reference for each in played.simulator.taken]
+        assert len(taken) == len(set(taken)) == 300
+        assert played.simulator.ended > 1
+    finally:
+        await played.close()
+
+
+async def test_who_is_mistaken_too_often_is_sent_away_by_apple(tmp_path: Path) -> None:
+    played = Played("apns", tmp_path)
+    provider = await played.start()
+    try:
+        assert isinstance(played.simulator, TlsSimulating)
+        # That a device is gone is no mistake.
+        played.simulator.dial([*[Dial.DEAD_ADDRESS] * 10, *[Dial.REFUSE] * 20])
+        played.simulator.bad_max = 5
+        for n in range(14):
+            await send(provider, played.message(n))
+        assert played.simulator.ended == 0
+        outcomes = [await send(provider, played.message(n)) for n in range(14, 30)]
+        assert all(isinstance(each, Refused) for each in outcomes)
+        assert played.simulator.ended == 4
+    finally:
+        await played.close()
 
 
 def test_who_they_are_outlives_a_restart(tmp_path: Path) -> None:

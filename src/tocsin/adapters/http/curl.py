@@ -41,6 +41,7 @@ _BEFORE: Final = {
     pycurl.E_SSL_CIPHER: NoAnswerReason.TLS,
 }
 """Why nothing was sent; whatever is not named here is that no connection came about."""
+_NO_WAY_BACK: Final = "necessary data rewind was not possible"
 
 _ASKED_FROM_BYTES: Final = 1_000
 """From about here on versions of libcurl ask first whether a body is wanted (RFC 9110, 10.1.1)."""
@@ -54,6 +55,7 @@ class _Slot:
         self.lines: list[bytes] = []
         self.parts: list[bytes] = []
         self.forbidden = False
+        self.refused = False
         self.timeout_ms = outbound.timeout_ms
         self._url = ""
         self._body = b""
@@ -76,6 +78,7 @@ class _Slot:
         self.lines.clear()
         self.parts.clear()
         self.forbidden = False
+        self.refused = False
         self._body, self._read = call.body, 0
         if call.url != self._url:
             curl.setopt(pycurl.URL, call.url)
@@ -118,6 +121,8 @@ class _Slot:
         if code == pycurl.E_FILESIZE_EXCEEDED and (answer := self._answer()) is not None:
             # Longer than anybody reads; what it says is in its status.
             return answer
+        if self.refused:
+            return NoAnswer(NoAnswerReason.BROKEN, sent=False)
         timed_out = code == pycurl.E_OPERATION_TIMEDOUT
         if self._was_sent():
             why = NoAnswerReason.TIMED_OUT if timed_out else NoAnswerReason.BROKEN
@@ -125,6 +130,19 @@ class _Slot:
         if self.forbidden and code == pycurl.E_COULDNT_CONNECT:
             return NoAnswer(NoAnswerReason.FORBIDDEN, sent=False)
         return NoAnswer(_BEFORE.get(code, NoAnswerReason.UNREACHABLE), sent=False)
+
+    def has_no_way_back(self) -> bool:
+        """
+        Return whether libcurl would have begun anew, for no fault that it saw.
+
+        It would for a stream that was not looked at, and for a connection of HTTP/1 that was kept
+        and has ended. Of a connection of HTTP/2 that breaks it names the fault instead.
+        """
+        return self.curl.errstr() == _NO_WAY_BACK
+
+    def left_ms(self) -> int:
+        """Return how much of its time the call has left."""
+        return self.timeout_ms - int(self.curl.getinfo(pycurl.TOTAL_TIME) * 1_000)
 
     def _was_sent(self) -> bool:
         # Without a body there is nothing that libcurl would ask for.
@@ -181,6 +199,8 @@ class CurlTransport:
         try:
             slot.take(call, call.timeout_ms or self._timeout_ms, sharing=sharing)
             code = await self._multi.begin(slot.curl)
+            if code == pycurl.E_SEND_FAIL_REWIND:
+                code = await self._made_anew(slot, call)
         except pycurl.error as error:
             outcome = slot.failure(int(error.args[0]))
         except BaseException:
@@ -193,6 +213,24 @@ class CurlTransport:
                 self._sharing.learn(call.url, outcome.head[0])
         free.append(slot)
         return outcome
+
+    async def _made_anew(self, slot: _Slot, call: Call) -> int:
+        """
+        Make a call once more that the other side has not looked at (RFC 9113, 8.7).
+
+        For it has refused its stream, or was ending the connection when it came.
+        """
+        slot.refused = self._was_refused(slot, call)
+        left_ms = slot.left_ms()
+        if not slot.refused or left_ms <= 0:
+            return pycurl.E_SEND_FAIL_REWIND
+        slot.take(call, left_ms, sharing=True)
+        code = await self._multi.begin(slot.curl)
+        slot.refused = code == pycurl.E_SEND_FAIL_REWIND and self._was_refused(slot, call)
+        return code
+
+    def _was_refused(self, slot: _Slot, call: Call) -> bool:
+        return self._sharing.is_kept_by_http_2(call.url) and slot.has_no_way_back()
 
     async def close(self) -> None:
         """Close every connection and handle."""

@@ -21,6 +21,7 @@ class Sharing:
 
     def __init__(self) -> None:
         self._alone: set[str] = set()
+        self._forgot = False
 
     def is_hoped_for(self, url: str) -> bool:
         """Return whether a call to *url* may come to share a connection."""
@@ -29,12 +30,21 @@ class Sharing:
         # Where only vendors are called, which all speak HTTP/2, there is nothing to look up.
         return not self._alone or _host(url) not in self._alone
 
+    def is_kept_by_http_2(self, url: str) -> bool:
+        """
+        Return whether a connection to the host of *url* that was kept must be one of HTTP/2.
+
+        One of HTTP/1 is kept when it has answered, and then it is known.
+        """
+        return self.is_hoped_for(url) and not self._forgot
+
     def learn(self, url: str, first_line: bytes) -> None:
         """Note how the host of *url*, for which it was hoped, has answered."""
         if not first_line.startswith(_HTTP_1):
             return
         if len(self._alone) >= _HOSTS_MAX:
             self._alone.clear()
+            self._forgot = True
         self._alone.add(_host(url))
 
 

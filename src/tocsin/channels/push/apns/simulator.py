@@ -85,6 +85,8 @@ class ApnsSimulator(TlsSimulating):
     )
     protocols = (H2,)
     streams_first = 1
+    bad_max = 50
+    """Apple names no number; it ends connections with too many of them."""
     codes: Mapping[str, Dial] = {reason: dial for reason, (_, dial) in _REASONS.items()}
 
     def __init__(self) -> None:
@@ -130,6 +132,14 @@ class ApnsSimulator(TlsSimulating):
         context.load_verify_locations(proof.authority)
         context.verify_mode = ssl.CERT_OPTIONAL
         return context
+
+    def is_bad(self, reply: Reply) -> bool:
+        """Return whether it is a mistake of ours: that a device is gone is none."""
+        return 400 <= reply.status < 500 and reply.status not in {410, 429}
+
+    def parting(self, reply: Reply) -> bytes:
+        """Return Apple's word for the last mistake."""
+        return super().parting(reply) + reply.body
 
     async def _reply(self, request: Request) -> Reply | None:
         found = _PATH.match(request.path)
