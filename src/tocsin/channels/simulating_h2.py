@@ -265,8 +265,6 @@ class _Http2(asyncio.Protocol):
             self._allow_more(reply.status)
             self._count(reply)
         self._flush()
-        if self._ending and not self._tasks and not self._unsent and self._transport is not None:
-            self._transport.close()
 
     def _count(self, reply: Reply) -> None:
         self._answered += 1
@@ -279,7 +277,8 @@ class _Http2(asyncio.Protocol):
         """
         Say that nothing after the last stream that was begun is looked at (RFC 9113, 6.8).
 
-        By hand, for h2 would say nothing more on the connection then, not even what is owed.
+        By hand, for h2 would say nothing more on the connection then, not even what is owed. Closing
+        it is left to the caller: who closes a socket on what he has not read takes back what he said.
         """
         assert self._transport is not None
         self._ending = True
