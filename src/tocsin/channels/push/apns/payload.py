@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -9,7 +10,7 @@ from msgspec import Meta
 
 from tocsin.channels.push.parts.fitting import fitted
 from tocsin.domain.lanes import Lane
-from tocsin.ports.message import Message
+from tocsin.ports.message import Button, Message
 
 PAYLOAD_BYTES_MAX: Final = 4_096
 
@@ -46,7 +47,7 @@ class ApnsOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Members beside ``aps``, for the app."""
 
 
-class _Alert(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="kebab"):
+class _Alert(msgspec.Struct, kw_only=True, omit_defaults=True, rename="kebab"):
     title: str = ""
     subtitle: str | None = None
     body: str = ""
@@ -100,29 +101,35 @@ def is_silent(message: Message, options: ApnsOptions) -> bool:
 
 def payload_of(message: Message, options: ApnsOptions, *, critical_alerts: bool) -> bytes | None:
     """Return the payload; None when what cannot be cut is too large."""
-    silent = is_silent(message, options)
-    aps = _Aps(content_available=1) if silent else _aps(message, options, critical_alerts)
     content, about = message.content, message.about
+    fields = content.fields
+    silent = is_silent(message, options)
+    alert = None if silent else _alert(options)
     whole = _Payload(
-        aps=aps,
+        aps=_Aps(content_available=1)
+        if alert is None
+        else _aps(message, options, alert, critical_alerts),
         tocsin=message.reference,
         notification=about.notification if about is not None else "",
-        url=content.fields.get("url"),
-        image=content.fields.get("image"),
-        actions=tuple(_Action(each.label, each.url) for each in content.buttons),
+        url=fields.get("url"),
+        image=fields.get("image"),
+        actions=_actions(content.buttons),
         traceparent=message.trace,
     )
-    if silent:
-        payload = _with_data(_encoder.encode(whole), options)
-        return payload if len(payload) <= PAYLOAD_BYTES_MAX else None
-    alert = _alert(options)
 
     def encode(title: str, body: str) -> bytes:
-        said = msgspec.structs.replace(alert, title=title, body=body)
-        shown = msgspec.structs.replace(aps, alert=said)
-        return _with_data(_encoder.encode(msgspec.structs.replace(whole, aps=shown)), options)
+        if alert is not None:
+            alert.title, alert.body = title, body
+        return _with_data(_encoder.encode(whole), options)
 
+    if silent:
+        payload = encode("", "")
+        return payload if len(payload) <= PAYLOAD_BYTES_MAX else None
     return fitted(encode, content.title, content.body, PAYLOAD_BYTES_MAX)
+
+
+def _actions(buttons: Sequence[Button]) -> tuple[_Action, ...]:
+    return tuple(_Action(each.label, each.url) for each in buttons) if buttons else ()
 
 
 def _with_data(payload: bytes, options: ApnsOptions) -> bytes:
@@ -143,11 +150,12 @@ def _alert(options: ApnsOptions) -> _Alert:
     )
 
 
-def _aps(message: Message, options: ApnsOptions, critical_alerts: bool) -> _Aps:
+def _aps(message: Message, options: ApnsOptions, alert: _Alert, critical_alerts: bool) -> _Aps:
     level = options.interruption_level or _level(message.lane, critical_alerts)
     content = message.content
     pictured = "image" in content.fields or None
     return _Aps(
+        alert=alert,
         badge=message.badge if options.badge is None else options.badge,
         sound=_sound(options.sound or content.fields.get("sound"), level, options),
         thread_id=options.thread_id,

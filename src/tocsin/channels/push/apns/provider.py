@@ -67,13 +67,16 @@ class Apns:
     async def send(self, messages: Sequence[Message]) -> Sequence[ProviderOutcome]:
         """Make the call of the one message."""
         (message,) = messages
-        call = self._call(message)
+        id = id_of(message.reference)
+        call = self._call(message, id)
         if isinstance(call, Refused):
             return [call]
         said = await self._transport.call(call)
-        if isinstance(said, Answer):
-            return [self._judged(said, message)]
-        return [unanswered(said)]
+        if not isinstance(said, Answer):
+            return [unanswered(said)]
+        if said.status == HTTPStatus.OK:
+            return [Accepted(id)]
+        return [self._refused(said, message.registered_ms)]
 
     async def read_callback(self, callback: Callback) -> Reading:
         """Refuse: Apple answers each call once."""
@@ -103,7 +106,7 @@ class Apns:
         outcome = Accepted() if let_in else self._refused(said, None)
         return found(outcome, f"{_SHOWING}, for {topic},")
 
-    def _call(self, message: Message) -> Call | Refused:
+    def _call(self, message: Message, id: str) -> Call | Refused:
         options = read_options(message.options, ApnsOptions)
         if isinstance(options, Refused):
             return options
@@ -112,10 +115,10 @@ class Apns:
             return Refused(ProviderReason.TOO_LARGE, "options")
         silent = is_silent(message, options)
         headers = [
-            self._topics.get(message.app or "", self._topic),
+            self._topic if message.app is None else self._topics.get(message.app, self._topic),
             _BACKGROUND if silent else _ALERT,
             f"apns-priority: {_priority(message, options, silent=silent)}",
-            f"apns-id: {id_of(message.reference)}",
+            f"apns-id: {id}",
         ]
         if self._token is not None:
             headers.append(self._token.header())
@@ -125,11 +128,6 @@ class Apns:
         if collapse_key is not None:
             headers.append(f"apns-collapse-id: {_collapse_id(collapse_key)}")
         return Call(self._url + message.address, payload, headers, trust=self._trust)
-
-    def _judged(self, answer: Answer, message: Message) -> ProviderOutcome:
-        if answer.status == 200:
-            return self._replies.of(200).outcome("", provider_id=id_of(message.reference))
-        return self._refused(answer, message.registered_ms)
 
     def _refused(self, answer: Answer, registered_ms: int | None) -> ProviderOutcome:
         status = answer.status

@@ -37,7 +37,7 @@ class _Labelled(msgspec.Struct, frozen=True, kw_only=True):
     analytics_label: str
 
 
-class _Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class _Message(msgspec.Struct, kw_only=True, omit_defaults=True):
     token: str | None = None
     fid: str | None = None
     notification: _Notification | None = None
@@ -76,14 +76,15 @@ def body_of(
         fcm_options=None if label is None else _Labelled(analytics_label=label),
     )
     bytes_max = PAYLOAD_BYTES_MAX + len(message.address)
+    parts = _Body(message=whole)
     if silent:
-        body = _encoder.encode(_Body(message=whole))
+        body = _encoder.encode(parts)
         return body if len(body) <= bytes_max else None
     image = content.fields.get("image")
 
     def encode(title: str, body: str) -> bytes:
-        shown = _Notification(title=title, body=body, image=image)
-        return _encoder.encode(_Body(message=msgspec.structs.replace(whole, notification=shown)))
+        whole.notification = _Notification(title=title, body=body, image=image)
+        return _encoder.encode(parts)
 
     return fitted(encode, content.title, content.body, bytes_max)
 
@@ -105,9 +106,8 @@ def _data(message: Message, options: FcmOptions) -> dict[str, str]:
 
 
 def _android(message: Message, options: FcmOptions, ttl_s: int, silent: bool) -> Android:
-    given = options.android or Android()
-    fields = message.content.fields
-    collapse_key = given.collapse_key or fields.get("collapse_key")
+    given = options.android or _ANDROID
+    collapse_key = given.collapse_key or message.content.fields.get("collapse_key")
     return msgspec.structs.replace(
         given,
         priority=given.priority or ("normal" if message.lane == "bulk" else "high"),
@@ -120,19 +120,22 @@ def _android(message: Message, options: FcmOptions, ttl_s: int, silent: bool) ->
 def _shown(
     message: Message, given: AndroidNotification | None, collapse_key: str | None
 ) -> AndroidNotification | None:
-    shown = given or AndroidNotification()
-    count = shown.notification_count
-    made = msgspec.structs.replace(
-        shown,
-        tag=shown.tag or collapse_key,
-        sound=shown.sound or message.content.fields.get("sound"),
-        notification_count=message.badge if count is None else count,
-    )
-    return None if made == AndroidNotification() else made
+    shown = given or _SHOWN
+    tag = shown.tag or collapse_key
+    sound = shown.sound or message.content.fields.get("sound")
+    count = message.badge if shown.notification_count is None else shown.notification_count
+    if shown is _SHOWN and not (tag or sound) and count is None:
+        return None
+    made = msgspec.structs.replace(shown, tag=tag, sound=sound, notification_count=count)
+    return None if made == _SHOWN else made
+
+
+_ANDROID: Final = Android()
+_SHOWN: Final = AndroidNotification()
 
 
 def _apns(message: Message, options: FcmOptions, silent: bool) -> Apns:
-    given = options.apns or Apns()
+    given = options.apns
     headers: dict[str, str] = {}
     if message.expires_ms is not None:
         headers["apns-expiration"] = str(message.expires_ms // 1_000)
@@ -142,6 +145,8 @@ def _apns(message: Message, options: FcmOptions, silent: bool) -> Apns:
     aps: dict[str, object] = {"content-available": 1} if silent else _aps(message)
     if silent or message.lane == "bulk":
         headers["apns-priority"] = "5"
+    if given is None:
+        return Apns(headers=headers, payload={"aps": aps})
     payload = dict(given.payload)
     own = payload.get("aps")
     payload["aps"] = {**aps, **own} if isinstance(own, Mapping) else aps

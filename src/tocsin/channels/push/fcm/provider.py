@@ -107,7 +107,7 @@ class Fcm:
     def _judged(self, answer: Answer, header: str) -> ProviderOutcome:
         status = answer.status
         if 200 <= status < 300:
-            return self._replies.of(status).outcome("", provider_id=_id_of(answer.body))
+            return Accepted(_id_of(answer.body))
         code = code_of(answer.body)
         if code == "UNAUTHENTICATED":
             self._token.forget(header)

@@ -16,8 +16,11 @@ def read_options(given: Mapping[str, object], kind: type[Options]) -> Options | 
     """
     Return the options as *kind*.
 
-    Templates may have filled in what cannot be; the refusal names the place, never the value.
+    Templates may have filled in what cannot be; the refusal names the place, never the value. No
+    option of a vendor's may be one that is needed.
     """
+    if not given:
+        return kind()
     try:
         return msgspec.convert(given, kind)
     except msgspec.ValidationError as wrong:
