@@ -217,8 +217,14 @@ async def test_at_the_bound_of_rows_the_lane_waits_in_the_log(
         await until_all(site, sent, "deferred")
         sent += await crowd(site, people=6, provider="pager")
         await until_waiting(site, "pager", 4)
-        parked = [each for each in await last(site, sent[1:]) if each is not None]
-        assert [each.reason for each in parked] == ["provider_open"] * 2
+        reasons: list[str] = []
+
+        async def both_shown() -> bool:
+            reasons[:] = [each.reason for each in await last(site, sent[1:]) if each is not None]
+            return len(reasons) >= 2
+
+        await site.until(both_shown)
+        assert reasons == ["provider_open"] * 2
         await vendor.simulator.set_faults(Faults())
         await site.live_until(lambda: all_in(site, sent, "sent"))
 
