@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,58 +13,25 @@ import msgspec
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.contract.providers import AT_MS, REGISTRY, Vendor
+from tests.channels.phone import Phone as AnyPhone
+from tests.contract.providers import AT_MS, REGISTRY
 from tests.support.vendor_proxy import vendor_proxy
 from tocsin.channels.aws_played import KEY_ID, REGION, SECRET
 from tocsin.channels.replies import load_replies
-from tocsin.channels.sms import CHANNEL
 from tocsin.channels.sms.sns.played import PUBLISH_ERRORS
 from tocsin.channels.sms.sns.simulator import SnsSimulator
 from tocsin.errors import Malformed
-from tocsin.ports.message import Message
 from tocsin.ports.outcomes import Accepted, ProviderReason, Refused, TryLater
-from tocsin.ports.receipts import Callback, Reading, ReceiptState, Response
-from tocsin.ports.simulator import Action, Deed, Faults, Stage
+from tocsin.ports.receipts import ReceiptState
+from tocsin.ports.simulator import Action, Faults, Stage
 
 SPEC = REGISTRY.spec("sns")
 
 
-class Phone:
-    """A provider that is led to its simulator, and what the vendor's callbacks say."""
+class Phone(AnyPhone[SnsSimulator]):
+    """One that SNS reaches."""
 
-    def __init__(self, vendor: Vendor, simulator: SnsSimulator) -> None:
-        self.vendor = vendor
-        self.simulator = simulator
-        self.readings: list[Reading] = []
-
-    async def tell(self, callback: Callback) -> Response:
-        self.readings.append(await self.vendor.provider.read_callback(callback))
-        return self.readings[-1].response
-
-    async def does(self, action: Action, words: str = "") -> str:
-        """Do it with the newest message."""
-        newest = self.simulator.messages(limit=1)[0]
-        return await self.simulator.act(Deed(newest.id, action, AT_MS, words), self.tell)
-
-    def about(self, body: str) -> Message:
-        """Return a message that says *body*."""
-        return replace(self.vendor.message(), content=CHANNEL.shape({"body": body}))
-
-    def body(self) -> bytes:
-        """Return what the newest message was sent by."""
-        return self.simulator.messages(limit=1)[0].raw.partition(b"\r\n\r\n")[2]
-
-
-@asynccontextmanager
-async def opened(stage: Stage | None = None, **values: object) -> AsyncIterator[Phone]:
-    simulator = SnsSimulator()
-    played = await simulator.start(stage)
-    try:
-        vendor = Vendor(SPEC, simulator, {**played, **values})
-        yield Phone(vendor, simulator)
-        await vendor.close()
-    finally:
-        await simulator.close()
+    kind = SnsSimulator
 
 
 def client(name: str, secret: str = SECRET) -> Any:
@@ -76,7 +41,7 @@ def client(name: str, secret: str = SECRET) -> Any:
 async def test_amazons_client_takes_our_simulator_for_both(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with opened() as phone:
+    async with Phone.opened() as phone:
         port = phone.simulator.port
         hosts = {f"{api}.{REGION}.amazonaws.com": port for api in ("sns", "sms-voice")}
         async with vendor_proxy(tmp_path, hosts) as proxy:
@@ -105,7 +70,7 @@ async def test_amazons_client_takes_our_simulator_for_both(
 
 
 async def test_what_is_published() -> None:
-    async with opened(api="sns", max_price=0.5) as phone:
+    async with Phone.opened(api="sns", max_price=0.5) as phone:
         assert not phone.vendor.provider.flags.receipts
         assert isinstance(await phone.vendor.send(), Accepted)
         form = dict(parse_qsl(phone.body().decode()))
@@ -121,7 +86,7 @@ async def test_what_is_published() -> None:
 
 
 async def test_what_end_user_messaging_is_sent() -> None:
-    async with opened(message_type="promotional") as phone:
+    async with Phone.opened(message_type="promotional") as phone:
         message = replace(phone.vendor.message(), expires_ms=AT_MS + 60_000)
         (outcome,) = await phone.vendor.provider.send([message])
         assert outcome == Accepted("00000001-0000-4000-8000-000000000000")
@@ -139,7 +104,7 @@ async def test_what_end_user_messaging_is_sent() -> None:
 async def test_every_error_of_sns_means_what_its_table_says() -> None:
     table = load_replies("tocsin.channels.sms.sns", "sns.toml")
     assert set(table.codes) == set(PUBLISH_ERRORS)
-    async with opened(Stage(fraction=lambda: 0.0), api="sns") as phone:
+    async with Phone.opened(Stage(fraction=lambda: 0.0), api="sns") as phone:
         for code, reply in table.codes.items():
             await phone.simulator.set_faults(Faults(errors={code: 1.0}))
             outcome = await phone.vendor.send()
@@ -148,14 +113,14 @@ async def test_every_error_of_sns_means_what_its_table_says() -> None:
 
 
 async def test_a_reason_that_is_new_counts_as_its_error() -> None:
-    async with opened() as phone:
+    async with Phone.opened() as phone:
         (outcome,) = await phone.vendor.provider.send([replace(phone.about("x"), address="+")])
         assert isinstance(outcome, Refused)
         assert outcome.reason is ProviderReason.DEAD_ADDRESS
 
 
 async def test_what_sns_publishes_has_a_limit_of_bytes_too() -> None:
-    async with opened(api="sns", segments_max=40) as phone:
+    async with Phone.opened(api="sns", segments_max=40) as phone:
         for body, fits in (("я" * 800, True), ("я" * 801, False)):
             (outcome,) = await phone.vendor.provider.send([phone.about(body)])
             assert isinstance(outcome, Accepted if fits else Refused)
@@ -171,7 +136,7 @@ async def test_what_sns_publishes_has_a_limit_of_bytes_too() -> None:
     ],
 )
 async def test_what_an_event_says(event: str, reason: str, dead: bool) -> None:
-    async with opened() as phone:
+    async with Phone.opened() as phone:
         await phone.vendor.send()
         await phone.does(Action.BOUNCE, event)
         (receipt,) = phone.readings[-1].receipts
@@ -187,7 +152,7 @@ async def test_what_an_event_says(event: str, reason: str, dead: bool) -> None:
 
 
 async def test_stop_and_start_are_wishes() -> None:
-    async with opened() as phone:
+    async with Phone.opened() as phone:
         await phone.vendor.send()
         for words, wanted in (("Stop", False), ("START", True)):
             await phone.does(Action.REPLY, words)
@@ -198,13 +163,13 @@ async def test_stop_and_start_are_wishes() -> None:
 
 
 async def test_an_event_about_nothing_is_malformed() -> None:
-    async with opened() as phone:
+    async with Phone.opened() as phone:
         with pytest.raises(Malformed):
             await phone.tell(phone.simulator.signed(b'{"messageBody": "STOP"}', AT_MS))
 
 
 async def test_throttling_is_known() -> None:
-    async with opened(Stage(fraction=lambda: 0.0)) as phone:
+    async with Phone.opened(Stage(fraction=lambda: 0.0)) as phone:
         await phone.simulator.set_faults(Faults(errors={"ThrottlingException": 1.0}))
         outcome = await phone.vendor.send()
         detail = "400 ThrottlingException"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import parse_qs, parse_qsl, urlsplit
@@ -14,7 +13,8 @@ from twilio.base.exceptions import TwilioRestException
 from twilio.request_validator import RequestValidator
 from twilio.rest import Client
 
-from tests.contract.providers import AT_MS, REGISTRY, Vendor
+from tests.channels.phone import Phone as AnyPhone
+from tests.contract.providers import AT_MS, REGISTRY
 from tests.support.vendor_proxy import vendor_proxy
 from tocsin.channels.sms import CHANNEL
 from tocsin.channels.sms.twilio.simulator import TwilioSimulator
@@ -22,10 +22,9 @@ from tocsin.channels.twilio_account import signed_by
 from tocsin.channels.twilio_played import ACCOUNT_SID, AUTH_TOKEN, form_of
 from tocsin.config import Misconfigured
 from tocsin.errors import RequestRefused, Unauthenticated
-from tocsin.ports.message import Message
 from tocsin.ports.outcomes import Accepted, ProviderReason, Refused
-from tocsin.ports.receipts import Callback, Reading, ReceiptState, Response
-from tocsin.ports.simulator import Action, Deed, Faults
+from tocsin.ports.receipts import Reading, ReceiptState, Response
+from tocsin.ports.simulator import Action, Faults
 
 SPEC = REGISTRY.spec("twilio")
 URL = "https://mycompany.com/myapp.php?foo=1&bar=2"
@@ -40,48 +39,20 @@ JSON = b'{"property": "value", "boolean": true}'
 JSON_URL = f"{URL}&bodySHA256=0a1ff7634d9ab3b95db5c9a2dfe9416e41502b283a80c7cf19632632f96e6620"
 
 
-class Phone:
-    """A provider that is led to its simulator, and what the vendor's callbacks say."""
+class Phone(AnyPhone[TwilioSimulator]):
+    """One that Twilio reaches."""
 
-    def __init__(self, vendor: Vendor, simulator: TwilioSimulator) -> None:
-        self.vendor = vendor
-        self.simulator = simulator
-        self.readings: list[Reading] = []
-
-    async def tell(self, callback: Callback) -> Response:
-        self.readings.append(await self.vendor.provider.read_callback(callback))
-        return self.readings[-1].response
-
-    async def does(self, action: Action, words: str = "") -> str:
-        """Do it with the newest message."""
-        newest = self.simulator.messages(limit=1)[0]
-        return await self.simulator.act(Deed(newest.id, action, AT_MS, words), self.tell)
+    kind = TwilioSimulator
 
     def form(self) -> dict[str, str]:
         """Return what the newest message was sent by."""
         return form_of(self.simulator.messages(limit=1)[0])
 
 
-@asynccontextmanager
-async def opened(**values: object) -> AsyncIterator[Phone]:
-    simulator = TwilioSimulator()
-    played = await simulator.start()
-    try:
-        vendor = Vendor(SPEC, simulator, {**played, **values})
-        yield Phone(vendor, simulator)
-        await vendor.close()
-    finally:
-        await simulator.close()
-
-
 @pytest.fixture
 async def phone() -> AsyncIterator[Phone]:
-    async with opened() as found:
+    async with Phone.opened() as found:
         yield found
-
-
-def about(message: Message, body: str) -> Message:
-    return replace(message, content=CHANNEL.shape({"body": body}))
 
 
 @pytest.mark.parametrize(
@@ -180,7 +151,7 @@ async def test_what_is_sent(phone: Phone) -> None:
 async def test_who_it_is_from_depends_on_where_it_goes() -> None:
     service = "MG" + "0" * 32
     senders = {"+1": "+15005550006", "+1415": "+15005550007", "+49": "TOCSIN"}
-    async with opened(sender=None, senders=senders, messaging_service_sid=service) as phone:
+    async with Phone.opened(sender=None, senders=senders, messaging_service_sid=service) as phone:
         for to, sender in (
             ("+14155550001", "+15005550007"),
             ("+12025550001", "+15005550006"),
@@ -194,23 +165,22 @@ async def test_who_it_is_from_depends_on_where_it_goes() -> None:
 
 
 async def test_a_country_without_a_sender_is_the_operators_fault() -> None:
-    async with opened(sender=None, senders={"+49": "TOCSIN"}) as phone:
+    async with Phone.opened(sender=None, senders={"+49": "TOCSIN"}) as phone:
         outcome = await phone.vendor.send()
         assert isinstance(outcome, Refused)
         assert outcome.reason is ProviderReason.OUR_FAULT
     with pytest.raises(Misconfigured, match="sender"):
-        async with opened(sender=None):
+        async with Phone.opened(sender=None):
             pass
     with pytest.raises(Misconfigured, match="api_key_sid"):
-        async with opened(api_key_sid="SK" + "0" * 32):
+        async with Phone.opened(api_key_sid="SK" + "0" * 32):
             pass
 
 
 async def test_a_text_of_too_many_parts_is_not_sent() -> None:
-    async with opened(segments_max=2) as phone:
-        message = phone.vendor.message()
+    async with Phone.opened(segments_max=2) as phone:
         outcomes = [
-            (await phone.vendor.provider.send([about(message, text)]))[0]
+            (await phone.vendor.provider.send([phone.about(text)]))[0]
             for text in ("a" * 306, "a" * 307, "я" * 134, "я" * 135)
         ]
         assert [isinstance(each, Accepted) for each in outcomes] == [True, False, True, False]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -17,7 +16,8 @@ from twilio.request_validator import RequestValidator
 from twilio.rest import Client
 from twilio.twiml.voice_response import Gather, VoiceResponse
 
-from tests.contract.providers import AT_MS, REGISTRY, Vendor
+from tests.channels.phone import Phone as AnyPhone
+from tests.contract.providers import AT_MS, REGISTRY
 from tests.support.vendor_proxy import vendor_proxy
 from tocsin.channels.twilio_played import ACCOUNT_SID, AUTH_TOKEN, form_of
 from tocsin.channels.voice import CHANNEL
@@ -28,22 +28,18 @@ from tocsin.errors import Conflict, RequestRefused
 from tocsin.ports.message import Message
 from tocsin.ports.outcomes import Accepted, ProviderReason, Refused
 from tocsin.ports.provider import ProviderTools
-from tocsin.ports.receipts import Callback, Reading, ReceiptState, Response
-from tocsin.ports.simulator import Action, Deed
+from tocsin.ports.receipts import ReceiptState
+from tocsin.ports.simulator import Action
 from tocsin.ports.transport import Answer, Call
 from tocsin.wiring.channels import build_provider
 
 SPEC = REGISTRY.spec("twilio_voice")
 
 
-class Phone:
-    """A provider that is led to its simulator, and what the vendor's requests were answered."""
+class Phone(AnyPhone[TwilioVoiceSimulator]):
+    """One that Twilio calls."""
 
-    def __init__(self, vendor: Vendor, simulator: TwilioVoiceSimulator) -> None:
-        self.vendor = vendor
-        self.simulator = simulator
-        self.told: list[Callback] = []
-        self.readings: list[Reading] = []
+    kind = TwilioVoiceSimulator
 
     async def ring(self, body: str = "Disk full", locale: str | None = None) -> None:
         """Call somebody who is to acknowledge."""
@@ -51,16 +47,6 @@ class Phone:
         message = replace(self.vendor.message(), content=content, acknowledge=True, locale=locale)
         (outcome,) = await self.vendor.provider.send([message])
         assert isinstance(outcome, Accepted)
-
-    async def tell(self, callback: Callback) -> Response:
-        self.told.append(callback)
-        self.readings.append(await self.vendor.provider.read_callback(callback))
-        return self.readings[-1].response
-
-    async def does(self, action: Action, words: str = "") -> str:
-        """Do it with the newest call."""
-        newest = self.simulator.messages(limit=1)[0]
-        return await self.simulator.act(Deed(newest.id, action, AT_MS, words), self.tell)
 
     def receipts(self) -> list[tuple[ReceiptState, str, str]]:
         """Return state, reason and detail of all that was reported."""
@@ -71,21 +57,9 @@ class Phone:
         ]
 
 
-@asynccontextmanager
-async def opened(**values: object) -> AsyncIterator[Phone]:
-    simulator = TwilioVoiceSimulator()
-    played = await simulator.start()
-    try:
-        vendor = Vendor(SPEC, simulator, {**played, **values})
-        yield Phone(vendor, simulator)
-        await vendor.close()
-    finally:
-        await simulator.close()
-
-
 @pytest.fixture
 async def phone() -> AsyncIterator[Phone]:
-    async with opened() as found:
+    async with Phone.opened() as found:
         yield found
 
 
@@ -157,11 +131,11 @@ async def test_who_declines_is_busy(phone: Phone) -> None:
 
 
 async def test_a_call_rings_until_a_callback_says_otherwise() -> None:
-    async with opened(ring="20s") as phone:
+    async with Phone.opened(ring="20s") as phone:
         outcome = await phone.vendor.send()
         assert isinstance(outcome, Accepted)
         assert outcome.ringing_ms == 80_000
-    async with opened(ring="20s", machine_detection=True) as phone:
+    async with Phone.opened(ring="20s", machine_detection=True) as phone:
         outcome = await phone.vendor.send()
         assert isinstance(outcome, Accepted)
         assert outcome.ringing_ms is not None
@@ -200,7 +174,7 @@ def test_the_language_of_a_locale(locale: str | None, language: str) -> None:
 
 
 async def test_the_voice_is_the_operators_choice() -> None:
-    async with opened(voices={"de-DE": "Polly.Vicki"}, machine_detection=True) as phone:
+    async with Phone.opened(voices={"de-DE": "Polly.Vicki"}, machine_detection=True) as phone:
         await phone.ring(locale="de")
         form = form_of(phone.simulator.messages()[0])
         assert form["MachineDetection"] == "Enable"

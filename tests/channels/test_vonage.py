@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode
@@ -15,9 +14,9 @@ from vonage import Auth, Vonage
 from vonage_sms import SmsMessage
 from vonage_sms.errors import PartialFailureError, SmsError
 
-from tests.contract.providers import AT_MS, REGISTRY, Vendor
+from tests.channels.phone import Phone as AnyPhone
+from tests.contract.providers import AT_MS, REGISTRY
 from tests.support.vendor_proxy import vendor_proxy
-from tocsin.channels.sms import CHANNEL
 from tocsin.channels.sms.vonage.signing import Method, is_signed, signature
 from tocsin.channels.sms.vonage.simulator import (
     API_KEY,
@@ -27,58 +26,28 @@ from tocsin.channels.sms.vonage.simulator import (
 )
 from tocsin.config import Misconfigured
 from tocsin.errors import Unauthenticated
-from tocsin.ports.message import Message
 from tocsin.ports.outcomes import Accepted, ProviderReason, Refused, TryLater
-from tocsin.ports.receipts import Callback, Reading, ReceiptState, Response
+from tocsin.ports.receipts import Callback, ReceiptState
 from tocsin.ports.self_check import SelfCheck, Weight
-from tocsin.ports.simulator import Action, Deed, Faults, Stage
+from tocsin.ports.simulator import Action, Faults, Stage
 
 SPEC = REGISTRY.spec("vonage")
 FIELDS = {"param1": "value1", "param2": "value2", "timestamp": "1234567890"}
 
 
-class Phone:
-    """A provider that is led to its simulator, and what the vendor's callbacks say."""
+class Phone(AnyPhone[VonageSimulator]):
+    """One that Vonage reaches."""
 
-    def __init__(self, vendor: Vendor, simulator: VonageSimulator) -> None:
-        self.vendor = vendor
-        self.simulator = simulator
-        self.readings: list[Reading] = []
-
-    async def tell(self, callback: Callback) -> Response:
-        self.readings.append(await self.vendor.provider.read_callback(callback))
-        return self.readings[-1].response
-
-    async def does(self, action: Action, words: str = "") -> str:
-        """Do it with the newest message."""
-        newest = self.simulator.messages(limit=1)[0]
-        return await self.simulator.act(Deed(newest.id, action, AT_MS, words), self.tell)
-
-    def about(self, body: str) -> Message:
-        """Return a message that says *body*."""
-        return replace(self.vendor.message(), content=CHANNEL.shape({"body": body}))
+    kind = VonageSimulator
 
     def form(self) -> dict[str, str]:
         """Return what the newest message was sent by."""
-        body = self.simulator.messages(limit=1)[0].raw.partition(b"\r\n\r\n")[2]
-        return dict(parse_qsl(body.decode()))
-
-
-@asynccontextmanager
-async def opened(stage: Stage | None = None, **values: object) -> AsyncIterator[Phone]:
-    simulator = VonageSimulator()
-    played = await simulator.start(stage)
-    try:
-        vendor = Vendor(SPEC, simulator, {**played, **values})
-        yield Phone(vendor, simulator)
-        await vendor.close()
-    finally:
-        await simulator.close()
+        return dict(parse_qsl(self.body().decode()))
 
 
 @pytest.fixture
 async def phone() -> AsyncIterator[Phone]:
-    async with opened() as found:
+    async with Phone.opened() as found:
         yield found
 
 
@@ -124,7 +93,7 @@ async def test_vonages_client_takes_our_simulator_for_vonage(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with (
-        opened(Stage(fraction=lambda: 0.0)) as phone,
+        Phone.opened(Stage(fraction=lambda: 0.0)) as phone,
         vendor_proxy(tmp_path, {"rest.nexmo.com": phone.simulator.port}) as proxy,
     ):
         proxy.lead(monkeypatch)
@@ -159,19 +128,19 @@ async def test_what_is_sent(phone: Phone) -> None:
 
 
 async def test_a_request_may_be_signed_instead() -> None:
-    async with opened(api_secret=None) as phone:
+    async with Phone.opened(api_secret=None) as phone:
         assert isinstance(await phone.vendor.send(), Accepted)
         assert "api_secret" not in phone.form()
-    async with opened(api_secret=None, signature_secret="another") as phone:
+    async with Phone.opened(api_secret=None, signature_secret="another") as phone:
         outcome = await phone.vendor.send()
         assert outcome == Refused(ProviderReason.OUR_FAULT, "status 14")
     with pytest.raises(Misconfigured, match="api_secret"):
-        async with opened(api_secret=None, signature_secret=None):
+        async with Phone.opened(api_secret=None, signature_secret=None):
             pass
 
 
 async def test_what_is_taken_in_part_may_have_been_taken() -> None:
-    async with opened(Stage(fraction=lambda: 0.0)) as phone:
+    async with Phone.opened(Stage(fraction=lambda: 0.0)) as phone:
         await phone.simulator.set_faults(Faults(errors={"1": 1.0}))
         alone, in_parts = phone.about("short"), phone.about("a" * 200)
         (outcome,) = await phone.vendor.provider.send([alone])
@@ -241,7 +210,7 @@ async def test_stop_and_start_are_wishes(phone: Phone) -> None:
 
 
 async def test_without_a_secret_no_callback_is_believed() -> None:
-    async with opened(signature_secret=None) as phone:
+    async with Phone.opened(signature_secret=None) as phone:
         assert not phone.vendor.provider.flags.receipts
         await phone.vendor.send()
         assert "callback" not in phone.form()
@@ -257,7 +226,7 @@ async def test_it_is_seen_whether_the_account_takes_us_and_callbacks_are_believe
         ({"signature_secret": None}, [Weight.FINE, Weight.ADVICE]),
         ({"api_secret": None}, []),
     ):
-        async with opened(**values) as phone:
+        async with Phone.opened(**values) as phone:
             assert isinstance(phone.vendor.provider, SelfCheck)
             found = await phone.vendor.provider.check()
             assert [each.weight for each in found] == weights
