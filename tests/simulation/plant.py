@@ -20,6 +20,11 @@ from tocsin.wiring.stores import Stores
 Wrap = Callable[[Any, Random], Broken]
 
 
+def any_of(*invariants: str) -> frozenset[str]:
+    """Name the invariants of which one must notice."""
+    return frozenset(invariants)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Plant:
     """
