@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import re
-import shutil
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, Route, expect, sync_playwright
+from playwright.sync_api import Page, Route, expect
 
-from tests.cli.server import Server, environment, serving, until
+from tests.browser.site import CHROMIUM, Site, browsing, region, turning
+from tests.cli.server import until
 
-CHROMIUM = shutil.which("chromium")
 NARROW_PX = 390
 HOSTILE = """<h1>Prize</h1><script>parent.broken = 1</script>
 <img src="https://track.example/x.gif" onerror="parent.broken = 1">
@@ -50,11 +47,6 @@ LATER = {
         {"channel": "sms", "name": "again", "body": "{{ data.site }} is still up"},
     ],
 }
-ADDRESSES = (
-    {"channel": "chat", "provider": "slack", "address": "#ops"},
-    {"channel": "webhook", "address": "https://ops.example/hooks"},
-)
-
 pytestmark = [
     pytest.mark.xdist_group("browser-sandbox"),
     pytest.mark.skipif(CHROMIUM is None, reason="absent: chromium"),
@@ -62,88 +54,12 @@ pytestmark = [
 ]
 
 
-class Site:
-    """A server, and pages of it."""
-
-    def __init__(self, server: Server, browser: Browser) -> None:
-        self.address = server.address
-        self.key = (server.folder / "sandbox.key").read_text().strip()
-        self.log = server.folder.parent / f"{server.folder.name}.log"
-        self._browser = browser
-
-    def call(self, method: str, path: str, document: object = None) -> Any:
-        """Ask the server with every right."""
-        body = None if document is None else json.dumps(document).encode()
-        headers = {"authorization": f"Bearer {self.key}", "content-type": "application/json"}
-        request = urllib.request.Request(self.address + path, body, headers, method=method)
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            text = answer.read()
-        return json.loads(text) if text else None
-
-    def open(self, **how: Any) -> Page:
-        """Open the page with the key, as `tocsin up` says."""
-        page = self._browser.new_context(**how).new_page()
-        page.goto(f"{self.address}/sandbox#key={self.key}")
-        expect(page.get_by_role("banner").get_by_text("Live")).to_be_visible()
-        return page
-
-    def person(self, id: str, n: int) -> None:
-        """Make one with an address of every kind."""
-        phone, mail = f"+1415555{n:04d}", f"{id}@example.com"
-        self.call("PUT", f"/v1/recipients/{id}", {"phone": phone, "email": mail})
-        device = {"provider": "fcm", "token": f"canary-{id}:APA91b{'c' * 40}"}
-        self.call("POST", f"/v1/recipients/{id}/devices", device)
-        for each in (*ADDRESSES, {"channel": "voice", "address": phone}):
-            self.call("POST", f"/v1/recipients/{id}/addresses", each)
-
-    def send(self, recipient: str, site: str, what: str = "site.down") -> str:
-        """Let something happen; return the event's id."""
-        document = {"type": what, "to": [recipient], "data": {"site": site}}
-        found: str = self.call("POST", "/v1/events", document)["events"][0]["id"]
-        return found
-
-    def receipts(self, event: str, recipient: str) -> list[str]:
-        """What was reported of the event's deliveries."""
-        why = self.call("GET", f"/v1/explain?event={event}&recipient={recipient}")
-        return [
-            attempt["state"]
-            for run in why["runs"]
-            for delivery in run["deliveries"]
-            for attempt in delivery["attempts"]
-            if attempt["kind"] == "receipt"
-        ]
-
-
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    folder = tmp_path_factory.mktemp("browser") / "data"
-    with (
-        serving(folder, env=environment()) as server,
-        sync_playwright() as playwright,
-        playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"]
-        ) as browser,
-    ):
-        site = Site(server, browser)
+    with browsing(tmp_path_factory.mktemp("browser") / "data") as site:
         for each in (WORKFLOW, LATER):
-            site.call("PUT", f"/v1/workflows/{each['key']}", each)
-            site.call("POST", f"/v1/workflows/{each['key']}/publish")
+            site.publish(each)
         yield site
-
-
-def region(page: Page, name: str) -> Locator:
-    """A named part of the page."""
-    return page.get_by_role("region", name=name, exact=True)
-
-
-def turning(page: Page, holds: Callable[[], bool]) -> Callable[[], bool]:
-    """Let the browser go on while something else is waited for."""
-
-    def turned() -> bool:
-        page.wait_for_timeout(50)
-        return holds()
-
-    return turned
 
 
 def test_every_channel_is_seen_as_it_arrives(site: Site) -> None:

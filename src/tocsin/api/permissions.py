@@ -163,6 +163,9 @@ PERMISSIONS: Final[Mapping[Route, Permission]] = {
     ("GET", "/push/worker.js"): _PUBLIC,
     ("GET", "/push/tocsin-push.js"): _PUBLIC,
     ("GET", "/push/key"): _PUBLIC,
+    ("GET", "/inbox/v1/tocsin-inbox.js"): _PUBLIC,
+    ("GET", "/inbox/v1/client.js"): _PUBLIC,
+    ("GET", "/inbox/v1/style.js"): _PUBLIC,
     # The link in a letter is signed by ourselves, and can do nothing but switch off.
     ("GET", "/v1/t/{token}"): _PUBLIC,
     ("GET", "/u/{token}"): _PUBLIC,

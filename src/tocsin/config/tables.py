@@ -79,7 +79,10 @@ class Http(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ] = ()
     allowed_origins: Annotated[
         tuple[str, ...],
-        Meta(description="Origins of pages that may call from a browser and open sockets."),
+        Meta(
+            description="Origins of pages that may call from a browser and open sockets,"
+            " beside the server's own."
+        ),
     ] = ()
 
 

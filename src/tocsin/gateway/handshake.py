@@ -66,9 +66,9 @@ def read_request(head: bytes, *, path: str, origins: frozenset[str]) -> SocketRe
     """
     Read the head of an upgrade request.
 
-    ``origins`` holds the origins whose pages may connect, ``*`` meaning all of them. A request
-    without an origin does not come from a page, and carries no ambient credential either: the
-    token is never a cookie. Raises the TocsinError to refuse with.
+    ``origins`` holds the origins whose pages may connect beside our own, ``*`` meaning all of
+    them. A request without an origin does not come from a page, and carries no ambient credential
+    either: the token is never a cookie. Raises the TocsinError to refuse with.
     """
     target, headers = _parse(head)
     found, _, query = target.partition("?")
@@ -81,7 +81,7 @@ def read_request(head: bytes, *, path: str, origins: frozenset[str]) -> SocketRe
         )
     _check_upgrade(headers)
     origin = headers.get("origin")
-    if origin is not None and origin not in origins and "*" not in origins:
+    if not _is_ours(origin, headers["host"]) and origin not in origins and "*" not in origins:
         raise OriginRefused("Add the origin to the allowed ones")
     subprotocol, bearer = _negotiate(_tokens(headers.get("sec-websocket-protocol", "")))
     return SocketRequest(
@@ -163,6 +163,18 @@ def _check_upgrade(headers: Mapping[str, str]) -> None:
         raise UpgradeRequired("Name the upgrade in the Connection header")
     if headers.get("sec-websocket-version") != _VERSION:
         raise UpgradeRequired("Ask for version 13 of the protocol")
+
+
+def _is_ours(origin: str | None, host: str) -> bool:
+    """
+    Return whether a request comes from no page, or from one of this server's own.
+
+    The scheme is left aside: whoever ends TLS before this server speaks plain HTTP with it.
+    """
+    if origin is None:
+        return True
+    where = origin.partition("://")[2]
+    return bool(where) and where.lower() == host.lower()
 
 
 def _accept_for(key: str) -> str:

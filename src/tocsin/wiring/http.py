@@ -22,6 +22,7 @@ from tocsin.api.fanouts import FanoutRoutes
 from tocsin.api.followed_links import FollowedLinkRoutes
 from tocsin.api.idempotency import Repeats
 from tocsin.api.inbox import InboxRoutes, ReadRate
+from tocsin.api.inbox_component import InboxComponentRoutes
 from tocsin.api.leaving import LeavingRoutes
 from tocsin.api.ledger import LedgerRoutes
 from tocsin.api.parts import ApiParts, HttpLimits
@@ -175,6 +176,7 @@ def _parts(
             *LeavingRoutes(Leave(people, services.links)).endpoints(),
             *_followed(services),
             *BrowserPushRoutes(partial(_push_key, services)).endpoints(),
+            *InboxComponentRoutes().endpoints(),
         ),
     )
 

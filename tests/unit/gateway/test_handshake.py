@@ -7,6 +7,7 @@ import pytest
 
 from tocsin.errors import TocsinError, Unavailable
 from tocsin.gateway.handshake import (
+    OriginRefused,
     SocketRequest,
     UpgradeRequired,
     accept_response,
@@ -166,6 +167,26 @@ def test_without_a_list_no_page_may_connect_and_other_clients_may() -> None:
     assert ask(head()).origin is None
     with pytest.raises(TocsinError):
         ask(head(origin="https://shop.example"))
+
+
+@pytest.mark.parametrize("origin", ["http://localhost", "https://LOCALHOST"])
+def test_a_page_of_our_own_may_connect(origin: str) -> None:
+    assert ask(head(origin=origin)).origin == origin
+
+
+@pytest.mark.parametrize(
+    ("origin", "host"),
+    [
+        ("http://localhost:8601", "localhost:8600"),
+        ("localhost", "localhost"),
+        ("://", ""),
+        ("http://localhost.evil.example", "localhost"),
+        ("http://evil.example://localhost", "localhost"),
+    ],
+)
+def test_a_page_beside_us_may_not(origin: str, host: str) -> None:
+    with pytest.raises(OriginRefused):
+        ask(head(origin=origin, host=host))
 
 
 def test_a_star_admits_every_origin() -> None:

@@ -43,14 +43,26 @@ export async function call(method, path, body, bearer = key()) {
   return said;
 }
 
+// A token as the recipient's own app would have; *anew* when the last one was refused.
+export async function tokenOf(recipient, anew = false) {
+  // Whoever asks meanwhile waits for the same one.
+  if (anew || !tokens.has(recipient)) {
+    tokens.set(recipient, call("POST", "/v1/tokens", { recipient, scopes: ["inbox"] }));
+  }
+  const asked = tokens.get(recipient);
+  try {
+    return (await asked).token;
+  } catch (error) {
+    if (tokens.get(recipient) === asked) tokens.delete(recipient);
+    throw error;
+  }
+}
+
 // As the recipient's own app would, with her token.
 export async function callAs(recipient, method, path, body) {
   const fresh = !tokens.has(recipient);
-  // Whoever asks meanwhile waits for the same one.
-  if (fresh) tokens.set(recipient, call("POST", "/v1/tokens", { recipient, scopes: ["inbox"] }));
   try {
-    const { token } = await tokens.get(recipient);
-    return await call(method, path, body, token);
+    return await call(method, path, body, await tokenOf(recipient));
   } catch (error) {
     if (error.status === 401 || fresh) tokens.delete(recipient);
     if (error.status !== 401 || fresh) throw error;

@@ -1,82 +1,46 @@
-// The inbox of the recipient chosen, asked for with a token of hers, as her browser would.
+// The inbox of the recipient chosen: the element that customers put on their pages, with a token of hers.
 
-import { callAs } from "./api.js";
-import { button, byId, doing, el, moment } from "./dom.js";
+import "/inbox/v1/tocsin-inbox.js";
+import { tokenOf } from "./api.js";
+import { byId, el } from "./dom.js";
+
+const PATIENCE_S = 3;
 
 export class Inbox {
-  constructor(desk) {
-    this.desk = desk;
+  constructor() {
     this.whose = null;
-    this.shows = "";
     byId("inbox-form").addEventListener("submit", (event) => {
       event.preventDefault();
       this.of(byId("whose").value.trim() || null);
     });
-    byId("inbox-said").textContent = "Choose a person, or name a recipient.";
+    this.say();
   }
 
-  async of(recipient) {
+  of(recipient) {
     if (recipient === this.whose) return;
     this.whose = recipient;
-    this.shows = "";
     byId("whose").value = recipient ?? "";
-    byId("items").replaceChildren();
-    byId("inbox-said").classList.remove("bad");
-    byId("inbox-said").textContent = recipient === null ? "Choose a person, or name a recipient." : "";
     byId("count-inbox").textContent = "";
-    await this.look();
+    this.say();
+    byId("inbox-shown").replaceChildren(...(recipient === null ? [] : [this.element(recipient)]));
   }
 
-  async look() {
-    const recipient = this.whose;
-    if (recipient === null) return;
-    const said = byId("inbox-said");
-    let page;
-    try {
-      page = await callAs(recipient, "GET", "/v1/inbox?limit=30");
-    } catch (error) {
-      said.classList.add("bad");
-      said.textContent = error.message;
-      return;
-    }
-    const shows = JSON.stringify(page.items);
-    if (recipient !== this.whose || shows === this.shows) return;
-    this.shows = shows;
-    said.classList.remove("bad");
-    const { unseen, unread } = page.counts;
-    byId("count-inbox").textContent = unread > 0 ? unread : "";
-    said.textContent = page.items.length === 0
-      ? `${recipient} has nothing in the inbox.` : `${unseen} unseen, ${unread} unread.`;
-    this.draw(page.items);
+  say(words) {
+    byId("inbox-said").textContent = words
+      ?? (this.whose === null ? "Choose a person, or name a recipient." : "");
   }
 
-  draw(items) {
-    const focused = document.activeElement?.closest?.("[data-item]")?.dataset.item;
-    byId("items").replaceChildren(...items.map((item) => this.item(item)));
-    if (focused === undefined) return;
-    const again = [...byId("items").children].find((each) => each.dataset.item === focused);
-    again?.querySelector("button")?.focus();
-  }
-
-  item(item) {
-    const said = el("output", { class: "said" });
-    const change = (label, what) => {
-      const made = button(label, () => doing(made, said, async () => {
-        await callAs(this.whose, "POST", `/v1/inbox/${item.id}/${what}`);
-        await this.look();
-      }), { class: "small" });
-      return made;
-    };
-    const read = item.read_at !== undefined;
-    return el("li", { class: read ? "item" : "item unread", "data-item": item.id },
-      el("p", { class: "from" }, read ? null : el("span", { class: "label" }, "unread"),
-        el("span", { class: "soft" }, item.category), moment(item.created_at)),
-      el("h3", { dir: "auto" }, item.title),
-      el("p", { dir: "auto" }, item.body),
-      el("div", { class: "row" },
-        read ? change("Mark unread", "unread") : change("Mark read", "read"),
-        item.acknowledged_at === undefined ? change("Acknowledge", "acknowledge")
-          : el("span", { class: "soft" }, "acknowledged"),
-        change("Archive", "archive")), said);
+  // Quiet: that somebody looks at this page does not mean that she has got or seen anything.
+  element(recipient) {
+    const shown = el("tocsin-inbox", { quiet: true, patience: PATIENCE_S });
+    shown.getToken = (anew) => tokenOf(recipient, anew);
+    shown.addEventListener("tocsin:change", ({ detail }) => {
+      if (this.whose === recipient) byId("count-inbox").textContent = detail.counts.unread || "";
+    });
+    shown.addEventListener("tocsin:open", (event) => {
+      event.preventDefault();
+      this.say(`That leads to ${event.detail.url}`);
+    });
+    return shown;
   }
 }

@@ -58,7 +58,6 @@ class Page {
       await this.clock.look();
     }
     await this.messages();
-    await this.inbox.look();
     this.turns += 1;
   }
 

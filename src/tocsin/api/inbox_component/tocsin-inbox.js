@@ -1,0 +1,195 @@
+// <tocsin-inbox>: a person's inbox on a page, live.
+//   <tocsin-inbox server="https://tocsin.example"></tocsin-inbox>
+//   document.querySelector("tocsin-inbox").getToken = (fresh) => …;
+
+import { InboxClient } from "./client.js";
+import { style } from "./style.js";
+
+const HERE = new URL(import.meta.url).origin;
+const PATIENCE_S = 60;
+const SEEN_AFTER_MS = 1_000;
+const CONNECTION = {
+  connecting: "Connecting …", live: "Live", polling: "Asking now and then",
+  offline: "The server does not answer; asking again", stopped: "",
+};
+
+export class TocsinInbox extends HTMLElement {
+  constructor() {
+    super();
+    /** Answers a token of the person; given true, a new one, since the last was refused. */
+    this.getToken = null;
+    this.client = null;
+    this.rows = new Map();
+    this.seeing = null;
+    const root = this.attachShadow({ mode: "open" });
+    root.adoptedStyleSheets = [style()];
+    this.state = el("p", { class: "state", part: "state", role: "status" });
+    this.news = el("p", { class: "unseen", role: "status" });
+    this.problem = el("p", { class: "problem", part: "problem", role: "alert" });
+    this.all = button("Mark all read", () => this.client.change_all("read"), { part: "all" });
+    this.older = button("Show older", () => this.client.more(), { part: "more" });
+    this.list = el("ul", { part: "list" });
+    root.append(el("div", { class: "head", part: "head" }, this.state, this.all), this.problem,
+      this.list, this.older, this.news);
+    this.older.hidden = this.all.hidden = true;
+  }
+
+  get items() {
+    return this.client?.items ?? [];
+  }
+
+  get counts() {
+    return this.client?.counts ?? { unseen: 0, unread: 0 };
+  }
+
+  get connection() {
+    return this.client?.connection ?? "stopped";
+  }
+
+  connectedCallback() {
+    // Whoever made the element says in the same turn where its token comes from.
+    queueMicrotask(() => this.isConnected && this.client === null && this.begin());
+  }
+
+  disconnectedCallback() {
+    clearTimeout(this.seeing);
+    this.client?.stop();
+    this.client = null;
+  }
+
+  begin() {
+    this.client = new InboxClient({
+      server: this.getAttribute("server") ?? HERE,
+      token: async (fresh) => this.getToken?.(fresh) ?? this.getAttribute("token") ?? "",
+      patience_ms: 1_000 * Number(this.getAttribute("patience") ?? PATIENCE_S),
+    });
+    const on = (name, told) => this.client.addEventListener(name, told);
+    on("change", () => this.draw());
+    on("connection", () => this.draw());
+    on("item", ({ detail }) => this.arrived(detail));
+    on("refused", ({ detail }) => {
+      this.problem.textContent = detail.message;
+      this.tell("error", { message: detail.message });
+    });
+    this.client.start();
+  }
+
+  arrived(item) {
+    this.news.textContent = `New: ${item.title}`;
+    this.tell("item", { item });
+  }
+
+  draw() {
+    const { items, counts, connection, next } = this.client;
+    if (connection === "live") this.problem.textContent = "";
+    const more = counts.more ? "+" : "";
+    const words = [`${counts.unread}${more} unread`, CONNECTION[connection]].filter(Boolean).join(" · ");
+    if (this.state.textContent !== words) this.state.textContent = words;
+    this.state.dataset.connection = connection;
+    this.all.hidden = counts.unread === 0;
+    this.older.hidden = next === null;
+    this.fill(items);
+    this.tell("change", { counts, connection });
+    this.report(items);
+  }
+
+  // Rows that have not changed stay, and with them what has the focus.
+  fill(items) {
+    const focused = this.shadowRoot.activeElement;
+    const at = [...this.rows.values()].findIndex(({ node }) => node.contains(focused));
+    const what = focused?.dataset.what;
+    const rows = new Map(items.map((item) => [item.id, this.row(item)]));
+    const nodes = [...rows.values()].map(({ node }) => node);
+    if (nodes.length === 0) nodes.push(el("li", { class: "none", part: "empty" }, "Nothing here."));
+    this.rows = rows;
+    this.list.replaceChildren(...nodes);
+    if (at < 0) return;
+    const row = focused.isConnected ? focused : nodes[Math.min(at, nodes.length - 1)];
+    const again = row.querySelector?.(`[data-what="${what}"]`) ?? row.querySelector?.("button") ?? row;
+    again.focus({ preventScroll: true });
+  }
+
+  row(item) {
+    const said = JSON.stringify(item);
+    const before = this.rows.get(item.id);
+    return before?.said === said ? before : { said, node: this.item(item) };
+  }
+
+  item(item) {
+    const read = item.read_at !== undefined;
+    const does = (what, label) => button(label, () => this.client.change(what, item.id), {
+      "data-what": what === "unread" ? "read" : what, "aria-label": `${label}: ${item.title}`,
+    });
+    return el("li", { class: read ? "item" : "item unread", part: read ? "item" : "item unread" },
+      el("h3", { part: "title", dir: "auto" }, read ? null : el("span", { class: "unseen" }, "Unread: "),
+        item.url === undefined ? item.title : this.link(item, item.url, item.title)),
+      el("p", { part: "body", dir: "auto" }, item.body),
+      el("p", { class: "soft", part: "time" }, moment(item.created_at)),
+      el("div", { class: "row" },
+        (item.actions ?? []).map((each) => this.link(item, each.url, each.label)),
+        read ? does("unread", "Mark unread") : does("read", "Mark read"),
+        item.acknowledged_at === undefined ? does("acknowledge", "Acknowledge")
+          : el("span", { class: "soft" }, "Acknowledged"),
+        does("archive", "Archive")));
+  }
+
+  link(item, url, label) {
+    const to = web(url, this.getAttribute("server") ?? HERE);
+    if (to === null) return el("span", {}, label);
+    return el("a", { href: to, target: "_blank", rel: "noopener", click: (event) => {
+      if (!this.tell("open", { item, url: to })) event.preventDefault();
+      if (item.read_at === undefined) this.client.change("read", item.id);
+    } }, label);
+  }
+
+  // What has arrived, and what she has had before her for a moment.
+  report(items) {
+    clearTimeout(this.seeing);
+    if (this.hasAttribute("quiet") || this.client.connection !== "live") return;
+    const missing = (name) => items.filter((each) => each[name] === undefined).map((each) => each.id);
+    this.client.change("received", ...missing("received_at"));
+    this.seeing = setTimeout(() => {
+      const shown = document.visibilityState === "visible" && this.checkVisibility();
+      if (shown && this.client?.connection === "live") this.client.change("seen", ...missing("seen_at"));
+    }, SEEN_AFTER_MS);
+  }
+
+  // Returns whether nobody has prevented what usually follows.
+  tell(name, detail) {
+    const told = { detail, bubbles: true, composed: true, cancelable: name === "open" };
+    return this.dispatchEvent(new CustomEvent(`tocsin:${name}`, told));
+  }
+}
+
+function web(url, server) {
+  try {
+    const found = new URL(url, server);
+    return ["http:", "https:", "mailto:"].includes(found.protocol) ? found.href : null;
+  } catch {
+    return null;
+  }
+}
+
+function moment(iso) {
+  const at = new Date(iso);
+  const day = at.toDateString() === new Date().toDateString() ? {} : { day: "numeric", month: "short" };
+  const shown = at.toLocaleString(undefined, { ...day, hour: "2-digit", minute: "2-digit" });
+  return el("time", { datetime: iso, title: at.toLocaleString() }, shown);
+}
+
+// Nodes are made one by one, and texts are texts: nothing of an item is ever parsed as markup.
+function el(tag, given = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(given)) {
+    if (typeof value === "function") node.addEventListener(name, value);
+    else node.setAttribute(name, value);
+  }
+  node.append(...children.flat().filter((child) => child !== null && child !== undefined));
+  return node;
+}
+
+function button(label, press, given = {}) {
+  return el("button", { type: "button", click: press, ...given }, label);
+}
+
+if (customElements.get("tocsin-inbox") === undefined) customElements.define("tocsin-inbox", TocsinInbox);
