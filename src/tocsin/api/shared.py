@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import Meta
 
 from tocsin.app.texts import KEY_PATTERN, PLAIN
+from tocsin.domain.base64url import base64url, read_base64url
 from tocsin.domain.durations import parse_duration
 from tocsin.domain.instants import parse_instant, show_instant
 from tocsin.domain.reading import KEY
@@ -45,7 +44,7 @@ class PageQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 def cursor_of(last: str | int) -> str:
     """Return the cursor of a page that begins after *last*; opaque to whoever gets it."""
-    return base64.urlsafe_b64encode(str(last).encode()).rstrip(b"=").decode()
+    return base64url(str(last).encode())
 
 
 def shown_time(at_ms: int | None) -> str | None:
@@ -102,9 +101,8 @@ def check_key(key: str) -> str:
 
 def _read_cursor(cursor: str) -> str:
     try:
-        raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
-        text = raw.decode()
-    except (binascii.Error, ValueError):
+        text = read_base64url(cursor).decode()
+    except ValueError:
         raise _bad_cursor() from None
     if not text.isprintable():
         raise _bad_cursor()

@@ -12,8 +12,6 @@ what somebody else has opened.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import hmac
 from collections.abc import Mapping
@@ -23,6 +21,7 @@ from typing import Final, NamedTuple
 from urllib.parse import quote
 
 from tocsin.app.leaving import LeaveLinks
+from tocsin.domain.base64url import base64url, read_base64url
 from tocsin.domain.followed_pages import with_followed_links, with_picture
 from tocsin.domain.recipient import Recipient
 from tocsin.domain.workflow import Workflow
@@ -91,7 +90,7 @@ class FollowedLinks:
         kind = _OPENED if target is None else _CLICKED
         head = bytes((_VERSION, 1, kind)) + delivery
         leads = "" if target is None else f"?to={quote(target, safe='')}"
-        return f"{base}{FOLLOW_PATH}{_encoded(head + self._mac(head, target))}{leads}"
+        return f"{base}{FOLLOW_PATH}{base64url(head + self._mac(head, target))}{leads}"
 
     def _mac(self, head: bytes, target: str | None) -> bytes:
         text = head + (target or "").encode("utf-8", "replace")
@@ -106,16 +105,9 @@ def _decoded(token: str) -> bytes:
     if len(token) > _TOKEN_CHARACTERS_MAX:
         raise _not_ours()
     try:
-        raw = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError):
+        return read_base64url(token)
+    except ValueError:
         raise _not_ours() from None
-    if _encoded(raw) != token:
-        raise _not_ours()
-    return raw
-
-
-def _encoded(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
 def _not_ours() -> NotFound:

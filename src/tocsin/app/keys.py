@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Sequence
 from typing import Final
 
 from tocsin.app.access import KEY_ID_CHARACTERS, KEY_PREFIX, Access, key_digest
 from tocsin.app.callers import ROLES, Principal
+from tocsin.domain.base64url import base64url
 from tocsin.domain.lanes import LANES
 from tocsin.errors import Conflict, FieldProblem, NotFound, RequestRefused
 from tocsin.ports.state import ApiKey, Change, Keys, Trail
@@ -99,7 +99,7 @@ class KeyRing:
         await self._note(by, "key.revoke", id)
 
     def _text(self) -> str:
-        secret = base64.urlsafe_b64encode(self._chance.bytes(32)).rstrip(b"=").decode()
+        secret = base64url(self._chance.bytes(32))
         return KEY_PREFIX + self._chance.bytes(KEY_ID_CHARACTERS // 2).hex() + secret
 
     async def _note(self, by: Principal, action: str, id: str, detail: str = "") -> None:

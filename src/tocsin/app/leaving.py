@@ -12,8 +12,6 @@ leaving is all that it can do.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hmac
 import struct
 from collections.abc import Mapping
@@ -21,6 +19,7 @@ from typing import Final, NamedTuple
 
 from tocsin.app.callers import Principal
 from tocsin.app.people import People
+from tocsin.domain.base64url import base64url, read_base64url
 from tocsin.domain.recipient import Recipient
 from tocsin.errors import NotFound
 
@@ -66,7 +65,7 @@ class LeaveLinks:
             return None
         head = _HEAD.pack(_VERSION, self._current, leaving.number)
         body = head + f"{leaving.channel}/{leaving.category}".encode()
-        signed = _encoded(body + _mac(self._keys[self._current], body))
+        signed = base64url(body + _mac(self._keys[self._current], body))
         return f"{self._base}{LEAVE_PATH}{signed}"
 
     def read(self, token: str) -> Leaving:
@@ -133,17 +132,9 @@ def _decoded(token: str) -> bytes:
     if len(token) > _TOKEN_CHARACTERS_MAX:
         raise _not_ours()
     try:
-        raw = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError):
+        return read_base64url(token)
+    except ValueError:
         raise _not_ours() from None
-    if _encoded(raw) != token:
-        # Several texts decode to the same bytes; a link is the one that we wrote.
-        raise _not_ours()
-    return raw
-
-
-def _encoded(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
 def _mac(key: bytes, body: bytes) -> bytes:

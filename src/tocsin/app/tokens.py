@@ -11,14 +11,13 @@ so that keys can be changed while tokens of the last one still count.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hmac
 import struct
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from tocsin.app.callers import TOKEN_SCOPES, Principal, Scope
+from tocsin.domain.base64url import base64url, read_base64url
 from tocsin.errors import Unauthenticated
 
 TOKEN_PREFIX: Final = "tct_"
@@ -67,8 +66,7 @@ class Tokens:
             )
             + recipient_id.encode()
         )
-        token = base64.urlsafe_b64encode(body + _mac(self._keys[self._current], body))
-        return TOKEN_PREFIX + token.rstrip(b"=").decode(), expires_ms
+        return TOKEN_PREFIX + base64url(body + _mac(self._keys[self._current], body)), expires_ms
 
     def verify(self, token: str) -> Principal:
         """Return whose token it is; raises `Unauthenticated`."""
@@ -112,10 +110,9 @@ def _decode(token: str) -> bytes:
     if len(text) > _TOKEN_CHARACTERS_MAX:
         raise Unauthenticated("the token is not one of this server's")
     try:
-        raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError):
+        return read_base64url(text)
+    except ValueError:
         raise Unauthenticated("the token is not one of this server's") from None
-    return raw
 
 
 def _mac(key: bytes, body: bytes) -> bytes:

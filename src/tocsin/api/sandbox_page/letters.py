@@ -7,12 +7,11 @@ a moment ago.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hmac
 from collections.abc import Callable
 from typing import Final
 
+from tocsin.domain.base64url import base64url, read_base64url
 from tocsin.errors import NotFound
 from tocsin.ports.simulator import Received
 
@@ -40,13 +39,13 @@ class LetterAddresses:
         if message.channel != _EMAIL or not message.content.get(_HTML):
             return None
         said = (int(self._now_s()) + _LIFE_S).to_bytes(_END_BYTES, "big") + message.id.encode()
-        return PATH + base64.urlsafe_b64encode(self._prove(said) + said).rstrip(b"=").decode()
+        return PATH + base64url(self._prove(said) + said)
 
     def read(self, proof: str) -> str:
         """Return the message's id; raises `NotFound` for what is not ours or has ended."""
         try:
-            whole = base64.b64decode(proof + "=" * (-len(proof) % 4), altchars=b"-_", validate=True)
-        except (binascii.Error, ValueError):
+            whole = read_base64url(proof)
+        except ValueError:
             raise _unknown() from None
         given, said = whole[:_PROOF_BYTES], whole[_PROOF_BYTES:]
         if not hmac.compare_digest(given, self._prove(said)):
