@@ -6,15 +6,25 @@ import hashlib
 import hmac
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
 from tocsin.channels.email.mailgun.body import REFERENCE
+from tocsin.channels.email.reporting.said import (
+    BLOCKED,
+    CLICKED,
+    COMPLAINED,
+    CONTENT,
+    DEAD,
+    DELIVERED,
+    OPENED,
+    UNSUBSCRIBED,
+    Said,
+)
 from tocsin.config import Secret
 from tocsin.errors import Malformed, Unauthenticated
-from tocsin.ports.outcomes import ProviderReason
-from tocsin.ports.receipts import Callback, Receipt, ReceiptState
+from tocsin.ports.receipts import Callback, Receipt
 
 _TOKENS_MAX: Final = 100_000
 _TIMESTAMP_DIGITS_MAX: Final = 12
@@ -62,27 +72,16 @@ class Event(msgspec.Struct, frozen=True):
         return f"Event({self.event})"
 
 
-class Said(NamedTuple):
-    """What a kind of event says."""
-
-    state: ReceiptState
-    reason: str
-    dead: bool = False
-
-
-_DEAD: Final = Said(ReceiptState.FAILED, ProviderReason.DEAD_ADDRESS, True)
-_BLOCKED: Final = Said(ReceiptState.FAILED, ProviderReason.BLOCKED)
-
 _EVENTS: Final[Mapping[str, Said]] = {
-    "delivered": Said(ReceiptState.DELIVERED, "delivered"),
-    "failed/permanent": _BLOCKED,
-    "failed/permanent/bounce": _DEAD,
-    "failed/permanent/suppress-bounce": _DEAD,
-    "rejected": Said(ReceiptState.FAILED, ProviderReason.BAD_CONTENT),
-    "opened": Said(ReceiptState.OPENED, "opened"),
-    "clicked": Said(ReceiptState.CLICKED, "clicked"),
-    "unsubscribed": Said(ReceiptState.UNSUBSCRIBED, "unsubscribed"),
-    "complained": Said(ReceiptState.COMPLAINED, "complained"),
+    "delivered": DELIVERED,
+    "failed/permanent": BLOCKED,
+    "failed/permanent/bounce": DEAD,
+    "failed/permanent/suppress-bounce": DEAD,
+    "rejected": CONTENT,
+    "opened": OPENED,
+    "clicked": CLICKED,
+    "unsubscribed": UNSUBSCRIBED,
+    "complained": COMPLAINED,
 }
 """Those left out (accepted, stored, a failure that is not for good) say nothing new."""
 

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
 from tocsin.channels.email.postmark.body import REFERENCE
+from tocsin.channels.email.reporting.said import (
+    BLOCKED,
+    CLICKED,
+    COMPLAINED,
+    CONTENT,
+    DEAD,
+    DELIVERED,
+    OPENED,
+    UNSUBSCRIBED,
+    Said,
+)
 from tocsin.domain.instants import parse_instant
 from tocsin.errors import Malformed
-from tocsin.ports.outcomes import ProviderReason
-from tocsin.ports.receipts import Receipt, ReceiptState
+from tocsin.ports.receipts import Receipt
 
 
 class Event(msgspec.Struct, frozen=True, rename="pascal"):
@@ -31,40 +41,26 @@ class Event(msgspec.Struct, frozen=True, rename="pascal"):
         return f"Event({self.record_type})"
 
 
-class Said(NamedTuple):
-    """What a kind of event says."""
-
-    state: ReceiptState
-    reason: str
-    dead: bool = False
-
-
-_DEAD: Final = Said(ReceiptState.FAILED, ProviderReason.DEAD_ADDRESS, True)
-_BLOCKED: Final = Said(ReceiptState.FAILED, ProviderReason.BLOCKED)
-_CONTENT: Final = Said(ReceiptState.FAILED, ProviderReason.BAD_CONTENT)
-_COMPLAINED: Final = Said(ReceiptState.COMPLAINED, "complained")
-_UNSUBSCRIBED: Final = Said(ReceiptState.UNSUBSCRIBED, "unsubscribed")
-
 _KINDS: Final[Mapping[str, Said]] = {
-    "Delivery": Said(ReceiptState.DELIVERED, "delivered"),
-    "Open": Said(ReceiptState.OPENED, "opened"),
-    "Click": Said(ReceiptState.CLICKED, "clicked"),
-    "SpamComplaint": _COMPLAINED,
-    "Bounce/HardBounce": _DEAD,
-    "Bounce/BadEmailAddress": _DEAD,
-    "Bounce/SoftBounce": _BLOCKED,
-    "Bounce/Blocked": _BLOCKED,
-    "Bounce/SpamNotification": _BLOCKED,
-    "Bounce/DMARCPolicy": _BLOCKED,
-    "Bounce/ManuallyDeactivated": _BLOCKED,
-    "Bounce/Unconfirmed": _BLOCKED,
-    "Bounce/Unknown": _BLOCKED,
-    "Bounce/VirusNotification": _CONTENT,
-    "Bounce/TemplateRenderingFailed": _CONTENT,
-    "Bounce/SMTPApiError": _CONTENT,
-    "Bounce/SpamComplaint": _COMPLAINED,
-    "Bounce/Unsubscribe": _UNSUBSCRIBED,
-    "SubscriptionChange/ManualSuppression": _UNSUBSCRIBED,
+    "Delivery": DELIVERED,
+    "Open": OPENED,
+    "Click": CLICKED,
+    "SpamComplaint": COMPLAINED,
+    "Bounce/HardBounce": DEAD,
+    "Bounce/BadEmailAddress": DEAD,
+    "Bounce/SoftBounce": BLOCKED,
+    "Bounce/Blocked": BLOCKED,
+    "Bounce/SpamNotification": BLOCKED,
+    "Bounce/DMARCPolicy": BLOCKED,
+    "Bounce/ManuallyDeactivated": BLOCKED,
+    "Bounce/Unconfirmed": BLOCKED,
+    "Bounce/Unknown": BLOCKED,
+    "Bounce/VirusNotification": CONTENT,
+    "Bounce/TemplateRenderingFailed": CONTENT,
+    "Bounce/SMTPApiError": CONTENT,
+    "Bounce/SpamComplaint": COMPLAINED,
+    "Bounce/Unsubscribe": UNSUBSCRIBED,
+    "SubscriptionChange/ManualSuppression": UNSUBSCRIBED,
 }
 """Those left out (answers of a machine, delays, suppressions that follow a bounce) end nothing."""
 

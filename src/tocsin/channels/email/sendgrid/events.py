@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -13,9 +13,20 @@ from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePub
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
+from tocsin.channels.email.reporting.said import (
+    BLOCKED,
+    CLICKED,
+    COMPLAINED,
+    CONTENT,
+    DEAD,
+    DELIVERED,
+    OPENED,
+    OURS,
+    UNSUBSCRIBED,
+    Said,
+)
 from tocsin.errors import Malformed, Unauthenticated
-from tocsin.ports.outcomes import ProviderReason
-from tocsin.ports.receipts import Callback, Receipt, ReceiptState
+from tocsin.ports.receipts import Callback, Receipt
 
 _SIGNATURE: Final = "x-twilio-email-event-webhook-signature"
 _TIMESTAMP: Final = "x-twilio-email-event-webhook-timestamp"
@@ -38,38 +49,23 @@ class Event(msgspec.Struct, frozen=True):
         return f"Event({self.event})"
 
 
-class Said(NamedTuple):
-    """What a kind of event says."""
-
-    state: ReceiptState
-    reason: str
-    dead: bool = False
-
-
-_DEAD: Final = Said(ReceiptState.FAILED, ProviderReason.DEAD_ADDRESS, True)
-_BLOCKED: Final = Said(ReceiptState.FAILED, ProviderReason.BLOCKED)
-_CONTENT: Final = Said(ReceiptState.FAILED, ProviderReason.BAD_CONTENT)
-_OURS: Final = Said(ReceiptState.FAILED, ProviderReason.OUR_FAULT)
-_COMPLAINED: Final = Said(ReceiptState.COMPLAINED, "complained")
-_UNSUBSCRIBED: Final = Said(ReceiptState.UNSUBSCRIBED, "unsubscribed")
-
 _EVENTS: Final[Mapping[str, Said]] = {
-    "delivered": Said(ReceiptState.DELIVERED, "delivered"),
-    "bounce": _DEAD,
-    "bounce/blocked": _BLOCKED,
-    "dropped": _BLOCKED,
-    "dropped/bounced address": _DEAD,
-    "dropped/invalid": _DEAD,
-    "dropped/unsubscribed address": _BLOCKED,
-    "dropped/spam reporting address": _BLOCKED,
-    "dropped/spam content": _CONTENT,
-    "dropped/invalid smtpapi header": _CONTENT,
-    "dropped/recipient list over package quota": _OURS,
-    "open": Said(ReceiptState.OPENED, "opened"),
-    "click": Said(ReceiptState.CLICKED, "clicked"),
-    "spamreport": _COMPLAINED,
-    "unsubscribe": _UNSUBSCRIBED,
-    "group_unsubscribe": _UNSUBSCRIBED,
+    "delivered": DELIVERED,
+    "bounce": DEAD,
+    "bounce/blocked": BLOCKED,
+    "dropped": BLOCKED,
+    "dropped/bounced address": DEAD,
+    "dropped/invalid": DEAD,
+    "dropped/unsubscribed address": BLOCKED,
+    "dropped/spam reporting address": BLOCKED,
+    "dropped/spam content": CONTENT,
+    "dropped/invalid smtpapi header": CONTENT,
+    "dropped/recipient list over package quota": OURS,
+    "open": OPENED,
+    "click": CLICKED,
+    "spamreport": COMPLAINED,
+    "unsubscribe": UNSUBSCRIBED,
+    "group_unsubscribe": UNSUBSCRIBED,
 }
 """By event, and by its type or reason where there are several; those left out say nothing new."""
 

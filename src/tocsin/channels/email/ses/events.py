@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
+from tocsin.channels.email.reporting.said import (
+    BLOCKED,
+    CLICKED,
+    COMPLAINED,
+    CONTENT,
+    DEAD,
+    DELIVERED,
+    OPENED,
+    UNSUBSCRIBED,
+    Said,
+)
 from tocsin.channels.email.ses.body import REFERENCE
 from tocsin.domain.instants import parse_instant
 from tocsin.errors import Malformed
@@ -74,38 +85,26 @@ class Event(msgspec.Struct, frozen=True, rename="camel"):
         return self.event_type or self.notification_type
 
 
-class Said(NamedTuple):
-    """What a kind of event says."""
-
-    state: ReceiptState
-    reason: str
-    dead: bool = False
-
-
-_DEAD: Final = Said(ReceiptState.FAILED, ProviderReason.DEAD_ADDRESS, True)
-_BLOCKED: Final = Said(ReceiptState.FAILED, ProviderReason.BLOCKED)
-_CONTENT: Final = Said(ReceiptState.FAILED, ProviderReason.BAD_CONTENT)
-
 _BOUNCES: Final[Mapping[str, Said]] = {
-    "Permanent": _DEAD,
+    "Permanent": DEAD,
     # It bounced, or complained, some time ago: this letter was never tried.
-    "Permanent/OnAccountSuppressionList": _BLOCKED,
-    "Transient": _BLOCKED,
+    "Permanent/OnAccountSuppressionList": BLOCKED,
+    "Transient": BLOCKED,
     "Transient/MessageTooLarge": Said(ReceiptState.FAILED, ProviderReason.TOO_LARGE),
-    "Transient/ContentRejected": _CONTENT,
-    "Transient/AttachmentRejected": _CONTENT,
-    "Undetermined": _BLOCKED,
+    "Transient/ContentRejected": CONTENT,
+    "Transient/AttachmentRejected": CONTENT,
+    "Undetermined": BLOCKED,
 }
 """By type and subtype, or by type alone."""
 
 _KINDS: Final[Mapping[str, Said]] = {
-    "Complaint": Said(ReceiptState.COMPLAINED, "complained"),
-    "Delivery": Said(ReceiptState.DELIVERED, "delivered"),
-    "Reject": _CONTENT,
-    "Rendering Failure": _CONTENT,
-    "Open": Said(ReceiptState.OPENED, "opened"),
-    "Click": Said(ReceiptState.CLICKED, "clicked"),
-    "Subscription": Said(ReceiptState.UNSUBSCRIBED, "unsubscribed"),
+    "Complaint": COMPLAINED,
+    "Delivery": DELIVERED,
+    "Reject": CONTENT,
+    "Rendering Failure": CONTENT,
+    "Open": OPENED,
+    "Click": CLICKED,
+    "Subscription": UNSUBSCRIBED,
 }
 """Those left out (Send, DeliveryDelay) say nothing that was not known."""
 
@@ -131,7 +130,7 @@ def _said(event: Event) -> tuple[Said | None, str]:
     kind = event.kind
     if event.bounce is not None and kind == "Bounce":
         exact = f"{event.bounce.bounce_type}/{event.bounce.bounce_sub_type}"
-        said = _BOUNCES.get(exact) or _BOUNCES.get(event.bounce.bounce_type, _BLOCKED)
+        said = _BOUNCES.get(exact) or _BOUNCES.get(event.bounce.bounce_type, BLOCKED)
         statuses = [each.status for each in event.bounce.bounced_recipients]
         return said, f"{kind} {exact} {_status(statuses)}".strip()[:80]
     if event.complaint is not None and event.complaint.complaint_feedback_type == "not-spam":

@@ -1,0 +1,1 @@
+"""What providers of email share about what their services report."""
