@@ -28,11 +28,11 @@ class EventLookup:
             for lane, partition, position in set(places)
         }
         found = await self._log.pick(list(wanted)) if wanted else {}
-        return {
-            wanted[where]: await with_payload(record, self._blobs)
-            for where, record in found.items()
-            if isinstance(record, Event)
-        }
+        events = {wanted[at]: each for at, each in found.items() if isinstance(each, Event)}
+        # Nearly all carry their data, and a coroutine for each of them costs more than the rest.
+        for place in [place for place, each in events.items() if each.data_ref is not None]:
+            events[place] = await with_payload(events[place], self._blobs)
+        return events
 
     async def at(self, place: EventPlace) -> Event | None:
         """Return the event at one place."""

@@ -7,7 +7,7 @@ import msgspec
 from tocsin.domain.reasons import Reason, Verdict
 
 
-class Decision(msgspec.Struct, frozen=True, array_like=True):
+class Decision(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """
     One delivery's decision.
 
@@ -27,7 +27,7 @@ class Decision(msgspec.Struct, frozen=True, array_like=True):
     """The place of the rendered inbox text in the run's ``contents``; -1: rendered later."""
 
 
-class PlannedNotification(msgspec.Struct, frozen=True, array_like=True):
+class PlannedNotification(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One run of one workflow for one recipient, decided."""
 
     recipient: int

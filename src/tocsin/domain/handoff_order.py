@@ -37,6 +37,13 @@ def _holds_line(record: Settled) -> bool:
     return bool(record.attempt) or record.reason in FOR_PROVIDER
 
 
+def _waits_not(record: Attempt | Settled) -> bool:
+    """Return whether nobody waits because of *record*, as nearly always."""
+    return isinstance(record, Attempt) or (
+        record.state not in OPEN and record.reason != DeliveryReason.BEHIND_ANOTHER
+    )
+
+
 @dataclass(slots=True)
 class _Line:
     """Somebody waits here."""
@@ -97,6 +104,10 @@ class HandoffOrder:
 
     def take(self, record: Attempt | Settled, position: int) -> None:
         """Follow one record of ``outcomes``, at its *position*."""
+        if self._lines or self._ended or not _waits_not(record):
+            self._take(record, position)
+
+    def _take(self, record: Attempt | Settled, position: int) -> None:
         line = self._lines.get(line_of(record.delivery))
         if self._ended and (isinstance(record, Attempt) or record.state not in OPEN):
             self._gone(record.delivery)

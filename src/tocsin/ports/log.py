@@ -33,6 +33,8 @@ class Batch:
     partition: int
     position: int
     records: Sequence[Record | Poison]
+    bodies: Sequence[bytes] | None = field(default=None, compare=False, repr=False)
+    """The records as they are written, where that is known: a view need not encode them anew."""
 
     @property
     def end(self) -> int:

@@ -9,8 +9,8 @@ belongs to older events than the rest of its transaction (a late retry) goes to 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final
 
 import apsw
 
@@ -20,6 +20,7 @@ from tocsin.domain.ids import accepted_ms
 
 _DELIVERY_BYTES: Final = 20
 _ENTRY_BYTES: Final = 28
+_POSITION_BITS: Final = 56
 _COVERED_MS: Final = 60_000
 _FEW: Final = 16
 """Up to so many deliveries are looked for one by one; for more all of a row's entries are cut."""
@@ -40,13 +41,29 @@ _COVERING = (
 _BODIES = "SELECT bodies FROM attempt_chunk WHERE number = ?"
 
 
-class Tried(NamedTuple):
-    """One attempt or outcome, encoded, and its place in ``outcomes``."""
+class Tried:
+    """Attempts and outcomes in the order of the log, encoded, with their places in ``outcomes``."""
 
-    delivery: bytes
-    partition: int
-    position: int
-    body: bytes
+    __slots__ = ("bodies", "deliveries", "places")
+
+    def __init__(self) -> None:
+        self.deliveries: list[bytes] = []
+        self.places: list[int] = []
+        """Partition and position, as an entry has them."""
+        self.bodies: list[bytes] = []
+
+    def add(
+        self,
+        partition: int,
+        positions: Iterable[int],
+        deliveries: Iterable[bytes],
+        bodies: Iterable[bytes],
+    ) -> None:
+        """Add some of one partition."""
+        begin = partition << _POSITION_BITS
+        self.places += [begin | position for position in positions]
+        self.deliveries += deliveries
+        self.bodies += bodies
 
 
 class AttemptsWrite:
@@ -54,26 +71,32 @@ class AttemptsWrite:
 
     __slots__ = ("_late", "_row")
 
-    def __init__(self, tried: Sequence[Tried]) -> None:
-        self._late: Sequence[Tried] = ()
+    def __init__(self, tried: Tried) -> None:
+        self._late: list[tuple[bytes, int, int, bytes]] = []
         self._row: tuple[int, int, bytes, bytes] | None = None
-        if not tried:
+        if not tried.deliveries:
             return
         # Keys begin with the time of the event, so they sort by it.
-        deliveries = [each.delivery for each in tried]
-        first_ms, last_ms = accepted_ms(min(deliveries)), accepted_ms(max(deliveries))
+        first_ms, last_ms = accepted_ms(min(tried.deliveries)), accepted_ms(max(tried.deliveries))
         if last_ms - first_ms > _COVERED_MS:
-            edge = (last_ms - _COVERED_MS).to_bytes(6, "big")
-            self._late = [each for each in tried if each.delivery < edge]
-            tried = [each for each in tried if each.delivery >= edge]
-            first_ms = accepted_ms(min(each.delivery for each in tried))
-        entries = b"".join(
-            [
-                delivery + (partition << 56 | position).to_bytes(8, "big")
-                for delivery, partition, position, _ in tried
-            ]
-        )
-        self._row = (first_ms, last_ms, entries, pack([each.body for each in tried]))
+            tried = self._without_late(tried, last_ms - _COVERED_MS)
+            first_ms = accepted_ms(min(tried.deliveries))
+        entries = [
+            delivery + place.to_bytes(8, "big")
+            for delivery, place in zip(tried.deliveries, tried.places, strict=True)
+        ]
+        self._row = (first_ms, last_ms, b"".join(entries), pack(tried.bodies))
+
+    def _without_late(self, tried: Tried, since_ms: int) -> Tried:
+        edge = since_ms.to_bytes(6, "big")
+        kept = Tried()
+        for delivery, at, body in zip(tried.deliveries, tried.places, tried.bodies, strict=True):
+            if delivery < edge:
+                self._late.append((delivery, *_place(at), body))
+            else:
+                partition, position = _place(at)
+                kept.add(partition, (position,), (delivery,), (body,))
+        return kept
 
     def __call__(self, connection: apsw.Connection) -> None:
         """Write the row, and the late ones."""
@@ -88,19 +111,23 @@ def find(connection: apsw.Connection, deliveries: Sequence[bytes]) -> dict[bytes
     wanted = list(dict.fromkeys(deliveries))
     # By place: a view that was brought up twice may hold a record twice.
     found: dict[bytes, dict[tuple[int, int], bytes]] = {}
-    for tried in (*_late(connection, wanted), *_in_chunks(connection, wanted)):
-        found.setdefault(tried.delivery, {})[tried.partition, tried.position] = tried.body
+    for delivery, place, body in (*_late(connection, wanted), *_in_chunks(connection, wanted)):
+        found.setdefault(delivery, {})[place] = body
     return {
         delivery: [body for _, body in sorted(bodies.items())] for delivery, bodies in found.items()
     }
 
 
-def _late(connection: apsw.Connection, wanted: Sequence[bytes]) -> Iterator[Tried]:
-    for row in connection.execute(_LATE_OF, (bind_blobs(wanted),)):
-        yield Tried(*row)
+_Found = Iterator[tuple[bytes, tuple[int, int], bytes]]
 
 
-def _in_chunks(connection: apsw.Connection, wanted: Sequence[bytes]) -> Iterator[Tried]:
+def _late(connection: apsw.Connection, wanted: Sequence[bytes]) -> _Found:
+    rows = connection.execute(_LATE_OF, (bind_blobs(wanted),))
+    for delivery, partition, position, body in rows:
+        yield delivery, (partition, position), body
+
+
+def _in_chunks(connection: apsw.Connection, wanted: Sequence[bytes]) -> _Found:
     by_stamp: dict[int, set[bytes]] = {}
     for each in wanted:
         by_stamp.setdefault(accepted_ms(each), set()).add(each)
@@ -111,11 +138,15 @@ def _in_chunks(connection: apsw.Connection, wanted: Sequence[bytes]) -> Iterator
             if not places:
                 continue
             bodies: bytes = connection.execute(_BODIES, (number,)).get
-            for place in places:
-                entry = entries[place * _ENTRY_BYTES : (place + 1) * _ENTRY_BYTES]
-                at = int.from_bytes(entry[_DELIVERY_BYTES:], "big")
-                body = record(bodies, place)
-                yield Tried(entry[:_DELIVERY_BYTES], at >> 56, at & (1 << 56) - 1, body)
+            for index in places:
+                entry = entries[index * _ENTRY_BYTES : (index + 1) * _ENTRY_BYTES]
+                place = _place(int.from_bytes(entry[_DELIVERY_BYTES:], "big"))
+                yield entry[:_DELIVERY_BYTES], place, record(bodies, index)
+
+
+def _place(number: int) -> tuple[int, int]:
+    """Return (partition, position)."""
+    return number >> _POSITION_BITS, number & (1 << _POSITION_BITS) - 1
 
 
 def _places(entries: bytes, wanted: set[bytes]) -> Iterator[int]:

@@ -35,6 +35,7 @@ from tocsin.domain.records import (
     decode,
     encode,
 )
+from tocsin.domain.topics import OUTCOMES
 from tocsin.ports.log import Batch
 from tocsin.ports.views import SettledDelivery
 
@@ -53,6 +54,9 @@ _REASON_STATES: Final[dict[str, str]] = {
 _FINAL: Final = frozenset(str(state) for state in State if state not in OPEN)
 
 
+_TRIED: Final = (Attempt, Settled)
+
+
 class LedgerWrite:
     """One transaction's part of the ledger."""
 
@@ -63,7 +67,7 @@ class LedgerWrite:
         gathered = _Gathered()
         for batch in batches:
             gathered.take(batch)
-        self._attempts = AttemptsWrite(gathered.attempts)
+        self._attempts = AttemptsWrite(gathered.tried)
         self._settled = SettlementWrite(gathered.settled, gathered.contested)
         self._chunks = gathered.chunks
         self._additions = [
@@ -90,13 +94,16 @@ class _Gathered:
 
     def __init__(self) -> None:
         self.weeks: dict[int, list[bytes]] = {}
-        self.settled: list[Settlement] = []
+        self.settled: dict[tuple[Kind, int], list[bytes]] = {}
         self.contested: list[Settlement] = []
         self.chunks: list[SettledBroadcast] = []
-        self.attempts: list[Tried] = []
+        self.tried = Tried()
 
     def take(self, batch: Batch) -> None:
         """Take one batch, by what its topic holds."""
+        if batch.topic == OUTCOMES:
+            self._outcomes(batch)
+            return
         _, _, lane = batch.topic.partition(".")
         for position, record in enumerate(batch.records, batch.position):
             match record:
@@ -108,15 +115,13 @@ class _Gathered:
                     self._broadcast(record)
                 case StateChange():
                     self._received(record)
-                case Attempt() | Settled():
-                    self._outcome(record, batch.partition, position)
                 case _:
                     continue
 
     def _item(self, item: Item, lane: str) -> None:
         delivery = item.key + bytes((item.step, 0, 0, 0))
         kind = (lane, INBOX, "sent", Reason.SEND)
-        self.settled.append(Settlement(delivery, item.visible_ms, kind))
+        self._settle(delivery, item.visible_ms, kind)
 
     def _plan(self, plan: Plan, lane: str, partition: int, position: int) -> None:
         accepted = accepted_ms(plan.event)
@@ -138,15 +143,14 @@ class _Gathered:
                     key = notification_key(EventKey(plan.event), run.index, note.recipient)
                     delivery = delivery_key(key, decision.step, decision.address, plan.generation)
                     kind = (lane, decision.channel, state, decision.reason)
-                    settled = Settlement(delivery, plan.decided_ms, kind)
                     # Whoever meets a cancel at a delivery's row tells of it, also after a hold.
                     contested = plan.released is not None or state == "cancelled"
-                    (self.contested if contested else self.settled).append(settled)
+                    self._settle(delivery, plan.decided_ms, kind, contested=contested)
 
     def _received(self, change: StateChange) -> None:
         for delivery, lane in change.delivered:
             kind = (lane, INBOX, "delivered", change.state)
-            self.settled.append(Settlement(delivery, change.at_ms, kind))
+            self._settle(delivery, change.at_ms, kind)
 
     def _broadcast(self, record: Broadcast) -> None:
         counted: dict[Kind, int] = {}
@@ -159,14 +163,36 @@ class _Gathered:
         place = (record.fanout, record.step, record.block, record.part)
         self.chunks.append(SettledBroadcast(place, accepted_ms(record.event), counted))
 
-    def _outcome(self, record: Attempt | Settled, partition: int, position: int) -> None:
-        self.attempts.append(Tried(record.delivery, partition, position, encode(record)))
-        if isinstance(record, Settled) and record.state in _FINAL:
-            kind = (record.lane, record.channel, record.state, record.reason)
-            settled = Settlement(record.delivery, record.at_ms, kind)
-            # What the first attempt came to is the first word there is; any other may be late.
-            contested = record.attempt != 1
-            (self.contested if contested else self.settled).append(settled)
+    def _outcomes(self, batch: Batch) -> None:
+        """Hot: a webhook is two of these records."""
+        records, bodies = batch.records, batch.bodies
+        places: Sequence[int] = range(batch.position, batch.end)
+        deliveries = [each.delivery for each in records if isinstance(each, _TRIED)]
+        if len(deliveries) < len(records):
+            # Some cannot be read, and have a position all the same.
+            places = [
+                p for p, each in zip(places, records, strict=True) if isinstance(each, _TRIED)
+            ]
+            bodies = None
+        if bodies is None:
+            bodies = [encode(each) for each in records if isinstance(each, _TRIED)]
+        self.tried.add(batch.partition, places, deliveries, bodies)
+        for record in records:
+            if isinstance(record, Settled) and record.state in _FINAL:
+                kind = (record.lane, record.channel, record.state, record.reason)
+                # What the first attempt came to is the first word there is; any other may be late.
+                contested = record.attempt != 1
+                self._settle(record.delivery, record.at_ms, kind, contested=contested)
+
+    def _settle(self, delivery: bytes, at_ms: int, kind: Kind, *, contested: bool = False) -> None:
+        if contested:
+            self.contested.append(Settlement(delivery, at_ms, kind))
+            return
+        same = self.settled.get((kind, at_ms))
+        if same is None:
+            self.settled[kind, at_ms] = [delivery]
+        else:
+            same.append(delivery)
 
 
 class SqliteLedger:

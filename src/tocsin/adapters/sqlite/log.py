@@ -246,7 +246,7 @@ class SqliteLog:
         where = (output.topic, output.partition)
         first = self._next.get(where, 0)
         self._next[where] = first + len(output.records)
-        return Batch(output.topic, output.partition, first, output.records)
+        return _encoded(output.topic, output.partition, first, output.records)
 
     def _flush(self) -> None:
         """Submit what `append` has gathered in this turn of the loop, as one operation."""
@@ -255,7 +255,7 @@ class SqliteLog:
             return
         pending, self._pending = self._pending, {}
         batches = [
-            Batch(topic, partition, self._next[topic, partition] - len(records), records)
+            _encoded(topic, partition, self._next[topic, partition] - len(records), records)
             for (topic, partition), records in pending.items()
         ]
         try:
@@ -287,7 +287,8 @@ class SqliteLog:
             tail = self._tails.get(where)
             if tail is None:
                 tail = self._tails[where] = Tail(batch.position, _TAIL_RECORDS)
-            tail.grow(batch)
+            # Without the bodies: objects and bytes would take twice the room.
+            tail.grow(Batch(batch.topic, batch.partition, batch.position, batch.records))
             self._waiters.wake(where)
 
     def _rows(self, batches: Sequence[Batch]) -> tuple[list[ChunkRow], list[SpanRow]]:
@@ -296,7 +297,8 @@ class SqliteLog:
         for batch in batches:
             number = self._topics.number(batch.topic, self._writer.enqueue)
             bytes_max = _INBOX_CHUNK_BYTES if batch.topic.startswith("inbox") else _CHUNK_BYTES
-            bodies = [_encode(record) for record in batch.records]
+            bodies = batch.bodies
+            assert bodies is not None
             for first, end in slices(bodies, bytes_max):
                 position = batch.position + first
                 first_ms, last_ms = time_span(batch.records[first:end])
@@ -331,10 +333,11 @@ class SqliteLog:
         return await self._readers.run(select)
 
 
-def _encode(record: Record | Poison) -> bytes:
-    if isinstance(record, Poison):
-        return record.body
-    return encode(record)
+def _encoded(
+    topic: str, partition: int, position: int, records: Sequence[Record | Poison]
+) -> Batch:
+    bodies = [each.body if isinstance(each, Poison) else encode(each) for each in records]
+    return Batch(topic, partition, position, records, bodies)
 
 
 def _followed(

@@ -10,7 +10,17 @@ import apsw
 from tocsin.adapters.sqlite.chunk import count, unpack
 from tocsin.adapters.sqlite.chunk import record as record_of
 from tocsin.adapters.sqlite.topics import place, position_of
-from tocsin.domain.records import Event, Item, Plan, Poison, Record, decode
+from tocsin.domain.records import (
+    Attempt,
+    Event,
+    Handoff,
+    Item,
+    Plan,
+    Poison,
+    Record,
+    Settled,
+    decode,
+)
 from tocsin.ports.log import Batch, Place
 
 _NEVER_MS: Final = 1 << 62
@@ -18,6 +28,8 @@ _NEVER_MS: Final = 1 << 62
 _EVENTS: Final[set[type]] = {Event}
 _ITEMS: Final[set[type]] = {Item}
 _PLANS: Final[set[type]] = {Plan}
+_HANDOFFS: Final[set[type]] = {Handoff}
+_OUTCOMES: Final[set[type]] = {Attempt, Settled}
 
 
 def time_span(records: Sequence[Record | Poison]) -> tuple[int, int]:
@@ -31,6 +43,10 @@ def time_span(records: Sequence[Record | Poison]) -> tuple[int, int]:
         keys = [each.key for each in records if type(each) is Item]
     elif kinds == _PLANS:
         keys = [each.event for each in records if type(each) is Plan]
+    elif kinds == _HANDOFFS:
+        keys = [each.delivery for each in records if type(each) is Handoff]
+    elif kinds <= _OUTCOMES:
+        keys = [each.delivery for each in records if type(each) is Attempt or type(each) is Settled]
     else:
         keys = []
     # The plan of what could not be read is about no event: it has a time of its own.

@@ -43,6 +43,15 @@ class Settlement(NamedTuple):
     kind: Kind
 
 
+Settling = Mapping[tuple[Kind, int], list[bytes]]
+"""
+Deliveries by how and when (ms) they settled.
+
+Most of a batch settles at one time in one way: what they share is worked out once, and whether one
+is late is told by comparing the bytes that its key begins with.
+"""
+
+
 _CHUNK = "INSERT INTO settled_chunk (first_ms, last_ms, counts, entries) VALUES (?, ?, ?, ?)"
 _LATE = (
     "INSERT INTO settled_late (delivery, accepted_ms, lane, channel, state, reason, at_ms, refines)"
@@ -90,23 +99,14 @@ class SettlementWrite:
 
     __slots__ = ("_late", "_row")
 
-    def __init__(self, settled: Sequence[Settlement], contested: Sequence[Settlement]) -> None:
+    def __init__(self, settled: Settling, contested: Sequence[Settlement]) -> None:
         """Of *contested* another record may tell, too; the first that is written stands."""
-        groups: dict[tuple[Kind, int], list[bytes]] = {}
         self._late: list[Settlement] = []
         refined: list[Settlement] = []
-        # Most of a batch settles at one time in one way: what they share is worked out once, and
-        # whether one is late is told by comparing the bytes that its key begins with.
-        for each in settled:
-            delivery, at_ms, kind = each
-            group = groups.get((kind, at_ms))
-            if group is None:
-                group = groups[kind, at_ms] = []
-            group.append(delivery)
         numbers: dict[Kind, int] = {}
         totals: list[int] = []
         parts: list[bytes] = []
-        for (kind, at_ms), deliveries in groups.items():
+        for (kind, at_ms), deliveries in settled.items():
             if kind[2] in _REFINING:
                 refined.extend(Settlement(each, at_ms, kind) for each in deliveries)
                 continue

@@ -7,7 +7,9 @@ import msgspec
 from tocsin.domain.records.format import FORMAT
 
 
-class Handoff(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag="handoff"):
+class Handoff(
+    msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag="handoff", gc=False
+):
     """
     One delivery that a channel's workers should make.
 
@@ -37,7 +39,7 @@ class Handoff(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", ta
         return int.from_bytes(self.delivery[:6], "big")
 
 
-class Retry(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag="retry"):
+class Retry(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag="retry", gc=False):
     """
     A timer that came due: a delivery that waited is looked at again.
 
@@ -64,7 +66,9 @@ come), and how many of a hundred deliveries are given to it first.
 """
 
 
-class Attempt(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag="attempt"):
+class Attempt(
+    msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag="attempt", gc=False
+):
     """
     A call that is about to be made. Topic ``outcomes``, keyed by delivery; durable before the call.
     """
@@ -89,7 +93,9 @@ class Attempt(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", ta
         return int.from_bytes(self.delivery[:6], "big")
 
 
-class Settled(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag="settled"):
+class Settled(
+    msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag="settled", gc=False
+):
     """
     What an attempt, a receipt or a decision came to. Topic ``outcomes``, keyed by delivery.
 
@@ -121,7 +127,9 @@ class Settled(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", ta
         return int.from_bytes(self.delivery[:6], "big")
 
 
-class Reported(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag="reported"):
+class Reported(
+    msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag="reported", gc=False
+):
     """
     What was reported of a delivery: durable before the report is answered, judged afterwards.
 

@@ -9,7 +9,7 @@ from tocsin.domain.reasons import Outcome
 from tocsin.domain.records.format import FORMAT
 
 
-class PlannedRun(msgspec.Struct, frozen=True, array_like=True):
+class PlannedRun(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One workflow of one event: who gets it, or which fan-out finds out."""
 
     workflow: str
@@ -33,7 +33,7 @@ class PlannedRun(msgspec.Struct, frozen=True, array_like=True):
         return f"PlannedRun({self.workflow}, {len(self.notifications)} notifications)"
 
 
-class Plan(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag="plan"):
+class Plan(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag="plan", gc=False):
     """
     What route decided about one input record. Exactly one per record, in the same partition.
 
