@@ -201,7 +201,8 @@ def _parked_ms(told: Sequence[Settled], otherwise_ms: int) -> int:
 
 def _excused(each: Settled) -> bool:
     """What somebody held back lets others pass."""
-    return each.detail.startswith(_OVERTOOK) or each.reason in {
+    # Words of the vendor, about the call that failed, come before it.
+    return _OVERTOOK in each.detail or each.reason in {
         Reason.PAUSED,
         Reason.IN_QUIET_HOURS,
     }
