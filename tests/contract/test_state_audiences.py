@@ -11,7 +11,7 @@ from tocsin.domain.fanout import SUPPRESSED_ADDRESS, suppression_key
 from tocsin.domain.preferences import Preferences
 from tocsin.domain.recipient import Address, Recipient
 from tocsin.errors import NotFound
-from tocsin.ports.state import Recipients, Suppression
+from tocsin.ports.state import Lifted, Recipients, Suppression
 
 BLOCK = 65_536
 
@@ -173,6 +173,24 @@ async def test_suppressions_are_found_by_recipient_and_by_address(state: StateSt
     assert await suppressions.matching([5], [b"x" * 16]) == []
     assert [e.id for e in await suppressions.page(None, 2)] == ["s1", "s2"]
     assert [e.id for e in await suppressions.page("s2", 2)] == ["s3"]
+
+
+async def test_when_a_suppression_was_lifted_is_remembered(state: StateStores) -> None:
+    suppressions = await state.suppressions()
+    await suppressions.add([listed("s1", recipient=1), listed("s2", recipient=2)])
+    await suppressions.lift([Lifted("s1", 20, "m1"), Lifted("s3", 20)])
+    await suppressions.lift([Lifted("s1", 10, "m0")])
+    await state.reopen()
+    again = await state.suppressions()
+    assert [entry.id for entry in await again.page(None, 9)] == ["s2"]
+    assert await again.matching([1], []) == []
+    assert await again.lifted(["s1", "s2", "s3"]) == {
+        "s1": Lifted("s1", 20, "m1"),
+        "s3": Lifted("s3", 20),
+    }
+    await again.add([listed("s1", recipient=1)])
+    assert [entry.id for entry in await again.matching([1], [])] == ["s1"]
+    assert await again.lifted([]) == {}
 
 
 async def test_suppressions_are_durable_and_removed_once(state: StateStores) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import permutations
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -18,12 +19,14 @@ from tests.delivering.reporting import (
     states,
     told,
 )
-from tests.delivering.site import BEGIN_MS, Site, Vendor, delivery_of, process
+from tests.delivering.site import BEGIN_MS, Played, Site, Vendor, delivery_of, process
 from tocsin.app.optouts import OptOuts
+from tocsin.channels.sms.twilio.simulator import TwilioSimulator
 from tocsin.domain.category import Category
 from tocsin.domain.ids import show_delivery
-from tocsin.domain.records import Attempt, Reported, encode
-from tocsin.ports.simulator import Dial
+from tocsin.domain.records import Attempt, Reported, Settled, encode
+from tocsin.ports.receipts import Callback, Response
+from tocsin.ports.simulator import Action, Deed, Dial
 
 ORDERS = list(permutations([("delivered", 30), ("opened", 90), ("opened", 50), ("failed", 70)]))
 
@@ -234,6 +237,56 @@ async def test_an_older_start_lifts_no_newer_stop_and_nobody_elses_entry(site: S
     await report(site, {"sender": "ana-pager", "state": "START", "at": 30})
     (left,) = await site.services.stores.suppressions.page(None, 10)
     assert left.reason == "complaint"
+
+
+async def test_a_stop_that_is_told_after_a_later_start_blocks_nobody(site: Site) -> None:
+    await report(site, {"sender": "ana-pager", "state": "START", "at": 30})
+    await report(site, {"sender": "ana-pager", "state": "STOP", "at": 20})
+    assert not await site.services.stores.suppressions.page(None, 10)
+    await report(site, {"sender": "ana-pager", "state": "STOP", "at": 40})
+    assert await site.services.stores.suppressions.page(None, 10)
+
+
+async def test_a_stop_that_is_told_again_after_start_blocks_nobody(site: Site) -> None:
+    first = {"sender": "ana-pager", "state": "STOP", "at": 10, "id": "m1"}
+    await report(site, first)
+    await report(site, {"sender": "ana-pager", "state": "START", "at": 20, "id": "m2"})
+    # Where the vendor does not say when, it is dated by when it came.
+    await report(site, {**first, "at": 30})
+    assert not await site.services.stores.suppressions.page(None, 10)
+    await report(site, {**first, "at": 40, "id": "m3"})
+    assert await site.services.stores.suppressions.page(None, 10)
+
+
+async def test_who_told_the_vendor_alone_to_stop_is_not_written_to_again(
+    tmp_path: Path, layout: str
+) -> None:
+    played = TwilioSimulator()
+    async with (
+        Vendor(cast(Played, played)).serving() as vendor,
+        process(tmp_path, layout, vendor) as site,
+    ):
+        await site.publish({"key": "alarm", "steps": [{"channel": "sms", "body": "Alarm"}]})
+        site.start()
+        one = await site.person("ana", "+12025550101", channel="sms", provider="twilio")
+        await site.until_settled(await site.send("ana", 1), one, "sent")
+
+        async def lost(callback: Callback) -> Response:
+            return Response(503)
+
+        await played.act(Deed(played.messages()[0].id, Action.REPLY, BEGIN_MS, "STOP"), lost)
+        (*_, failed) = await site.until_settled(await site.send("ana", 2), one, "failed")
+        assert isinstance(failed, Settled)
+        assert failed.reason == "blocked"
+        (entry,) = await site.services.stores.suppressions.page(None, 10)
+        assert (entry.reason, entry.source) == ("stop", "provider:twilio")
+        event = await site.send("ana", 3)
+
+        async def kept_back() -> bool:
+            return await settled(site, delivery_of(event, one)) == "suppressed"
+
+        await site.until(kept_back)
+        assert len(played.calls) == 2
 
 
 async def test_a_word_from_nobody_we_could_write_to_changes_nothing(site: Site) -> None:

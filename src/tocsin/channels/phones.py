@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Final
 
@@ -32,6 +33,7 @@ STOP_WORDS: Final = frozenset(
     {"STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "REVOKE", "OPTOUT"}
 )
 START_WORDS: Final = frozenset({"START", "YES", "UNSTOP"})
+_ID: Final = re.compile(r"[0-9A-Za-z_-]{1,64}\Z", re.ASCII)
 _LONGEST: Final = 16
 _TOLL_FREE: Final = frozenset({"800", "833", "844", "855", "866", "877", "888"})
 _TOLL_FREE_RATE: Final = 3.0
@@ -106,6 +108,11 @@ def wish_of(text: str) -> bool | None:
     if word in STOP_WORDS:
         return False
     return True if word in START_WORDS else None
+
+
+def message_id(text: str) -> str:
+    """Return a vendor's id of a message as it may be kept; empty for what is none."""
+    return text if _ID.match(text) else ""
 
 
 def too_long(text: str, segments_max: int) -> Refused | None:

@@ -53,6 +53,8 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """See `TryLater.address_only`."""
     after_ms: int | None = None
     """How long to wait where the answer itself does not say."""
+    opted_out: bool = False
+    """See `Refused.opted_out`."""
 
     def outcome(
         self, detail: str, *, after_ms: int | None = None, provider_id: str | None = None
@@ -62,7 +64,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             return Accepted(provider_id)
         assert self.reason is not None
         if self.means == "refused":
-            return Refused(self.reason, detail)
+            return Refused(self.reason, detail, self.opted_out)
         wait_ms = self.after_ms if after_ms is None else after_ms
         return TryLater(
             self.reason, self.means == "later", wait_ms, detail, address_only=self.address_only

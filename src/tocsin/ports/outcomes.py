@@ -66,10 +66,16 @@ class TryLater:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Known not to be accepted, and the same message never will be. ``detail`` as above."""
+    """
+    Known not to be accepted, and the same message never will be. ``detail`` as above.
+
+    ``opted_out`` says that the person has told the vendor that she wants nothing more at this
+    address: that holds here like her own STOP, whichever provider would carry the next message.
+    """
 
     reason: ProviderReason
     detail: str = ""
+    opted_out: bool = False
 
 
 ProviderOutcome = Accepted | TryLater | Refused

@@ -64,13 +64,16 @@ class ChannelWish:
     """
     What somebody said on the channel itself: nothing more to this address, or again.
 
-    ``detail`` is the word that was recognised, or the vendor's name for it.
+    ``at_ms`` is when, as near as the vendor says it. ``detail`` is the word that was recognised, or
+    the vendor's name for it. ``message_id`` is the vendor's id of the message that says so, where
+    it has one that names nobody: vendors tell the same thing twice.
     """
 
     address: str
     wanted: bool
     at_ms: int
     detail: str = ""
+    message_id: str = ""
 
     def __repr__(self) -> str:
         return f"ChannelWish(wanted={self.wanted})"

@@ -294,10 +294,11 @@ def build_delivery(
     looked_at = (events, known, audiences, facts, workflows, book, taking, links, unseen)
     prepare = PrepareParts(*looked_at, standings, followed)
     endpoints = _endpoints(config, stores, announcer)
-    conclude = ConcludeParts(stores.timers, health, endpoints, taking, chance, standings)
     receipts = build_receipts(
         log, stores, workflows, book, fleet, histories, health, clock, wall_ms
     )
+    concluding = (health, endpoints, taking, chance, standings, receipts.wishes)
+    conclude = ConcludeParts(stores.timers, *concluding)
     turnstiles = _turnstiles(fleet, counts := Counts())
     shares = HealthDesk(sorted(fleet.together()), stores.trail, clock)
 

@@ -32,6 +32,7 @@ class Receipts:
     early: EarlyReceipts
     step: ReceiptStep
     callbacks: Callbacks
+    wishes: Wishes
 
 
 def build_receipts(
@@ -57,4 +58,4 @@ def build_receipts(
     step = ReceiptStep(log, histories, early, health, objections, clock)
     wishes = Wishes(book, blocks)
     callbacks = Callbacks(fleet, log, wishes, step.caught_up, clock, wall_ms)
-    return Receipts(early, step, callbacks)
+    return Receipts(early, step, callbacks, wishes)

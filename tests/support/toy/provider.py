@@ -44,6 +44,7 @@ class Report(msgspec.Struct):
     at_ms: int
     sender: str | None = None
     gone: bool = False
+    id: str = ""
 
 
 class Pager:
@@ -100,7 +101,7 @@ class Pager:
                 if each.state in set(ReceiptState)
             ],
             [
-                ChannelWish(each.sender, each.state == "START", each.at_ms, each.state)
+                ChannelWish(each.sender, each.state == "START", each.at_ms, each.state, each.id)
                 for each in reports
                 if each.sender is not None
             ],

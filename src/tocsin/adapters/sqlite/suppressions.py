@@ -14,7 +14,7 @@ from tocsin.adapters.sqlite.engine import StateEngine
 from tocsin.adapters.sqlite.sets import SetChanges
 from tocsin.adapters.sqlite.sql import bind_blobs, bind_numbers, queries
 from tocsin.domain.fanout import SUPPRESSED_ADDRESS, suppression_key
-from tocsin.ports.state import Suppression
+from tocsin.ports.state import Lifted, Suppression
 
 _encode: Final = msgspec.msgpack.Encoder().encode
 _decode: Final = msgspec.msgpack.Decoder(Suppression).decode
@@ -60,14 +60,28 @@ class SqliteSuppressions:
     async def remove(self, id: str) -> bool:
         """Remove one entry."""
 
-        def delete(connection: apsw.Connection) -> bool:
-            before = self._keys(connection, self._recipients_of(connection, [id]))
-            connection.execute(self._sql["delete"], (id,))
-            found = connection.changes() > 0
-            self._move(connection, before)
-            return found
+        return await self._engine.write(lambda connection: self._delete(connection, id))
 
-        return await self._engine.write(delete)
+    async def lift(self, lifted: Sequence[Lifted]) -> None:
+        """Remove entries and put down when, in one write."""
+
+        def write(connection: apsw.Connection) -> None:
+            for each in lifted:
+                self._delete(connection, each.id)
+            rows = [(each.id, each.at_ms, each.said_in) for each in lifted]
+            connection.executemany(self._sql["put_lifted"], rows)
+
+        if lifted:
+            await self._engine.write(write)
+
+    async def lifted(self, ids: Sequence[str]) -> Mapping[str, Lifted]:
+        """Return them by id."""
+
+        def read(connection: apsw.Connection) -> dict[str, Lifted]:
+            rows = [row for id in ids for row in connection.execute(self._sql["lifted"], (id,))]
+            return {id: Lifted(id, at_ms, said_in) for id, at_ms, said_in in rows}
+
+        return await self._engine.read(read) if ids else {}
 
     async def page(self, after: str | None, limit: int) -> Sequence[Suppression]:
         """Return the next page by id."""
@@ -93,6 +107,13 @@ class SqliteSuppressions:
         self, connection: apsw.Connection, query: str, *bindings: Any
     ) -> list[Suppression]:
         return [_decode(doc) for (doc,) in connection.execute(self._sql[query], bindings)]
+
+    def _delete(self, connection: apsw.Connection, id: str) -> bool:
+        before = self._keys(connection, self._recipients_of(connection, [id]))
+        connection.execute(self._sql["delete"], (id,))
+        found = connection.changes() > 0
+        self._move(connection, before)
+        return found
 
     def _recipients_of(self, connection: apsw.Connection, ids: Iterable[str]) -> set[int]:
         stored = [entry for id_ in ids for entry in self._entries(connection, "get", id_)]

@@ -14,6 +14,7 @@ from tocsin.app.delivering.providers import Wired
 from tocsin.domain.purge_guard import PurgeGuard
 from tocsin.domain.recipient import Recipient
 from tocsin.errors import Conflict
+from tocsin.ports.receipts import ChannelWish
 from tocsin.ports.state import Recipients
 
 _TRIES: Final = 5
@@ -23,9 +24,12 @@ logger = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class Deaths:
-    """What one provider said of addresses: (recipient's number, address's number)."""
+    """What one provider said of addresses."""
 
     dead: set[tuple[int, int]] = field(default_factory=set)
+    """(recipient's number, address's number)"""
+    stops: list[ChannelWish] = field(default_factory=list)
+    """Whose people have told it that they want nothing more."""
     outcomes: int = 0
     """How many messages it spoke of."""
 

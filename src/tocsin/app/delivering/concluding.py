@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,6 +15,7 @@ from tocsin.app.delivering.pausing import waits
 from tocsin.app.delivering.superseding import standing_after, was_edited
 from tocsin.app.delivering.taking import Taking
 from tocsin.app.delivering.work import Ended, Work
+from tocsin.app.receipts.wishes import Wishes
 from tocsin.app.routing.holding import timer_key
 from tocsin.domain.delivery import EDITED, OPEN, DeliveryReason, State
 from tocsin.domain.handoff_order import FOR_PROVIDER
@@ -24,6 +25,7 @@ from tocsin.domain.reasons import Reason
 from tocsin.domain.records import Attempt, Retry, Settled, encode
 from tocsin.domain.retry import RetryPolicy, costs, next_attempt_ms
 from tocsin.ports.outcomes import Accepted, ProviderOutcome, ProviderReason, Refused, TryLater
+from tocsin.ports.receipts import ChannelWish
 from tocsin.ports.state import Standings, Timer, Timers
 from tocsin.ports.system import Chance
 
@@ -43,6 +45,7 @@ class ConcludeParts:
     taking: Taking
     chance: Chance
     standings: Standings
+    wishes: Wishes
 
 
 @dataclass(slots=True)
@@ -123,8 +126,8 @@ class Conclude:
                     timers.append(self._timer(work, ended, work.number))
                 if ended.state in OPEN and _never_taken(work, outcome):
                     waiting.append(work)
-                if isinstance(outcome, Refused) and outcome.reason is ProviderReason.DEAD_ADDRESS:
-                    told.dead.add((work.handoff.recipient, work.handoff.address))
+                if isinstance(outcome, Refused):
+                    _heed(told, work, outcome, now_ms)
                 record = self._told(work, ended, outcome, now_ms)
                 found.records.append(record)
                 if ended.state == State.PENDING:
@@ -135,8 +138,15 @@ class Conclude:
         await self._parts.timers.claim_arm(timers)
         await self._parts.taking.give_back(waiting, now_ms)
         await self._parts.health.bury(deaths, now_ms)
+        await self._stop(deaths)
         await self._parts.endpoints.note(calls, now_ms)
         return found
+
+    async def _stop(self, told: Mapping[str, Deaths]) -> None:
+        """Send nothing more to whoever has told the vendor so."""
+        for name, said in told.items():
+            if said.stops:
+                await self._parts.wishes.take(name, self._channel, said.stops)
 
     async def _stand(self, calls: Sequence[Called], now_ms: int) -> None:
         """Write down which messages later ones may edit: before what follows from them."""
@@ -282,6 +292,14 @@ def _last_ms(work: Work, policy: RetryPolicy) -> int:
     attempt, began_ms = work.attempt, work.history.began_ms
     assert attempt is not None
     return (attempt.at_ms if began_ms is None else began_ms) + policy.patience_ms
+
+
+def _heed(told: Deaths, work: Work, refused: Refused, now_ms: int) -> None:
+    """Note what a refusal says of the address: nobody is there, or she wants nothing more."""
+    if refused.reason is ProviderReason.DEAD_ADDRESS:
+        told.dead.add((work.handoff.recipient, work.handoff.address))
+    if refused.opted_out and work.message is not None:
+        told.stops.append(ChannelWish(work.message.address, False, now_ms, refused.detail))
 
 
 def _never_taken(work: Work, outcome: ProviderOutcome | None) -> bool:

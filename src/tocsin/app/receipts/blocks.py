@@ -10,7 +10,7 @@ from typing import NamedTuple
 from tocsin.app.callers import Principal
 from tocsin.app.optouts import OptOuts
 from tocsin.app.trail import Notes
-from tocsin.ports.state import Suppression, Suppressions
+from tocsin.ports.state import Lifted, Suppression, Suppressions
 from tocsin.ports.state.suppressions import REPORTED_BY
 from tocsin.ports.system import Clock
 
@@ -31,6 +31,8 @@ class Block(NamedTuple):
     hint: str
     why: Why
     at_ms: int
+    said_in: str = ""
+    """As `tocsin.ports.state.Suppression` has it."""
 
 
 class AddressBlocks:
@@ -50,9 +52,14 @@ class AddressBlocks:
         self._clock = clock
 
     async def add(self, blocks: Sequence[Block]) -> None:
-        """Add those that are not on the list already."""
+        """Add those that are not on the list already, and were not lifted by a later word."""
         there = await self._there(blocks)
-        new = {id: each for each in blocks if (id := _id(each)) not in there}
+        lifted = await self._suppressions.lifted([_id(each) for each in blocks])
+        new = {
+            id: each
+            for each in blocks
+            if (id := _id(each)) not in there and not _is_over(each, lifted.get(id))
+        }
         now_ms = self._clock.now_ms()
         entries = [_entry(id, each) for id, each in new.items()]
         await self._optouts.note_suppressions(entries, now_ms)
@@ -61,14 +68,22 @@ class AddressBlocks:
             await self._note(each, "add", id)
 
     async def lift(self, blocks: Sequence[Block]) -> None:
-        """Take those off that are on the list and no newer than this; others stay."""
+        """
+        Take those off that are on the list and no newer than this; others stay.
+
+        When it was said is kept, so that what was said before it and comes later changes nothing.
+        """
         there = await self._there(blocks)
         for each in blocks:
-            entry = there.get(_id(each))
-            if entry is None or entry.at_ms > each.at_ms:
+            id = _id(each)
+            entry = there.get(id)
+            if entry is not None and entry.at_ms > each.at_ms:
+                continue
+            said_in = entry.said_in if entry is not None else ""
+            await self._suppressions.lift([Lifted(id, each.at_ms, said_in)])
+            if entry is None:
                 continue
             now_ms = self._clock.now_ms()
-            await self._suppressions.remove(entry.id)
             await self._optouts.note_suppression(entry, None, now_ms, removed=True)
             await self._note(each, "remove", entry.id)
 
@@ -96,7 +111,15 @@ def _entry(id: str, block: Block) -> Suppression:
         source=REPORTED_BY + block.provider,
         at_ms=block.at_ms,
         hint=block.hint,
+        said_in=block.said_in,
     )
+
+
+def _is_over(block: Block, lifted: Lifted | None) -> bool:
+    """Return whether it was said before the word that has lifted it, or is that one's repeat."""
+    if lifted is None:
+        return False
+    return block.at_ms < lifted.at_ms or (block.said_in != "" and block.said_in == lifted.said_in)
 
 
 def _id(block: Block) -> str:

@@ -15,7 +15,9 @@ logger = structlog.get_logger(__name__)
 
 
 class Wishes:
-    """Keeps them, durably; of several about one address the newest counts."""
+    """
+    Keeps them, durably; of several about one address the newest counts, whenever each arrives.
+    """
 
     def __init__(self, book: AddressBook, blocks: AddressBlocks) -> None:
         self._book = book
@@ -37,7 +39,8 @@ class Wishes:
                 continue
             digest = self._book.digest(channel, normal)
             hint = mask(channel, normal)
-            block = Block(provider, channel, digest, hint, Why.STOP, wish.at_ms)
+            said_in = wish.message_id
+            block = Block(provider, channel, digest, hint, Why.STOP, wish.at_ms, said_in)
             newest[digest] = (wish, block)
         await self._blocks.add([block for wish, block in newest.values() if not wish.wanted])
         await self._blocks.lift([block for wish, block in newest.values() if wish.wanted])

@@ -26,7 +26,7 @@ from tocsin.ports.state.pauses import PauseRows
 from tocsin.ports.state.recipients import Recipients
 from tocsin.ports.state.standings import StandingMessage, Standings
 from tocsin.ports.state.status_webhooks import StatusWebhooks
-from tocsin.ports.state.suppressions import Suppression, Suppressions
+from tocsin.ports.state.suppressions import Lifted, Suppression, Suppressions
 from tocsin.ports.state.timers import Timer, Timers
 from tocsin.ports.state.trail import Change, Trail
 from tocsin.ports.state.waits import Wait, Waits, Watched
@@ -46,6 +46,7 @@ __all__ = [
     "Fanouts",
     "Idempotency",
     "Keys",
+    "Lifted",
     "Orphans",
     "PauseRows",
     "Recipients",

@@ -25,3 +25,11 @@ SELECT recipient FROM suppression WHERE recipient IS NOT NULL
 
 -- all_digests --
 SELECT substr(digest, 1, 4) FROM suppression WHERE digest IS NOT NULL
+
+-- put_lifted --
+INSERT INTO lifted_suppression (id, at_ms, said_in) VALUES (?, ?, ?)
+ON CONFLICT (id) DO UPDATE SET at_ms = excluded.at_ms, said_in = excluded.said_in
+WHERE excluded.at_ms >= at_ms
+
+-- lifted --
+SELECT id, at_ms, said_in FROM lifted_suppression WHERE id = ?

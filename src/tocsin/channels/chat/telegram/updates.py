@@ -41,6 +41,7 @@ class Said(msgspec.Struct):
 
     chat: Chat
     text: str = ""
+    date: int = 0
 
 
 class Member(msgspec.Struct):
@@ -54,6 +55,7 @@ class Membership(msgspec.Struct):
 
     chat: Chat
     new_chat_member: Member
+    date: int = 0
 
 
 class Update(msgspec.Struct):
@@ -94,10 +96,16 @@ def wishes(said: Update, received_ms: int) -> list[ChannelWish]:
     if message is not None and message.chat.type == "private":
         word = message.text.strip().lower()
         if word in _WORDS:
-            return [ChannelWish(str(message.chat.id), _WORDS[word], received_ms, word)]
+            at_ms = _ms(message.date, received_ms)
+            return [ChannelWish(str(message.chat.id), _WORDS[word], at_ms, word)]
     if membership is not None and membership.chat.type == "private":
         status = membership.new_chat_member.status
         if status in _STATUSES:
-            wanted = _STATUSES[status]
-            return [ChannelWish(str(membership.chat.id), wanted, received_ms, status)]
+            wanted, at_ms = _STATUSES[status], _ms(membership.date, received_ms)
+            return [ChannelWish(str(membership.chat.id), wanted, at_ms, status)]
     return []
+
+
+def _ms(date: int, received_ms: int) -> int:
+    """Return a time in seconds as milliseconds; what is none, or lies ahead, is now."""
+    return min(date * 1_000, received_ms) if date > 0 else received_ms

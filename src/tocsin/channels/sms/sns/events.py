@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from tocsin.channels.phones import wish_of
+from tocsin.channels.phones import message_id, wish_of
 from tocsin.channels.replies import Replies
 from tocsin.channels.sms.sns.calls import REFERENCE
 from tocsin.errors import Malformed
@@ -23,6 +23,7 @@ class Event(msgspec.Struct, frozen=True, rename="camel"):
     context: dict[str, str] = {}
     origination_number: str = ""
     message_body: str = ""
+    inbound_message_id: str = ""
 
 
 def reading_of(message: str, replies: Replies, at_ms: int) -> Reading:
@@ -58,4 +59,5 @@ def _written_back(event: Event, at_ms: int) -> Reading:
     if wanted is None:
         return Reading()
     detail = event.message_body.strip().upper()
-    return Reading(wishes=[ChannelWish(event.origination_number, wanted, at_ms, detail)])
+    id = message_id(event.inbound_message_id)
+    return Reading(wishes=[ChannelWish(event.origination_number, wanted, at_ms, detail, id)])

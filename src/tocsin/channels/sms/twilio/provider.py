@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from tocsin.channels.phones import american_rate, check_senders, rated, too_long, wish_of
+from tocsin.channels.phones import (
+    american_rate,
+    check_senders,
+    message_id,
+    rated,
+    too_long,
+    wish_of,
+)
 from tocsin.channels.replies import load_replies
 from tocsin.channels.sms.twilio.settings import TwilioSmsSettings
 from tocsin.channels.twilio_account import Reported, TwilioAccount
@@ -127,5 +134,6 @@ def _reply(reported: Reported, at_ms: int) -> Reading:
     if wanted is None:
         return Reading(response=_SILENCE)
     detail = kind or reported.fields["Body"].strip().upper()
-    wish = ChannelWish(reported.need("From"), wanted, at_ms, detail)
+    sid = reported.fields.get("MessageSid", "")
+    wish = ChannelWish(reported.need("From"), wanted, at_ms, detail, message_id(sid))
     return Reading(wishes=[wish], response=_SILENCE)

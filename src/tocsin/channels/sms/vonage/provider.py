@@ -9,7 +9,14 @@ from urllib.parse import parse_qsl, urlencode
 
 import msgspec
 
-from tocsin.channels.phones import american_rate, check_senders, rated, too_long, wish_of
+from tocsin.channels.phones import (
+    american_rate,
+    check_senders,
+    message_id,
+    rated,
+    too_long,
+    wish_of,
+)
 from tocsin.channels.replies import load_replies, unanswered
 from tocsin.channels.sms.vonage.settings import VonageSettings
 from tocsin.channels.sms.vonage.signing import is_signed, signature
@@ -226,5 +233,6 @@ def _reply(fields: Mapping[str, str], at_ms: int) -> Reading:
     wanted = wish_of(text)
     if wanted is None or not number:
         return Reading(response=_HEARD)
-    wish = ChannelWish(f"+{number}", wanted, at_ms, text.strip().upper())
+    id = message_id(fields.get("messageId", ""))
+    wish = ChannelWish(f"+{number}", wanted, at_ms, text.strip().upper(), id)
     return Reading(wishes=[wish], response=_HEARD)
