@@ -15,8 +15,9 @@ from collections.abc import Callable
 from typing import Final
 
 from tocsin.app.callers import LOCAL, Principal, principal_of
+from tocsin.app.freshness import keep_fresh
 from tocsin.app.tokens import TOKEN_PREFIX, Tokens
-from tocsin.errors import RateLimited, Unauthenticated, Unavailable
+from tocsin.errors import RateLimited, Unauthenticated
 from tocsin.ports.cache import Limiter
 from tocsin.ports.state import ApiKey, Keys
 from tocsin.ports.system import Sleep
@@ -70,12 +71,7 @@ class Access:
 
     async def follow(self, sleep: Sleep = asyncio.sleep) -> None:
         """Keep the keys fresh until cancelled. When the store is away, the last known count."""
-        while True:
-            await sleep(FRESH_S)
-            try:
-                await self.refresh()
-            except Unavailable:
-                continue
+        await keep_fresh(self.refresh, FRESH_S, sleep)
 
     def caller(self, authorization: bytes | None, client: str) -> Principal:
         """

@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from tocsin.app.callers import Principal
+from tocsin.app.freshness import keep_fresh
 from tocsin.app.step_options import CheckOptions, check_step_options, unchecked
 from tocsin.app.trail import Notes
 from tocsin.domain.intervals import Condition
@@ -22,7 +23,7 @@ from tocsin.domain.workflow import (
     publish_warnings,
 )
 from tocsin.domain.workflow_read import read_document, show_document
-from tocsin.errors import FieldProblem, Malformed, NotFound, RequestRefused, Unavailable
+from tocsin.errors import FieldProblem, Malformed, NotFound, RequestRefused
 from tocsin.ports.state import StoredWorkflow, Workflows
 from tocsin.ports.system import Clock, Sleep
 
@@ -114,12 +115,7 @@ class WorkflowRegistry:
 
     async def follow(self, sleep: Sleep = asyncio.sleep) -> None:
         """Keep the registry fresh until cancelled. When the store is away, the last known runs."""
-        while True:
-            await sleep(FRESH_S)
-            try:
-                await self.refresh()
-            except Unavailable:
-                continue
+        await keep_fresh(self.refresh, FRESH_S, sleep)
 
 
 class Published(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,11 +7,12 @@ from typing import Final
 
 import msgspec
 
+from tocsin.app.freshness import keep_fresh
 from tocsin.app.workflows import WorkflowRegistry
 from tocsin.domain.category import Category, Tenant
 from tocsin.domain.workflow import Workflow, compile_workflow
 from tocsin.domain.workflow_read import read_document
-from tocsin.errors import NotFound, RequestRefused, Unavailable
+from tocsin.errors import NotFound, RequestRefused
 from tocsin.ports.state import Workflows
 from tocsin.ports.system import Sleep
 
@@ -71,12 +72,7 @@ class RunWorkflows:
 
     async def follow(self, sleep: Sleep = asyncio.sleep) -> None:
         """Keep them fresh until cancelled: at most 5 s old."""
-        while True:
-            await sleep(_FRESH_S)
-            try:
-                await self.refresh()
-            except Unavailable:
-                continue
+        await keep_fresh(self.refresh, _FRESH_S, sleep)
 
     def _sent_by_hand(self, content: bytes) -> Workflow:
         found = self._by_hand.get(content)
