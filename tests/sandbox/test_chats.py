@@ -56,6 +56,8 @@ async def test_the_button_of_each_platform_ends_the_wait(tmp_path: Path, platfor
         assert message["provider"] == platform
         assert "1 %" in str(message["content"])
         assert "Runbook" in str(message["content"])
+        # What only leads somewhere is no button that one could press.
+        assert message["content"]["buttons"] == "Acknowledge"
         await site.call("POST", f"{MESSAGES}/{message['id']}/press", status=204)
         await site.advance("1h")
         found = {each["channel"]: each for each in await deliveries(site, event)}

@@ -24,7 +24,7 @@ export class Chat {
 
   add(message) {
     this.shown.replaced(message);
-    const { title, text, image, buttons } = message.content;
+    const { title, text, image, buttons, links } = message.content;
     const said = el("output", { class: "said" });
     const pressed = (label) => {
       const made = button(label, () => doing(made, said, async () => {
@@ -43,6 +43,7 @@ export class Chat {
       title ? el("h4", { dir: "auto" }, title) : null,
       el("p", { dir: "auto" }, text ?? ""),
       image ? el("p", { class: "soft" }, `Picture: ${image}`) : null,
+      links ? el("p", { class: "soft links" }, links) : null,
       labels.length === 0 ? null : el("div", { class: "row" }, labels.map(pressed)), said);
     const window = this.window(message);
     window.list.append(node);

@@ -12,7 +12,7 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tocsin.channels.chat.discord.played_errors import CODES, status_of
-from tocsin.channels.chat.playing.simulating import OK, ChatSimulating, Posted
+from tocsin.channels.chat.playing.simulating import OK, ChatSimulating, Posted, pressable
 from tocsin.channels.quotas import Quota
 from tocsin.channels.simulating import Deal
 from tocsin.channels.simulating_http import Reply, Request
@@ -179,8 +179,8 @@ def _size(text: str) -> int:
 
 def _content(said: Mapping[str, Any]) -> dict[str, str]:
     embed: Mapping[str, Any] = next(iter(said.get("embeds") or ()), {})
-    labels = [
-        button.get("label", "")
+    buttons = [
+        (button.get("label", ""), button.get("url"))
         for row in said.get("components") or ()
         for button in row["components"]
     ]
@@ -188,7 +188,7 @@ def _content(said: Mapping[str, Any]) -> dict[str, str]:
         "title": embed.get("title", ""),
         "text": _plain(embed.get("description") or said.get("content") or ""),
         "image": (embed.get("image") or {}).get("url", ""),
-        "buttons": " | ".join(labels),
+        **pressable(buttons),
     }
 
 

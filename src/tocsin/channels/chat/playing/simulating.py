@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -15,6 +15,19 @@ from tocsin.ports.simulator import Dial, Stage
 
 _POSTED_MAX: Final = 10_000
 OK: Final = frozenset({Dial.ACCEPT, Dial.STALL})
+
+
+def pressable(buttons: Iterable[tuple[str, object]]) -> dict[str, str]:
+    """
+    Return the fields of a content that buttons make, given as label and URL.
+
+    ``buttons`` are those that report when they are pressed, ``links`` those that lead somewhere.
+    """
+    found = list(buttons)
+    return {
+        "buttons": " | ".join(label for label, url in found if not url),
+        "links": "\n".join(f"{label}: {url}" for label, url in found if url),
+    }
 
 
 @dataclass(slots=True)

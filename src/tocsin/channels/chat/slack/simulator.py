@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from tocsin.channels.chat.playing.simulating import OK, ChatSimulating, Posted
+from tocsin.channels.chat.playing.simulating import OK, ChatSimulating, Posted, pressable
 from tocsin.channels.chat.slack.played_errors import CODES, plain_status
 from tocsin.channels.quotas import Quota
 from tocsin.channels.simulating import Deal
@@ -239,7 +239,7 @@ def _words(value: Any) -> list[str]:
 def _content(said: Mapping[str, Any]) -> dict[str, str]:
     blocks = said.get("blocks") or []
     buttons = [
-        str(each.get("text", {}).get("text", ""))
+        (str(each.get("text", {}).get("text", "")), each.get("url"))
         for block in blocks
         if block.get("type") == "actions"
         for each in block.get("elements", [])
@@ -249,7 +249,7 @@ def _content(said: Mapping[str, Any]) -> dict[str, str]:
     return {
         "text": "".join(_words(rich)) or str(said.get("text", "")),
         "image": images[0] if images else "",
-        "buttons": " | ".join(buttons),
+        **pressable(buttons),
     }
 
 

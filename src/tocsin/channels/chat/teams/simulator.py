@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
-from tocsin.channels.chat.playing.simulating import OK, ChatSimulating, Posted
+from tocsin.channels.chat.playing.simulating import OK, ChatSimulating, Posted, pressable
 from tocsin.channels.simulating import Deal
 from tocsin.channels.simulating_http import Reply, Request
 from tocsin.ports.receipts import Callback, ReceiptState
@@ -71,7 +71,7 @@ class TeamsSimulator(ChatSimulating):
     ) -> Callback:
         """Return the request of the button on the page behind the link."""
         (reference,) = references
-        shown = [url for url in _urls(self.standing(reference).said) if "ref=" in url]
+        shown = [url for url in _urls(self.standing(reference).said) if _reports(url)]
         query = urlsplit(shown[-1]).query if shown else _query(reference)
         callback = replace(self.signed(b"acknowledge=1", at_ms), query=query)
         if genuine:
@@ -127,6 +127,10 @@ def _wrong(request: Request, said: Mapping[str, Any], to: str) -> str | None:
     return "RequestEntityTooLarge" if len(request.body) > CARD_BYTES_MAX else None
 
 
+def _reports(url: str) -> bool:
+    return "/callbacks/teams?" in url and "ref=" in url
+
+
 def _urls(said: Mapping[str, Any]) -> list[str]:
     return [str(each.get("url")) for each in _card(said).get("actions") or ()]
 
@@ -140,11 +144,15 @@ def _content(said: Mapping[str, Any]) -> dict[str, str]:
         for run in block["inlines"]
     ]
     images = [b["url"] for b in shown.get("body") or () if b.get("type") == "Image"]
-    labels = [str(each.get("title")) for each in shown.get("actions") or ()]
+    # The one that acknowledges is a link, too: to a page of ours with a button that reports.
+    buttons = [
+        (str(each.get("title")), "" if _reports(url := str(each.get("url"))) else url)
+        for each in shown.get("actions") or ()
+    ]
     return {
         "text": "\n".join(runs),
         "image": images[0] if images else "",
-        "buttons": " | ".join(labels),
+        **pressable(buttons),
     }
 
 

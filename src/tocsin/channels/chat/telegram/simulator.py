@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from tocsin.channels.chat.playing.simulating import OK, ChatSimulating, Posted
+from tocsin.channels.chat.playing.simulating import OK, ChatSimulating, Posted, pressable
 from tocsin.channels.chat.telegram.played_errors import CODES, status_of
 from tocsin.channels.quotas import Quota
 from tocsin.channels.simulating import Deal
@@ -259,9 +259,9 @@ def _number(chat: str) -> int:
 
 
 def _content(said: Mapping[str, Any]) -> dict[str, str]:
-    labels = [button.get("text", "") for button in _buttons(said)]
+    buttons = [(button.get("text", ""), button.get("url")) for button in _buttons(said)]
     image = (said.get("link_preview_options") or {}).get("url", "")
-    return {"text": said.get("text") or "", "image": image, "buttons": " | ".join(labels)}
+    return {"text": said.get("text") or "", "image": image, **pressable(buttons)}
 
 
 def _error(

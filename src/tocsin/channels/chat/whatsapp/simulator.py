@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from tocsin.channels.chat.playing.simulating import OK, ChatSimulating, Posted
+from tocsin.channels.chat.playing.simulating import OK, ChatSimulating, Posted, pressable
 from tocsin.channels.chat.whatsapp.played_errors import CODES, status_of
 from tocsin.channels.simulating import Deal
 from tocsin.channels.simulating_http import Reply, Request
@@ -226,6 +226,14 @@ def _buttons(said: Mapping[str, Any]) -> list[dict[str, str]]:
     return [each["reply"] for each in shown]
 
 
+def _labels(said: Mapping[str, Any]) -> list[str]:
+    """Return what stands on the buttons; a template's own say what Meta has approved, not we."""
+    parts = (said.get("template") or {}).get("components", ())
+    replies = [each.get("index", "") for each in parts if each.get("sub_type") == "quick_reply"]
+    own = [each["title"] for each in _buttons(said)]
+    return [*own, *(f"Quick reply {index}" for index in replies)]
+
+
 def _text_of(said: Mapping[str, Any]) -> str:
     interactive = said.get("interactive") or {}
     places = (
@@ -249,7 +257,7 @@ def _content(said: Mapping[str, Any]) -> dict[str, str]:
         "text": _text_of(said) or " | ".join(filled),
         "template": template.get("name", ""),
         "image": (said.get("image") or header).get("link", ""),
-        "buttons": " | ".join(each["title"] for each in _buttons(said)),
+        **pressable((label, "") for label in _labels(said)),
     }
 
 
