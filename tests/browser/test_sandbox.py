@@ -6,6 +6,7 @@ import re
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from email import message_from_bytes, policy
 
 import pytest
 from playwright.sync_api import Page, Route, expect
@@ -47,6 +48,21 @@ LATER = {
         {"channel": "sms", "name": "again", "body": "{{ data.site }} is still up"},
     ],
 }
+DISK = {
+    "key": "disk",
+    "steps": [
+        {
+            "channel": "chat",
+            "title": "Disk {{ data.n }} %",
+            "body": "It is nearly full",
+            "collapse_key": "disk",
+            "actions": [{"label": "Runbook", "url": "https://ops.example/disk"}],
+        },
+        {"wait": {"for": "30m", "unless": "acknowledged"}},
+        {"channel": "email"},
+    ],
+}
+
 pytestmark = [
     pytest.mark.xdist_group("browser-sandbox"),
     pytest.mark.skipif(CHROMIUM is None, reason="absent: chromium"),
@@ -82,6 +98,82 @@ def test_every_channel_is_seen_as_it_arrives(site: Site) -> None:
     page.get_by_role("tab", name="Source").click()
     expect(page.get_by_role("tabpanel", name="Source")).to_contain_text("MIME-Version")
     assert failures == []
+    page.context.close()
+
+
+def test_a_chat_shows_what_replaced_what_and_tells_links_from_buttons(site: Site) -> None:
+    page = site.open()
+    site.person("ivy", 9)
+    site.publish(DISK)
+    for n in (90, 95):
+        site.call("POST", "/v1/events", {"type": "disk", "to": ["ivy"], "data": {"n": n}})
+        expect(region(page, "Chat").get_by_text(f"Disk {n} %")).to_be_visible()
+    messages = region(page, "Chat").get_by_role("listitem").filter(has_text="Disk")
+    expect(messages.nth(0)).to_have_class("replaced")
+    expect(messages.nth(1)).to_contain_text("edited")
+    expect(messages.nth(1)).to_contain_text("Runbook: https://ops.example/disk")
+    buttons = messages.nth(1).get_by_role("button")
+    expect(buttons).to_have_text(["Inspect", "Acknowledge"])
+    page.context.close()
+
+
+def test_keys_lead_through_the_page_unless_something_is_typed(site: Site) -> None:
+    page = site.open()
+    site.person("joe", 10)
+    site.send("joe", "keys.example")
+    page.get_by_role("button", name=re.compile("^joe ")).click()
+    expect(region(page, "Messages").get_by_text("keys.example is down")).to_be_visible()
+    page.keyboard.type("gm")
+    expect(page.get_by_role("heading", name="Mail")).to_be_focused()
+    page.keyboard.press("j")
+    expect(page.get_by_role("button", name=re.compile("^keys.example is down"))).to_be_focused()
+    page.keyboard.press("k")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Inspector")).to_be_focused()
+    page.keyboard.press("a")
+    expect(page.get_by_label("Go on by")).to_be_focused()
+    page.get_by_label("Go on by").fill("")
+    page.keyboard.type("gmn?")
+    expect(page.get_by_label("Go on by")).to_have_value("gmn?")
+    page.get_by_role("heading", name="Inspector").focus()
+    page.keyboard.press("?")
+    dialog = page.get_by_role("dialog", name="Shortcuts")
+    expect(dialog).to_be_visible()
+    dialog.get_by_label("Shortcuts are on").uncheck()
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    page.keyboard.press("n")
+    expect(page.get_by_label("To the recipient")).to_be_hidden()
+    page.reload()
+    page.get_by_role("button", name="Shortcuts").click()
+    expect(dialog.get_by_label("Shortcuts are on")).not_to_be_checked()
+    page.context.close()
+
+
+def test_a_letter_is_kept_as_a_file(site: Site) -> None:
+    page = site.open()
+    site.person("kim", 11)
+    site.send("kim", "file.example")
+    region(page, "Mail").get_by_role("button", name=re.compile("^file.example is down")).click()
+    with page.expect_download() as told:
+        page.get_by_role("button", name="Download .eml").click()
+    kept = message_from_bytes(told.value.path().read_bytes(), policy=policy.default)
+    assert told.value.suggested_filename.endswith(".eml")
+    assert kept["subject"] == "file.example is down"
+    assert kept["to"] == "kim@example.com"
+    page.context.close()
+
+
+def test_who_looks_is_told_that_the_server_is_gone_and_misses_nothing(site: Site) -> None:
+    page = site.open()
+    site.person("lea", 12)
+    page.route("**/v1/**", lambda route: route.abort())
+    banner = page.get_by_role("banner")
+    expect(banner.get_by_text("No answer from the server since")).to_be_visible()
+    site.send("lea", "gone.example")
+    page.unroute("**/v1/**")
+    expect(banner.get_by_text("Live")).to_be_visible()
+    expect(region(page, "Messages").get_by_text("gone.example is down")).to_be_visible()
     page.context.close()
 
 

@@ -24,6 +24,7 @@ export class Desk {
     const label = `Inspect ${message.channel} to ${message.to}`.slice(0, 80);
     const made = button("Inspect", () => this.inspect(message, made), {
       class: "quiet small",
+      "data-step": true,
       "aria-label": label,
     });
     return made;

@@ -3,7 +3,7 @@
 import { call } from "./api.js";
 import { actionBar } from "./acting.js";
 import { Shown } from "./desk.js";
-import { byId, el, empty, moment } from "./dom.js";
+import { button, byId, el, empty, moment } from "./dom.js";
 
 export class Mail {
   constructor(desk) {
@@ -21,7 +21,7 @@ export class Mail {
   }
 
   add(message) {
-    const open = el("button", { type: "button", class: "letter", click: () => this.open(message, open) },
+    const open = el("button", { type: "button", class: "letter", "data-step": true, click: () => this.open(message, open) },
       el("b", { dir: "auto" }, message.content.subject || "(no subject)"),
       el("span", { class: "soft" }, message.to),
       el("span", { class: "from soft" }, message.provider, " ", moment(message.received_at)),
@@ -38,12 +38,23 @@ export class Mail {
     const heading = el("h3", { dir: "auto", tabindex: -1 }, message.content.subject || "(no subject)");
     article.replaceChildren(heading,
       el("p", { class: "from soft" }, `to ${message.to} by ${message.provider} `,
-        this.desk.inspectButton(message)),
+        this.desk.inspectButton(message), download(message)),
       tabs(await parts(message)), actionBar(this.desk, message));
     article.hidden = false;
     heading.focus({ preventScroll: true });
     if (article.getBoundingClientRect().top > innerHeight - 120) article.scrollIntoView();
   }
+}
+
+// Only what came by mail is a letter on the wire; services are handed the parts of one.
+function download(message) {
+  const whole = /^MIME-Version:/im.test(message.raw.split(/\r?\n\r?\n/, 1)[0]);
+  const [kind, end] = whole ? ["message/rfc822", "eml"] : ["text/plain", "txt"];
+  return button(`Download .${end}`, () => {
+    const url = URL.createObjectURL(new Blob([message.raw], { type: kind }));
+    el("a", { href: url, download: `${message.id}.${end}` }).click();
+    URL.revokeObjectURL(url);
+  }, { class: "quiet small" });
 }
 
 async function parts(message) {

@@ -9,6 +9,7 @@ import { byId } from "./dom.js";
 import { Hooks } from "./hooks.js";
 import { Inbox } from "./inbox.js";
 import { Inspector } from "./inspector.js";
+import { keys } from "./keys.js";
 import { Mail } from "./mail.js";
 import { News } from "./news.js";
 import { People } from "./people.js";
@@ -18,8 +19,7 @@ import { theme } from "./theme.js";
 
 const EACH_MS = 1_000;
 const AGAIN_MS = 3_000;
-const FIRST = 100;
-const MORE = 500;
+const AT_ONCE = 500;
 const SLOWER = 5;
 
 class Page {
@@ -62,7 +62,7 @@ class Page {
   }
 
   async messages() {
-    const query = new URLSearchParams({ limit: this.last === null ? FIRST : MORE });
+    const query = new URLSearchParams({ limit: AT_ONCE });
     if (this.last !== null) {
       // What came in the very moment of the last one is asked for once more, not for ever.
       query.set("since", new Date(this.last + (this.quiet ? 1 : 0)).toISOString());
@@ -70,8 +70,8 @@ class Page {
     const { messages } = await call("GET", `/v1/sandbox/messages?${query}`);
     const fresh = messages.filter((each) => !this.seen.has(each.id)).reverse();
     this.quiet = fresh.length === 0;
-    // More came at once than one answer holds: the page says so, and shows the newest.
-    this.left_out ||= this.last !== null && fresh.length === MORE;
+    // There is more than one answer holds: the page says so, and shows the newest.
+    this.left_out ||= fresh.length === AT_ONCE;
     for (const message of fresh) this.add(message);
     if (fresh.length > 0) this.count();
     if (this.turns > 0) this.news.tell(fresh);
@@ -98,6 +98,7 @@ class Watch {
     this.page = null;
     this.timer = null;
     this.under_way = false;
+    this.gone_at = null;
     document.addEventListener("visibilitychange", () => this.soon(0));
   }
 
@@ -112,11 +113,14 @@ class Watch {
     try {
       await this.page.turn();
       say(this.page.left_out ? "Live; some older ones are left out" : "Live", true);
+      this.gone_at = null;
       this.soon(EACH_MS);
     } catch (error) {
       if (error.status === 401 || error.status === 403) lock(error.message);
       else {
-        say("The server does not answer; asking again", false);
+        this.gone_at ??= new Date();
+        const at = this.gone_at.toLocaleTimeString();
+        say(`No answer from the server since ${at}; asking again`, false);
         this.soon(AGAIN_MS);
       }
     } finally {
@@ -173,4 +177,5 @@ addEventListener("hashchange", () => {
   if (location.hash.startsWith("#key=")) open();
 });
 theme(byId("theme"));
+keys();
 open();
