@@ -158,6 +158,13 @@ async def _sent(calling: Vendor) -> str:
     return calling.message().reference
 
 
+async def test_it_says_of_itself_what_it_reports(vendor: Vendor) -> None:
+    flags, reported = vendor.provider.flags, set(vendor.simulator.actions.values())
+    assert flags.arrivals == (ReceiptState.DELIVERED in reported)
+    assert flags.reads == (ReceiptState.OPENED in reported)
+    assert flags.receipts or not (flags.arrivals or flags.reads)
+
+
 async def test_a_forged_callback_is_refused(calling: Vendor) -> None:
     reference = await _sent(calling)
     forged = calling.simulator.callback([reference], ReceiptState.DELIVERED, AT_MS, genuine=False)

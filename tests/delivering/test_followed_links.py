@@ -81,6 +81,12 @@ async def test_opening_and_following_are_told(site: Site) -> None:
     delivery = delivery_of(event, one)
     link, picture = urls_of(page_of(site, delivery))
     assert link.startswith("http://127.0.0.1:8600/v1/t/")
+    for each, status in ((picture, 200), (link, 302)):
+        # A program that looks ahead, as scanners of mail do.
+        looked = await front.client.head(each, follow_redirects=False)
+        assert (looked.status_code, looked.content) == (status, b"")
+    looked_at = (await site.services.delivery.histories.of([delivery]))[delivery]
+    assert not looked_at.receipts
     shown = await front.client.get(picture)
     assert (shown.status_code, shown.headers["content-type"]) == (200, "image/gif")
     assert shown.content.startswith(b"GIF89a")

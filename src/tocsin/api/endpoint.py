@@ -55,6 +55,8 @@ class Call:
     raw: bytes = b""
     chunks: AsyncIterator[bytes] | None = None
     """The body of a route that reads it as a stream."""
+    of_head: bool = False
+    """Whether it is a HEAD, which asks what a GET would be answered and does nothing."""
 
     @property
     def by(self) -> Principal:

@@ -49,6 +49,7 @@ class Serving:
             path=decode_path(parameters),
             headers=headers,
             request_id=scope["tocsin.request_id"],
+            of_head=scope["method"] == "HEAD",
         )
         if endpoint.query_raw:
             call.query_text = scope["query_string"].decode("latin-1")

@@ -20,9 +20,11 @@ class ChannelFacts(msgspec.Struct, frozen=True):
     interrupts: bool
     needs_address: bool
     receipts: bool = False
-    """Whether a provider of it tells later what became of a message."""
+    """Whether a provider of it tells later that a message has arrived."""
     acknowledges: bool = False
     """Whether somebody can acknowledge a message there, by a key or a button."""
+    reads: bool = False
+    """Whether a provider of it, or the message itself, tells that somebody has read it."""
 
 
 NO_CHANNEL: Final = ChannelFacts(configured=False, interrupts=False, needs_address=False)

@@ -289,6 +289,25 @@ def publish_warnings(
     return warnings + _vain_waits(workflow, telling)
 
 
+def _may_tell(
+    workflow: Workflow,
+    step: int,
+    unless: Condition,
+    telling: Mapping[str, Collection[Condition]],
+) -> bool:
+    """
+    Return whether something beside the app can tell of a step that its message was *unless*.
+
+    Who reports more has said so much, too; but a message asks to be acknowledged only where a wait
+    looks for that.
+    """
+    channel = workflow.steps[step].channel
+    enough = set(CONDITIONS[CONDITIONS.index(unless) :])
+    if not workflow.awaits_acknowledgement(step):
+        enough.discard("acknowledged")
+    return channel == INBOX or not enough.isdisjoint(telling.get(channel, ()))
+
+
 def _vain_waits(workflow: Workflow, telling: Mapping[str, Collection[Condition]]) -> list[str]:
     """Return a warning for each wait whose condition nothing can make true, or only the app."""
     warnings = []
@@ -296,11 +315,9 @@ def _vain_waits(workflow: Workflow, telling: Mapping[str, Collection[Condition]]
         unless = interval.unless
         if unless is None:
             continue
-        channels = [workflow.steps[step].channel for step in interval.of]
-        # Who reports more has said so much, too.
-        enough = CONDITIONS[CONDITIONS.index(unless) :]
-        if any(c == INBOX or not set(enough).isdisjoint(telling.get(c, ())) for c in channels):
+        if any(_may_tell(workflow, step, unless, telling) for step in interval.of):
             continue
+        channels = [workflow.steps[step].channel for step in interval.of]
         wait = f"the wait before step {workflow.steps[interval.before].name!r}"
         told = [channel for channel in channels if channel in TOLD_BY_APPS]
         if told:

@@ -34,6 +34,10 @@ class Flags:
     """The vendor itself drops a second call with the same reference."""
     receipts: bool = False
     """It calls back; without, what it accepted stays *sent*."""
+    arrivals: bool = False
+    """Its receipts say when a message has arrived."""
+    reads: bool = False
+    """Its receipts say when somebody opened or read a message."""
     acknowledges: bool = False
     """Its messages can ask to be acknowledged, by a key or a button, and it reports that."""
     edits: bool = False

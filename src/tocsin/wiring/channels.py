@@ -78,15 +78,16 @@ class OpenChannels:
                 configured=not channel.needs_provider or bool(self.fleet.providers.get(name)),
                 interrupts=channel.interrupts,
                 needs_address=channel.needs_address,
-                receipts=self._tells(name),
+                receipts=self._tells(name) or any(each.arrivals for each in self._flags(name)),
                 acknowledges=any(flags.acknowledges for flags in self._flags(name)),
+                reads=self._tells(name) or any(each.reads for each in self._flags(name)),
             )
             for name, channel in self.fleet.channels.items()
         }
 
     def _tells(self, channel: str) -> bool:
-        own = self.followed and channel in FOLLOWED
-        return own or any(flags.receipts for flags in self._flags(channel))
+        """Return whether messages tell by themselves that they were read, and so have arrived."""
+        return self.followed and channel in FOLLOWED
 
     def _flags(self, channel: str) -> list[Flags]:
         return [wired.provider.flags for wired in self.fleet.providers.get(channel, ())]

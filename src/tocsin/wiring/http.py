@@ -215,8 +215,12 @@ def _workflows(services: Services, notes: Notes) -> WorkflowDesk:
 
 def _told(facts: ChannelFacts) -> list[Condition]:
     """Return what a channel's providers can report that a wait may look at."""
-    told: list[Condition] = ["delivered", "read"] if facts.receipts else []
-    return [*told, "acknowledged"] if facts.acknowledges else told
+    said: dict[Condition, bool] = {
+        "delivered": facts.receipts,
+        "read": facts.reads,
+        "acknowledged": facts.acknowledges,
+    }
+    return [condition for condition, is_told in said.items() if is_told]
 
 
 def _configured(services: Services) -> list[str]:

@@ -50,7 +50,9 @@ class Report(msgspec.Struct):
 class Pager:
     """`tocsin.ports.provider.Provider`."""
 
-    flags = Flags(batch_max=4, receipts=True, acknowledges=True, edits=True)
+    flags = Flags(
+        batch_max=4, receipts=True, arrivals=True, reads=True, acknowledges=True, edits=True
+    )
 
     def __init__(self, settings: PagerSettings, tools: ProviderTools) -> None:
         self.name = tools.name

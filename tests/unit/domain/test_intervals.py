@@ -105,7 +105,10 @@ def test_publishing_warns_of_a_wait_that_nothing_can_end() -> None:
     (warning,) = publish_warnings(workflow, configured)
     assert "the wait before step 'email' always takes its whole time" in warning
     assert publish_warnings(workflow, configured, {"sms": ["delivered"]}) == []
-    # Who presses a key has it; that it has arrived does not say that somebody pressed one.
+    # No key is asked for here; and that it has arrived does not say that somebody pressed one.
+    assert len(publish_warnings(workflow, configured, {"sms": ["acknowledged"]})) == 1
+    both = [*steps[:2], EMAIL, waiting(unless="acknowledged"), {**SMS, "name": "last"}]
+    workflow = compile_workflow(read_document(document(*both, audience={"path": "data.to"})), 1)
     assert publish_warnings(workflow, configured, {"sms": ["acknowledged"]}) == []
     steps = [SMS | {"title": "t"}, waiting(unless="acknowledged"), EMAIL]
     workflow = compile_workflow(read_document(document(*steps, audience={"path": "data.to"})), 1)

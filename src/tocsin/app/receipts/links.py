@@ -28,6 +28,10 @@ class LinkReceipts:
         self._links = links
         self._clock = clock
 
+    async def read(self, token: str, target: str | None) -> Followed:
+        """Return where *token* leads, as `take` does, and note nothing."""
+        return self._links.read(token, target)
+
     async def take(self, token: str, target: str | None) -> Followed:
         """
         Note what *token* tells, which leads to *target* if anywhere, and return it; raises `NotFound` for what is not ours.

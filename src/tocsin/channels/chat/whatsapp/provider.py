@@ -63,7 +63,7 @@ class WhatsApp:
     def __init__(self, settings: WhatsAppSettings, tools: ProviderTools) -> None:
         self.name = tools.name
         hears = settings.app_secret is not None
-        self.flags = Flags(receipts=hears, acknowledges=hears)
+        self.flags = Flags(receipts=hears, arrivals=hears, reads=hears, acknowledges=hears)
         self._settings = settings
         self._transport = tools.transport
         self._wall_ms = tools.wall_ms

@@ -58,7 +58,8 @@ class Mailgun:
         self.name = tools.name
         key = settings.webhook_key
         self._verifier = None if key is None else Verifier(key, settings.callback_age_max_ms)
-        self.flags = Flags(batch_max=settings.batch_max, receipts=self._verifier is not None)
+        hears = self._verifier is not None
+        self.flags = Flags(settings.batch_max, receipts=hears, arrivals=hears, reads=hears)
         self._transport = tools.transport
         self._wall_ms = tools.wall_ms
         self._sender = settings.sender()

@@ -51,7 +51,8 @@ class Postmark:
     def __init__(self, settings: PostmarkSettings, tools: ProviderTools) -> None:
         self.name = tools.name
         password = settings.callback_password
-        self.flags = Flags(batch_max=settings.batch_max, receipts=password is not None)
+        hears = password is not None
+        self.flags = Flags(settings.batch_max, receipts=hears, arrivals=hears, reads=hears)
         self._transport = tools.transport
         self._wall_ms = tools.wall_ms
         self._sender = settings.sender()

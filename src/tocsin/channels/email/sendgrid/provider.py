@@ -55,7 +55,8 @@ class SendGrid:
         self, settings: SendGridSettings, tools: ProviderTools, verifier: Verifier | None
     ) -> None:
         self.name = tools.name
-        self.flags = Flags(batch_max=settings.batch_max, receipts=verifier is not None)
+        hears = verifier is not None
+        self.flags = Flags(settings.batch_max, receipts=hears, arrivals=hears, reads=hears)
         self._transport = tools.transport
         self._wall_ms = tools.wall_ms
         self._sender = settings.sender()

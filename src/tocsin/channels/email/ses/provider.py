@@ -83,7 +83,8 @@ class Ses:
 
     def __init__(self, settings: SesSettings, tools: ProviderTools) -> None:
         self.name = tools.name
-        self.flags = Flags(batch_max=settings.batch_max, receipts=bool(settings.topics))
+        hears = bool(settings.topics)
+        self.flags = Flags(settings.batch_max, receipts=hears, arrivals=hears, reads=hears)
         self._transport = tools.transport
         self._wall_ms = tools.wall_ms
         self._sender = settings.sender()

@@ -56,7 +56,8 @@ class Sns:
         self.name = tools.name
         self._plain = settings.api == "sns"
         reports = bool(settings.topics) and settings.configuration_set is not None
-        self.flags = Flags(receipts=reports and not self._plain)
+        hears = reports and not self._plain
+        self.flags = Flags(receipts=hears, arrivals=hears)
         self._settings = settings
         self._tools = tools
         self._replies = load_replies(__package__, "sns.toml" if self._plain else "replies.toml")

@@ -41,7 +41,7 @@ _SILENCE: Final = Response(200, "text/xml", b"<Response/>")
 class TwilioSms:
     """`tocsin.ports.provider.Provider`."""
 
-    flags = Flags(receipts=True)
+    flags = Flags(receipts=True, arrivals=True)
 
     def __init__(self, settings: TwilioSmsSettings, tools: ProviderTools) -> None:
         check_senders(settings, tools.name, settings.messaging_service_sid)

@@ -63,7 +63,8 @@ class Vonage:
         if settings.api_secret is None and settings.signature_secret is None:
             raise Misconfigured([f"providers.{tools.name}: set api_secret or signature_secret"])
         self.name = tools.name
-        self.flags = Flags(receipts=settings.signature_secret is not None)
+        hears = settings.signature_secret is not None
+        self.flags = Flags(receipts=hears, arrivals=hears)
         self._settings = settings
         self._tools = tools
         self._replies = load_replies(__package__)

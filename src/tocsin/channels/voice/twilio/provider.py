@@ -33,7 +33,7 @@ _CHARACTER_MS: Final = 100
 class TwilioVoice:
     """`tocsin.ports.provider.Provider`."""
 
-    flags = Flags(receipts=True, acknowledges=True)
+    flags = Flags(receipts=True, arrivals=True, acknowledges=True)
 
     def __init__(self, settings: TwilioVoiceSettings, tools: ProviderTools) -> None:
         check_senders(settings, tools.name)
