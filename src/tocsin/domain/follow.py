@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from tocsin.domain.channels import INBOX
 from tocsin.domain.decision import Decision, PlannedNotification
-from tocsin.domain.ids import EventKey, delivery_key, notification_key
+from tocsin.domain.ids import EventKey, NotificationKey, delivery_key, notification_key
 from tocsin.domain.items import body
 from tocsin.domain.reasons import Verdict
 from tocsin.domain.records import Handoff, Item, Plan, PlannedRun
@@ -23,15 +23,19 @@ def follow(
     index = 0
     for run in plan.runs:
         for note in run.notifications:
+            key: NotificationKey | None = None
             for decision in note.decisions:
                 if decision.verdict is not Verdict.SEND:
                     continue
+                if key is None:
+                    key = notification_key(EventKey(plan.event), run.index, note.recipient)
                 source = (partition, position, index)
                 index += 1
                 if decision.channel == INBOX:
-                    yield f"inbox.{lane}", note.recipient, _item(plan, run, note, decision, source)
+                    item = _item(plan, run, note, decision, key, source)
+                    yield f"inbox.{lane}", note.recipient, item
                 else:
-                    record = _handoff(plan, run, note, decision, source, lane)
+                    record = _handoff(plan, run, note.recipient, decision, key, source, lane)
                     yield f"deliver.{decision.channel}.{lane}", note.recipient, record
 
 
@@ -40,9 +44,9 @@ def _item(
     run: PlannedRun,
     note: PlannedNotification,
     decision: Decision,
+    key: NotificationKey,
     source: tuple[int, int, int],
 ) -> Item:
-    key = notification_key(EventKey(plan.event), run.index, note.recipient)
     return Item(
         key=key,
         recipient=note.recipient,
@@ -60,25 +64,26 @@ def _item(
 def _handoff(
     plan: Plan,
     run: PlannedRun,
-    note: PlannedNotification,
+    recipient: int,
     decision: Decision,
+    key: NotificationKey,
     source: tuple[int, int, int],
     lane: str,
 ) -> Handoff:
-    key = notification_key(EventKey(plan.event), run.index, note.recipient)
+    # In the order of the fields: each has to be found again when it is given by name.
     return Handoff(
-        delivery=delivery_key(key, decision.step, decision.address, plan.generation),
-        event_lane=lane,
-        event_partition=source[0],
-        event_position=plan.event_position,
-        recipient=note.recipient,
-        workflow=run.workflow,
-        version=run.version,
-        step=decision.step,
-        address=decision.address,
-        planned_ms=plan.decided_ms,
-        expires_ms=run.expires_ms,
-        trace=plan.trace,
-        plan=source,
+        delivery_key(key, decision.step, decision.address, plan.generation),
+        lane,
+        source[0],
+        plan.event_position,
+        recipient,
+        run.workflow,
+        run.version,
+        decision.step,
+        decision.address,
+        plan.decided_ms,
+        run.expires_ms,
+        plan.trace,
+        source,
         producer=plan.producer,
     )

@@ -24,8 +24,9 @@ from tocsin.domain.delivery import OPEN, State
 from tocsin.domain.history import STATE_OF
 from tocsin.domain.ids import EventKey, accepted_ms, delivery_key, notification_key
 from tocsin.domain.lanes import LANE_NUMBER, LANES
-from tocsin.domain.reasons import Reason
+from tocsin.domain.reasons import Reason, Verdict
 from tocsin.domain.records import (
+    OUTCOME_RECORDS,
     Attempt,
     Broadcast,
     Item,
@@ -52,9 +53,6 @@ _REASON_STATES: Final[dict[str, str]] = {
 }
 
 _FINAL: Final = frozenset(str(state) for state in State if state not in OPEN)
-
-
-_TRIED: Final = (Attempt, Settled)
 
 
 class LedgerWrite:
@@ -137,6 +135,9 @@ class _Gathered:
                 if note.recipient >> 32 == 0:
                     entries.append(note.recipient.to_bytes(4, "big") + tail)
                 for decision in note.decisions:
+                    # Most are to be sent, and an enumeration's member is dear to look up by.
+                    if decision.verdict is Verdict.SEND:
+                        continue
                     state = _ENDS.get(decision.verdict)
                     if state is None:
                         continue
@@ -167,15 +168,17 @@ class _Gathered:
         """Hot: a webhook is two of these records."""
         records, bodies = batch.records, batch.bodies
         places: Sequence[int] = range(batch.position, batch.end)
-        deliveries = [each.delivery for each in records if isinstance(each, _TRIED)]
+        deliveries = [each.delivery for each in records if isinstance(each, OUTCOME_RECORDS)]
         if len(deliveries) < len(records):
             # Some cannot be read, and have a position all the same.
             places = [
-                p for p, each in zip(places, records, strict=True) if isinstance(each, _TRIED)
+                p
+                for p, each in zip(places, records, strict=True)
+                if isinstance(each, OUTCOME_RECORDS)
             ]
             bodies = None
         if bodies is None:
-            bodies = [encode(each) for each in records if isinstance(each, _TRIED)]
+            bodies = [encode(each) for each in records if isinstance(each, OUTCOME_RECORDS)]
         self.tried.add(batch.partition, places, deliveries, bodies)
         for record in records:
             if isinstance(record, Settled) and record.state in _FINAL:
@@ -250,4 +253,4 @@ class SqliteLedger:
 
 def _outcomes(bodies: Sequence[bytes]) -> list[Attempt | Settled]:
     records = map(decode, bodies)
-    return [each for each in records if isinstance(each, Attempt | Settled)]
+    return [each for each in records if isinstance(each, OUTCOME_RECORDS)]

@@ -8,7 +8,7 @@ from typing import Final
 from tocsin.app.delivering.remembered import Remembered
 from tocsin.domain.attempts import History
 from tocsin.domain.ids import accepted_ms, recipient_of
-from tocsin.domain.records import Attempt, Settled
+from tocsin.domain.records import OUTCOME_RECORDS, Attempt, Settled
 from tocsin.domain.topics import OUTCOMES
 from tocsin.ports.log import Batch, Follow, Log, Output, Step
 
@@ -56,7 +56,7 @@ class Histories:
         while first < end:
             batch = await self._log.read(OUTCOMES, partition, first, records_max=end - first)
             for record in batch.records[: end - batch.position]:
-                if isinstance(record, Attempt | Settled):
+                if isinstance(record, OUTCOME_RECORDS):
                     history = histories.get(record.delivery)
                     if history is not None:
                         history.take(record)

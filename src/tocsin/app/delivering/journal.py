@@ -11,7 +11,7 @@ import structlog
 
 from tocsin.app.delivering.histories import Histories
 from tocsin.domain.handoff_order import HandoffOrder
-from tocsin.domain.records import Attempt, Settled
+from tocsin.domain.records import OUTCOME_RECORDS, Attempt, Settled
 from tocsin.domain.topics import OUTCOMES
 from tocsin.domain.window import Window
 from tocsin.errors import Fenced, StorageFailed, Unavailable
@@ -148,5 +148,5 @@ class Journal:
         if batch.topic == OUTCOMES:
             order = self._owned[batch.partition].order
             for position, record in enumerate(batch.records, batch.position):
-                if isinstance(record, Attempt | Settled):
+                if isinstance(record, OUTCOME_RECORDS):
                     order.take(record, position)

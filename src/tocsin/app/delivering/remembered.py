@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from tocsin.domain.attempts import History
-from tocsin.domain.records import Attempt, Settled
+from tocsin.domain.records import OUTCOME_RECORDS
 from tocsin.domain.topics import OUTCOMES
 from tocsin.ports.log import Batch, Log
 
@@ -104,7 +104,7 @@ class Remembered:
         known, ended = self._known, self._ended
         settled = {}
         for record in batch.records:
-            if isinstance(record, Attempt | Settled):
+            if isinstance(record, OUTCOME_RECORDS):
                 delivery = record.delivery
                 history = known.get(delivery)
                 if history is not None:

@@ -10,7 +10,7 @@ from tocsin.app.delivering.journal import Owned
 from tocsin.domain.attempts import History
 from tocsin.domain.handoff_order import PATIENCE_MS, HandoffOrder
 from tocsin.domain.lanes import Lane
-from tocsin.domain.records import Attempt, Settled
+from tocsin.domain.records import OUTCOME_RECORDS
 from tocsin.domain.topics import OUTCOMES
 from tocsin.domain.window import Window
 from tocsin.ports.log import Log
@@ -69,7 +69,7 @@ async def _remember(log: Log, taken: TakenOver, topic: str, floor: int) -> None:
         batch = await log.read(OUTCOMES, partition, position, records_max=_BATCH_RECORDS)
         for at, record in enumerate(batch.records, batch.position):
             if (
-                isinstance(record, Attempt | Settled)
+                isinstance(record, OUTCOME_RECORDS)
                 and f"deliver.{record.channel}.{record.lane}" == topic
             ):
                 taken.owned.order.take(record, at)

@@ -243,7 +243,7 @@ def failed(outcomes: Sequence[ProviderOutcome]) -> bool:
 
 
 def _is_health(outcome: ProviderOutcome) -> bool:
-    return isinstance(outcome, TryLater | Refused) and outcome.reason in _HEALTH
+    return not isinstance(outcome, Accepted) and outcome.reason in _HEALTH
 
 
 def _is_our_fault(outcome: ProviderOutcome) -> bool:

@@ -13,7 +13,7 @@ from tocsin.app.routing.inputs import BEGINNING, Input, Only, Over, Run
 from tocsin.app.routing.workflows import RunWorkflows
 from tocsin.domain.audience import RecipientTerm, decode_terms
 from tocsin.domain.intervals import SCHEDULED
-from tocsin.domain.records import Continue, Event, Individuals, Release
+from tocsin.domain.records import LATER_INPUTS, Continue, Event, Individuals, Release
 
 _decoder = msgspec.json.Decoder()
 
@@ -82,7 +82,7 @@ def own_data(event: Event) -> dict[str, object]:
 
 def _about(entry: Input) -> _About | None:
     record = entry.record
-    if entry.repeat or not isinstance(record, Release | Individuals | Continue):
+    if entry.repeat or not isinstance(record, LATER_INPUTS):
         return None
     place = (record.event_lane, record.event_partition, record.event_position)
     return _About(entry, place, record)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from tocsin.app.routing.inputs import Input, Run, dedup_key, place_token
 from tocsin.app.routing.workflows import RunWorkflows
 from tocsin.domain.reasons import Outcome
-from tocsin.domain.records import Continue, Event, Individuals, PlannedRun, Release
+from tocsin.domain.records import LATER_INPUTS, Event, PlannedRun
 from tocsin.ports.state import Deduplication
 
 
@@ -26,7 +26,7 @@ class Settle:
             if isinstance(record, Event):
                 names = [key for key, _, _ in record.workflows] or [""]
                 claims.extend((dedup_key(record.digest, name), record.key) for name in names)
-            elif isinstance(record, Release | Individuals | Continue):
+            elif isinstance(record, LATER_INPUTS):
                 token = place_token(entry.partition, entry.position)
                 claims.append((record.key, token))
         owners = iter(await self._deduplication.claim(claims, now_ms))
@@ -37,7 +37,7 @@ class Settle:
                 entry.event_position = entry.position
                 if not self._settle_alone(entry, record, owners):
                     await self._settle_event(entry, record, _take(record, owners))
-            elif isinstance(record, Release | Individuals | Continue):
+            elif isinstance(record, LATER_INPUTS):
                 token = place_token(entry.partition, entry.position)
                 entry.repeat = next(owners) != token
 

@@ -9,14 +9,29 @@ end, with a default.
 from __future__ import annotations
 
 from tocsin.domain.records.codec import Poison, Record, decode, encode
-from tocsin.domain.records.deliveries import Attempt, Handoff, Reported, Retry, Settled
+from tocsin.domain.records.deliveries import (
+    OUTCOME_RECORDS,
+    Attempt,
+    Handoff,
+    Reported,
+    Retry,
+    Settled,
+)
 from tocsin.domain.records.format import FORMAT
 from tocsin.domain.records.inbox import Broadcast, Item, StateChange
-from tocsin.domain.records.inputs import Continue, Event, Individuals, Release
+from tocsin.domain.records.inputs import (
+    LATER_INPUTS,
+    Continue,
+    Event,
+    Individuals,
+    Release,
+)
 from tocsin.domain.records.plans import Plan, PlannedRun
 
 __all__ = [
     "FORMAT",
+    "LATER_INPUTS",
+    "OUTCOME_RECORDS",
     "Attempt",
     "Broadcast",
     "Continue",

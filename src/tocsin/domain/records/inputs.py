@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 from tocsin.domain.records.format import FORMAT
@@ -145,3 +147,7 @@ class Individuals(
     def stamp_ms(self) -> int:
         """The time by which this record is found again."""
         return int.from_bytes(self.event[:6], "big")
+
+
+LATER_INPUTS: Final = (Release, Individuals, Continue)
+"""Inputs about an event that was routed before, to compare with."""
