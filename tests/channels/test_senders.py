@@ -7,7 +7,8 @@ import pytest
 from tests.contract.providers import REGISTRY
 from tocsin.channels.registry import loaded
 from tocsin.config import Outbound, RawTable
-from tocsin.ports.provider import BySender, Provider, ProviderTools, Sender
+from tocsin.ports.message import Message
+from tocsin.ports.provider import BySender, InParts, Provider, ProviderTools, Sender
 from tocsin.wiring.channels import build_provider, open_transport
 
 LONG, FREE, CODE, NAME, ABROAD = "+12065550100", "+18445550100", "12345", "TOCSIN", "+447700900000"
@@ -43,6 +44,15 @@ async def test_a_sender_has_the_rate_of_its_kind(
     for prefix, wanted in rates.items():
         found = provider.sender_of(f"{prefix}5550001")
         assert (None if found is None else (found.name, found.rate_per_second)) == wanted
+
+
+@pytest.mark.parametrize("name", ["twilio", "vonage", "sns"])
+async def test_carriers_count_the_parts_of_a_text(name: str) -> None:
+    provider = await made(name)
+    assert isinstance(provider, InParts)
+    for body, parts in (("x" * 160, 1), ("x" * 161, 2), ("ж" * 71, 2)):
+        content = REGISTRY.channels["sms"].shape({"body": body})
+        assert provider.parts_of(Message("dlv_1", "+1", content)) == parts
 
 
 @pytest.mark.parametrize("name", ["twilio", "vonage", "sns", "twilio_voice"])

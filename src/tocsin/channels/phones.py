@@ -11,6 +11,7 @@ from msgspec import Meta
 
 from tocsin.config import Misconfigured
 from tocsin.domain.sms import segments
+from tocsin.ports.message import Message
 from tocsin.ports.outcomes import ProviderReason, Refused
 from tocsin.ports.provider import ProviderSettings
 from tocsin.ports.provider import Sender as Carrier
@@ -59,7 +60,7 @@ class PhoneSettings(ProviderSettings, frozen=True, kw_only=True):
         Mapping[Sender, float],
         Meta(
             description="Messages a second that a sender carries, where the vendor gave it another"
-            " rate than its kind begins with."
+            " rate than its kind begins with. A text counts as many as it has parts."
         ),
     ] = msgspec.field(default_factory=dict)
 
@@ -113,6 +114,11 @@ def wish_of(text: str) -> bool | None:
 def message_id(text: str) -> str:
     """Return a vendor's id of a message as it may be kept; empty for what is none."""
     return text if _ID.match(text) else ""
+
+
+def parts_of(message: Message) -> int:
+    """Return of how many parts carriers see a text, which is how they count it."""
+    return segments(message.content.fields["text"]).parts
 
 
 def too_long(text: str, segments_max: int) -> Refused | None:

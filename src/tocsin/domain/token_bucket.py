@@ -37,6 +37,11 @@ class TokenBucket:
         if self._level is not None:
             self._level = min(self.burst, self._level + count)
 
+    def owe(self, count: int) -> None:
+        """Take what may not be there: nobody gets any until it has come in."""
+        if self._level is not None:
+            self._level -= count
+
     def ready_ms(self, now_ms: int, *, reserved: bool = False) -> int:
         """Return when a slice of tokens will be there, *now_ms* when it is."""
         slice_ = max(1.0, min(self.rate_per_s * _SLICE_S, self.burst - self.reserve))

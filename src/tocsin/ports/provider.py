@@ -212,6 +212,14 @@ class BySender(Protocol):
         """
 
 
+@runtime_checkable
+class InParts(Protocol):
+    """A `BySender` whose vendor counts parts of messages against a sender's rate. Optional."""
+
+    def parts_of(self, message: Message) -> int:
+        """Return how many *message* is, 1 at least; asked for every message before its call."""
+
+
 class Channel(Protocol):
     """
     What a message of one kind is. Pure: a channel makes no call.

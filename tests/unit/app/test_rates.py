@@ -10,7 +10,7 @@ from tocsin.app.delivering.providers import Wired
 from tocsin.app.delivering.rates import Rates
 from tocsin.app.delivering.turnstiles import Counts, Pass, Turnstiles
 from tocsin.domain.lanes import Lane
-from tocsin.ports.message import Message
+from tocsin.ports.message import Content, Message
 from tocsin.ports.outcomes import Accepted, ProviderOutcome, ProviderReason, Refused, TryLater
 from tocsin.ports.provider import Flags, ProviderSettings, Sender
 from tocsin.ports.receipts import Callback, Reading
@@ -37,6 +37,9 @@ class Texter:
     def sender_of(self, address: str) -> Sender | None:
         return Sender(address[:3], 1.0) if address.startswith(("+49", "+44")) else None
 
+    def parts_of(self, message: Message) -> int:
+        return len(message.content.body)
+
 
 def made(lane: Lane = "transactional", **settings: float) -> tuple[Turnstiles, Wired]:
     wired = Wired(Texter(), ProviderSettings(**settings))  # type: ignore[arg-type]  # by name
@@ -59,6 +62,25 @@ def test_each_sender_has_a_rate_of_its_own() -> None:
     assert turnstiles.admit(german, 5, BEGIN_MS + 1_000)[0] == 1
     assert turnstiles.ready_ms(german, BEGIN_MS + 1_000) == BEGIN_MS + 2_000
     assert turnstiles.spacing_ms(german) == 1_000
+
+
+def test_a_message_of_several_parts_uses_as_much_of_its_sender_alone() -> None:
+    turnstiles, wired = made(rate_per_second=10, burst=10, critical_reserve=0)
+    german = turnstiles.way(wired, GERMAN)
+    assert turnstiles.admit(german, 1, BEGIN_MS)[0] == 1
+    turnstiles.count_parts(german, texted(3))
+    assert turnstiles.admit(german, 1, BEGIN_MS + 2_999)[0] == 0
+    assert turnstiles.ready_ms(german, BEGIN_MS + 2_999) == BEGIN_MS + 3_000
+    assert turnstiles.admit(german, 5, BEGIN_MS + 3_000)[0] == 1
+    turnstiles.count_parts(german, texted(1))
+    assert turnstiles.admit(german, 1, BEGIN_MS + 4_000)[0] == 1
+    elsewhere = turnstiles.way(wired, "+1202")
+    turnstiles.count_parts(elsewhere, texted(3))
+    assert turnstiles.admit(elsewhere, 99, BEGIN_MS + 5_000)[0] == 10
+
+
+def texted(parts: int) -> Message:
+    return Message("dlv_1", GERMAN, Content(body="x" * parts))
 
 
 def test_what_a_sender_may_not_send_is_not_taken_from_its_provider() -> None:

@@ -19,6 +19,16 @@ def test_a_batch_gets_what_there_is_and_the_rest_in_time() -> None:
     assert bucket.take(30, T + 60_000) == 5
 
 
+def test_what_is_owed_comes_in_before_anybody_gets_any() -> None:
+    bucket = TokenBucket(10, 5)
+    bucket.owe(3)
+    assert bucket.take(1, T) == 1
+    bucket.owe(7)
+    assert bucket.ready_ms(T) == T + 400
+    assert bucket.take(1, T + 399) == 0
+    assert bucket.take(9, T + 500) == 2
+
+
 def test_the_reserve_is_for_those_who_may_draw_it() -> None:
     bucket = TokenBucket(10, 10, reserve=4)
     assert bucket.take(99, T) == 6

@@ -249,6 +249,8 @@ class PrepareStep:
             attempt=work.number,
             locale=recipient.locale,
         )
+        if work.way is not None:
+            self._turnstiles.count_parts(work.way, work.message)
 
     def _leave_link(self, work: Work, workflow: Workflow) -> str | None:
         """Return where the recipient switches this off; nobody switches off what is required."""

@@ -62,6 +62,11 @@ class Tokens:
         if self._bucket is not None:
             self._bucket.give_back(count)
 
+    def owe(self, count: int) -> None:
+        """Take more than was asked for, there or not."""
+        if self._bucket is not None:
+            self._bucket.owe(count)
+
     def ready_ms(self, now_ms: int, *, critical: bool) -> int:
         """Return when to ask again."""
         if now_ms < self._paused_until_ms:
@@ -116,6 +121,12 @@ class Rates:
         """Put back what no call was made for."""
         for tokens in self._buckets(way):
             tokens.give_back(count)
+
+    def owe(self, way: Way, count: int) -> None:
+        """Take *count* more from a sender, for a message that is more than one."""
+        sender = self._senders.get(way)
+        if sender is not None:
+            sender.owe(count)
 
     def ready_ms(self, way: Way, now_ms: int, *, critical: bool) -> int:
         """Return when to ask again."""

@@ -15,8 +15,9 @@ from tocsin.app.delivering.providers import Wired
 from tocsin.app.delivering.rates import Rates, Way
 from tocsin.domain.breaker import Breaker, BreakerPolicy, BreakerState
 from tocsin.domain.lanes import Lane
+from tocsin.ports.message import Message
 from tocsin.ports.outcomes import Accepted, ProviderOutcome, ProviderReason, Refused, TryLater
-from tocsin.ports.provider import BySender
+from tocsin.ports.provider import BySender, InParts
 
 _THROTTLED_MS: Final = 1_000
 """What a provider that asks for less, and does not say for how long, is given."""
@@ -84,6 +85,11 @@ class Turnstiles:
             for wired in providers
             if isinstance(wired.provider, BySender)
         }
+        self._in_parts = {
+            wired.name: wired.provider.parts_of
+            for wired in providers
+            if isinstance(wired.provider, InParts)
+        }
         self._rates = rates
         self._lane = lane
         self._critical = lane == "critical"
@@ -140,6 +146,17 @@ class Turnstiles:
         admitted = breaker.admit(taken, now_ms)
         self._rates.give_back(way, taken - admitted)
         return admitted, breaker.generation
+
+    def count_parts(self, way: Way, message: Message) -> None:
+        """
+        Take from the sender of a message that was let through what it uses beyond one.
+
+        How many parts it has shows when it is written, which is after it was let through; so those
+        behind it wait for that.
+        """
+        parts_of = self._in_parts.get(way.provider)
+        if parts_of is not None and way.sender and (more := parts_of(message) - 1) > 0:
+            self._rates.owe(way, more)
 
     def give_back(self, passes: Sequence[Pass]) -> None:
         """Take back what was not used."""

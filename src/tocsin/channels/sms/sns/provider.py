@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from tocsin.channels.aws_notices import Notices
 from tocsin.channels.aws_signing import AwsKeys, AwsSigner
-from tocsin.channels.phones import american_rate, rated, too_long
+from tocsin.channels.phones import american_rate, parts_of, rated, too_long
 from tocsin.channels.replies import load_replies, unanswered
 from tocsin.channels.sms.sns.calls import (
     Request,
@@ -95,6 +95,10 @@ class Sns:
         """Return the number that carries it, where carriers bound numbers by themselves."""
         sender = self._settings.sender_to(address)
         return None if sender is None else rated(sender, self._settings, american_rate(sender))
+
+    def parts_of(self, message: Message) -> int:
+        """Return how many parts carriers count."""
+        return parts_of(message)
 
     async def check(self) -> Sequence[Finding]:
         """Ask about the account (`tocsin.ports.self_check.SelfCheck`)."""

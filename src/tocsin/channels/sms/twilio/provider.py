@@ -9,6 +9,7 @@ from tocsin.channels.phones import (
     american_rate,
     check_senders,
     message_id,
+    parts_of,
     rated,
     too_long,
     wish_of,
@@ -74,6 +75,10 @@ class TwilioSms:
         """Return the number or name that carries it, with the rate that its kind begins with."""
         sender = self._settings.sender_to(address)
         return None if sender is None else rated(sender, self._settings, _rate(sender))
+
+    def parts_of(self, message: Message) -> int:
+        """Return how many parts carriers count."""
+        return parts_of(message)
 
     async def check(self) -> Sequence[Finding]:
         """Ask about the account (`tocsin.ports.self_check.SelfCheck`)."""

@@ -13,6 +13,7 @@ from tocsin.channels.phones import (
     american_rate,
     check_senders,
     message_id,
+    parts_of,
     rated,
     too_long,
     wish_of,
@@ -96,6 +97,10 @@ class Vonage:
         """Return the number that carries it, where carriers bound numbers by themselves."""
         sender = self._settings.sender_to(address)
         return None if sender is None else rated(sender, self._settings, american_rate(sender))
+
+    def parts_of(self, message: Message) -> int:
+        """Return how many parts carriers count."""
+        return parts_of(message)
 
     async def check(self) -> Sequence[Finding]:
         """Look whether the account takes us, and whether it is told how callbacks are signed."""
