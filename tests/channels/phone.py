@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import replace
 from typing import Generic, Self, TypeVar
+
+from msgspec.structs import replace
 
 from tests.contract.providers import AT_MS, REGISTRY, Vendor
 from tocsin.channels.sms import CHANNEL

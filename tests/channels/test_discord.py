@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 from discord_webhook import DiscordEmbed, DiscordWebhook
+from msgspec.structs import replace
 
 from tests.channels.chat_vendor import AT_MS, NASTY, REFERENCE, Chat, playing
 from tests.support.vendor_proxy import vendor_proxy

@@ -13,6 +13,7 @@ import msgspec
 import pytest
 from mailgun.client import Client
 from mailgun.security import SecurityGuard
+from msgspec import structs
 
 from tests.channels.vendor_bench import NOW_MS, Bench, bench, callback
 from tocsin.channels.email.mailgun.simulator import DOMAIN, KEY, WEBHOOK_KEY
@@ -58,8 +59,8 @@ async def test_files_go_along_in_a_form_that_another_program_reads(gun: Bench) -
         Attachment('in"voice.pdf', "application/pdf", b"%PDF\r\n--x\r\n\x00\xff"),
         Attachment("logo.png", "image/png", b"png", "logo"),
     )
-    content = replace(message.content, attachments=files)
-    (outcome,) = await gun.provider.send([replace(message, content=content)])
+    content = structs.replace(message.content, attachments=files)
+    (outcome,) = await gun.provider.send([structs.replace(message, content=content)])
     assert isinstance(outcome, Accepted)
     (taken,) = gun.simulator.taken
     assert taken.fields["subject"] == "Grüße"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import Any
 
 import msgspec
 import postmark
 import pytest
+from msgspec.structs import replace
 
 from tests.channels.vendor_bench import NOW_MS, Bench, bench
 from tocsin.channels.email.postmark.provider import CALL_BYTES_MAX

@@ -14,6 +14,7 @@ import boto3
 import msgspec
 import pytest
 from botocore.exceptions import ClientError
+from msgspec import structs
 
 from tests.channels.vendor_bench import NOW_MS, Bench, bench
 from tests.support.vendor_proxy import vendor_proxy
@@ -105,7 +106,9 @@ async def test_the_vendors_client_takes_the_simulator_for_the_vendor(
 async def test_a_single_letter_is_a_finished_one(ses: Bench) -> None:
     (message,) = ses.alike(1, title="Grüße", body="On its way.", reply_to="help@example.test")
     file = Attachment("invoice.pdf", "application/pdf", b"%PDF-1.7")
-    message = replace(message, content=replace(message.content, attachments=(file,)))
+    message = structs.replace(
+        message, content=structs.replace(message.content, attachments=(file,))
+    )
     (outcome,) = await ses.provider.send([message])
     assert isinstance(outcome, Accepted)
     (taken,) = ses.simulator.taken

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
@@ -12,6 +11,7 @@ import boto3
 import msgspec
 import pytest
 from botocore.exceptions import ClientError
+from msgspec.structs import replace
 
 from tests.channels.phone import Phone as AnyPhone
 from tests.contract.providers import AT_MS, REGISTRY

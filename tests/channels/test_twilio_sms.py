@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 import pytest
+from msgspec import structs
 from twilio.base.exceptions import TwilioRestException
 from twilio.request_validator import RequestValidator
 from twilio.rest import Client
@@ -131,7 +132,7 @@ async def test_twilios_client_takes_our_simulator_for_twilio(
 
 
 async def test_what_is_sent(phone: Phone) -> None:
-    message = replace(phone.vendor.message(), expires_ms=AT_MS + 600_000)
+    message = structs.replace(phone.vendor.message(), expires_ms=AT_MS + 600_000)
     (outcome,) = await phone.vendor.provider.send([message])
     assert outcome == Accepted(f"SM{1:032x}")
     form = phone.form()
@@ -158,7 +159,7 @@ async def test_who_it_is_from_depends_on_where_it_goes() -> None:
             ("+4915100000001", "TOCSIN"),
             ("+447700900001", None),
         ):
-            await phone.vendor.provider.send([replace(phone.vendor.message(), address=to)])
+            await phone.vendor.provider.send([structs.replace(phone.vendor.message(), address=to)])
             form = phone.form()
             assert form.get("From") == sender
             assert ("MessagingServiceSid" in form) == (sender is None)

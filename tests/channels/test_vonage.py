@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, urlencode
 
 import msgspec
 import pytest
+from msgspec import structs
 from vonage import Auth, Vonage
 from vonage_sms import SmsMessage
 from vonage_sms.errors import PartialFailureError, SmsError
@@ -112,7 +113,7 @@ async def test_vonages_client_takes_our_simulator_for_vonage(
 
 
 async def test_what_is_sent(phone: Phone) -> None:
-    message = replace(phone.about("Привет"), expires_ms=AT_MS + 5_000)
+    message = structs.replace(phone.about("Привет"), expires_ms=AT_MS + 5_000)
     assert await phone.vendor.provider.send([message]) == [Accepted(f"0A{1:010X}0000")]
     assert phone.form() == {
         "to": message.address[1:],

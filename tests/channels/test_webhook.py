@@ -9,6 +9,7 @@ from email.utils import formatdate
 
 import msgspec
 import pytest
+from msgspec import structs
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from tests.support.receiver import CUT, HANG, Receiver, Seen, answer, receiver
@@ -170,13 +171,13 @@ async def test_an_address_without_a_secret_is_signed_by_the_settings(
 
 
 async def test_a_relay_is_told_where_a_message_was_to_go(made: Made, there: Receiver) -> None:
-    elsewhere = replace(message(there), address="https://shop.example/a?b=c")
+    elsewhere = structs.replace(message(there), address="https://shop.example/a?b=c")
     assert await send(made(relay_url=there.url), elsewhere) == Accepted()
     assert there.seen[0].headers["webhook-destination"] == "https://shop.example/a?b=c"
 
 
 async def test_a_trace_that_is_none_is_left_out(provider: Provider, there: Receiver) -> None:
-    await send(provider, replace(message(there), trace="00-zz\r\nx: y"))
+    await send(provider, structs.replace(message(there), trace="00-zz\r\nx: y"))
     assert "traceparent" not in there.seen[0].headers
     assert "x" not in there.seen[0].headers
 
@@ -247,7 +248,7 @@ async def test_the_inside_is_refused_when_the_connection_is_made(
     made: Made, there: Receiver, url: str
 ) -> None:
     guarded = made(Outbound(ports=(80, 443, there.port)))
-    inside = replace(message(there), address=url.format(port=there.port))
+    inside = structs.replace(message(there), address=url.format(port=there.port))
     assert await send(guarded, inside) == Refused(ProviderReason.BAD_ADDRESS, "not_public")
     assert there.connections == 0
 
@@ -256,7 +257,7 @@ async def test_a_hundred_at_once_keep_their_answers_apart(
     provider: Provider, there: Receiver
 ) -> None:
     there.say([answer(410 if n % 3 == 0 else 200) for n in range(100)])
-    messages = [replace(message(there), reference=f"dlv_{n:040d}") for n in range(100)]
+    messages = [structs.replace(message(there), reference=f"dlv_{n:040d}") for n in range(100)]
     outcomes = await asyncio.gather(*(send(provider, each) for each in messages))
     wanted = {
         seen.headers["webhook-id"]: Refused if n % 3 == 0 else Accepted

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
+
+from msgspec import structs
 
 from tocsin.channels.registry import Registry, folders, loaded
 from tocsin.config import Outbound, RawTable
@@ -36,7 +38,7 @@ class Bench:
         """Return messages of one content, each with its own link to unsubscribe."""
         first = self.message(1, **said)
         return [
-            replace(
+            structs.replace(
                 self.message(n),
                 content=first.content,
                 category="news",

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import msgspec
 import pytest
+from msgspec import structs
 
 from tests.contract.providers import AT_MS, CANARY, REGISTRY, TRACE, Vendor
 from tests.support import toy
@@ -103,7 +104,7 @@ async def test_an_edit_names_what_it_replaces(vendor: Vendor) -> None:
     assert first.provider_id is not None
     channel = REGISTRY.channels[vendor.spec.channel]
     later = vendor.message(2, supersedes=first.provider_id)
-    await vendor.provider.send([replace(later, content=channel.shape({"title": "Better"}))])
+    await vendor.provider.send([structs.replace(later, content=channel.shape({"title": "Better"}))])
     assert vendor.simulator.taken[-1].supersedes == first.provider_id
 
 

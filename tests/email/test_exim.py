@@ -15,7 +15,6 @@ import subprocess
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import replace
 from email.message import EmailMessage
 from pathlib import Path
 
@@ -23,6 +22,7 @@ import dkim
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from msgspec.structs import replace
 
 from tests.conftest import ABSENT
 from tests.support.certificates import Certificate, make_certificate

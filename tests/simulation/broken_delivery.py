@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 import structlog
+from msgspec import structs
 
 from tests.simulation.broken import Broken, CancelTold
 from tests.simulation.vendor import CHANNEL, TOKEN, address_of
@@ -205,7 +206,7 @@ class ElsewhereCalled(Broken):
 
     async def send(self, messages: Sequence[Message]) -> Sequence[ProviderOutcome]:
         if self._dice.random() < 0.1:
-            messages = [replace(each, address=address_of("p9")) for each in messages]
+            messages = [structs.replace(each, address=address_of("p9")) for each in messages]
         outcomes: Sequence[ProviderOutcome] = await self._real.send(messages)
         return outcomes
 
@@ -216,7 +217,8 @@ class LostIsRefused(Broken):
     async def send(self, messages: Sequence[Message]) -> Sequence[ProviderOutcome]:
         outcomes: Sequence[ProviderOutcome] = await self._real.send(messages)
         return [
-            replace(each, known=True) if isinstance(each, TryLater) else each for each in outcomes
+            structs.replace(each, known=True) if isinstance(each, TryLater) else each
+            for each in outcomes
         ]
 
 
@@ -226,7 +228,8 @@ class OtherWords(Broken):
     async def send(self, messages: Sequence[Message]) -> Sequence[ProviderOutcome]:
         if self._dice.random() < 0.1:
             messages = [
-                replace(each, content=Content(each.content.title, "else")) for each in messages
+                structs.replace(each, content=Content(each.content.title, "else"))
+                for each in messages
             ]
         outcomes: Sequence[ProviderOutcome] = await self._real.send(messages)
         return outcomes
@@ -237,7 +240,7 @@ class SignedByOthers(Broken):
 
     async def send(self, messages: Sequence[Message]) -> Sequence[ProviderOutcome]:
         if self._dice.random() < 0.1:
-            messages = [replace(each, secret="whsec_" + "yranac" * 8) for each in messages]
+            messages = [structs.replace(each, secret="whsec_" + "yranac" * 8) for each in messages]
         outcomes: Sequence[ProviderOutcome] = await self._real.send(messages)
         return outcomes
 

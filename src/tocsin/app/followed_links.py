@@ -15,10 +15,11 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import partial
 from typing import Final, NamedTuple
 from urllib.parse import quote
+
+from msgspec.structs import replace
 
 from tocsin.app.leaving import LeaveLinks
 from tocsin.domain.base64url import base64url, read_base64url

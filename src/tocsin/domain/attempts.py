@@ -13,6 +13,7 @@ from tocsin.domain.records import Attempt, Settled
 from tocsin.domain.retry import costs
 
 _NEVER_MS: Final = 1 << 62
+_PENDING: Final = State.PENDING
 
 
 class Standing(Enum):
@@ -71,7 +72,7 @@ class History(msgspec.Struct):
             self.state = record.state
 
     def _end(self, record: Settled) -> None:
-        self.again = record.state == State.PENDING
+        self.again = record.state == _PENDING
         if self.open is None:
             return
         self.tried = (*self.tried, record.provider) if self.again and record.known else ()

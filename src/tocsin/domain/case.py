@@ -87,5 +87,7 @@ def target(case: Case, step: CompiledStep, number: int) -> Target:
     """Return one delivery by its address's number; the address may be gone by now."""
     channel = case.facts.channels.get(step.channel, NO_CHANNEL)
     addresses = case.recipient.addresses if case.recipient is not None else ()
-    found = (each for each in addresses if (each.number, each.channel) == (number, step.channel))
-    return Target(case, step, channel, number, next(found, None))
+    for each in addresses:
+        if each.number == number and each.channel == step.channel:
+            return Target(case, step, channel, number, each)
+    return Target(case, step, channel, number, None)

@@ -12,6 +12,7 @@ from tocsin.domain.reasons import Reason, Verdict
 from tocsin.domain.workflow import CompiledStep
 
 _JUDGES: Final = tuple(gate.judge for gate in GATES)
+_SEND: Final = (Verdict.SEND, Reason.SEND)
 
 
 def decide(case: Case) -> tuple[Decision, ...]:
@@ -23,7 +24,7 @@ def decide(case: Case) -> tuple[Decision, ...]:
 
 def decide_steps(case: Case, steps: Sequence[CompiledStep]) -> tuple[Decision, ...]:
     """Decide some of the workflow's steps, in order, like `decide`."""
-    return tuple([_decide(each) for step in steps for each in targets(case, step)])
+    return tuple([decide_target(each) for step in steps for each in targets(case, step)])
 
 
 def leave_steps(
@@ -39,15 +40,16 @@ def leave_steps(
 
 def decide_one_step(case: Case, step: int) -> tuple[Decision, ...]:
     """Decide one step of the workflow, for all of its addresses."""
-    return tuple([_decide(each) for each in targets(case, case.workflow.steps[step])])
+    return tuple([decide_target(each) for each in targets(case, case.workflow.steps[step])])
 
 
 def decide_step(case: Case, step: int, address: int) -> Decision:
     """Decide one delivery anew in full, as after a hold; *address* 0: the step has none."""
-    return _decide(target(case, case.workflow.steps[step], address))
+    return decide_target(target(case, case.workflow.steps[step], address))
 
 
-def _decide(delivery: Target) -> Decision:
+def decide_target(delivery: Target) -> Decision:
+    """Decide one delivery in full, by all gates in their order."""
     step = delivery.step
     for judge in _JUDGES:
         no = judge(delivery)
@@ -61,7 +63,7 @@ def _decide(delivery: Target) -> Decision:
                 no.rule,
                 no.until_ms,
             )
-    return Decision(step.index, step.channel, delivery.number, Verdict.SEND, Reason.SEND)
+    return Decision(step.index, step.channel, delivery.number, *_SEND)
 
 
 def trace(case: Case, step: int, address: int) -> list[GateResult]:

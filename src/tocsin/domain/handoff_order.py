@@ -20,6 +20,12 @@ from tocsin.domain.delivery import OPEN, DeliveryReason, State
 from tocsin.domain.reasons import Reason
 from tocsin.domain.records import Attempt, Settled
 
+# An enumeration's member costs as much to name as a record to make, and these are named for each.
+_DEFERRED: Final = State.DEFERRED
+_PENDING: Final = State.PENDING
+_PAUSED: Final = Reason.PAUSED
+_BEHIND_ANOTHER: Final = DeliveryReason.BEHIND_ANOTHER
+
 FOR_PROVIDER: Final = frozenset({DeliveryReason.PROVIDER_OPEN, DeliveryReason.PROVIDER_BUSY})
 
 PATIENCE_MS: Final = {"critical": 30_000, "transactional": 900_000, "bulk": 900_000}
@@ -32,7 +38,7 @@ def line_of(delivery: bytes) -> bytes:
 
 def _holds_line(record: Settled) -> bool:
     """Return whether who comes after must wait for it."""
-    if record.reason == Reason.PAUSED:
+    if record.reason == _PAUSED:
         return False
     return bool(record.attempt) or record.reason in FOR_PROVIDER
 
@@ -79,6 +85,8 @@ class HandoffOrder:
 
     def park_until(self, delivery: bytes, now_ms: int) -> int | None:
         """Return how long *delivery* has to wait for those before it, None: not at all."""
+        if not self._lines:
+            return None
         line = self._lines.get(line_of(delivery))
         if line is None or line.ends_ms <= now_ms or delivery == line.head:
             return None
@@ -95,6 +103,8 @@ class HandoffOrder:
 
     def passed(self, delivery: bytes, now_ms: int) -> bool:
         """Return whether *delivery* goes before one that it has waited for long enough."""
+        if not self._lines and not self._ended:
+            return False
         name = line_of(delivery)
         line = self._lines.get(name)
         if line is not None and line.ends_ms <= now_ms:
@@ -114,14 +124,14 @@ class HandoffOrder:
         if isinstance(record, Attempt):
             if line is not None:
                 _begin(line, record)
-        elif record.state == State.DEFERRED and _holds_line(record):
+        elif record.state == _DEFERRED and _holds_line(record):
             self._fail(line, record, position)
-        elif record.reason == DeliveryReason.BEHIND_ANOTHER:
+        elif record.reason == _BEHIND_ANOTHER:
             if line is not None:
                 line.parked[record.delivery] = None
             else:
                 self._ended.setdefault(line_of(record.delivery), {})[record.delivery] = None
-        elif line is not None and not record.receipt and record.state != State.PENDING:
+        elif line is not None and not record.receipt and record.state != _PENDING:
             self.leave(record.delivery)
 
     def leave(self, delivery: bytes) -> None:

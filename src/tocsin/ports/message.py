@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
 import msgspec
 
 from tocsin.domain.lanes import Lane
 
 
-@dataclass(frozen=True, slots=True)
-class Button:
+class Button(msgspec.Struct, frozen=True):
     """Something to press that leads to a URL, which is none that runs code."""
 
     label: str
     url: str
 
 
-@dataclass(frozen=True, slots=True)
-class Attachment:
+class Attachment(msgspec.Struct, frozen=True):
     """A file that goes along; ``content_id`` where a page shows it (``cid:``)."""
 
     name: str
@@ -31,13 +28,12 @@ class Attachment:
         return f"Attachment({self.content_type}, {len(self.data)} bytes)"
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(msgspec.Struct, frozen=True):
     """What a step says, as rendered text; which fields count is the channel's business."""
 
     title: str = ""
     body: str = ""
-    fields: Mapping[str, str] = field(default_factory=dict)
+    fields: Mapping[str, str] = {}
     buttons: Sequence[Button] = ()
     attachments: Sequence[Attachment] = ()
 
@@ -68,8 +64,7 @@ class About(msgspec.Struct, frozen=True):
         return f"About({self.notification})"
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(msgspec.Struct, frozen=True):
     """
     One message to hand over.
 
@@ -99,7 +94,7 @@ class Message:
     about: About | None = None
     """None only where there is no event, as in a test."""
     lane: Lane = "transactional"
-    options: Mapping[str, object] = field(default_factory=dict)
+    options: Mapping[str, object] = {}
     """What the step says to this provider alone (its ``options.<provider>`` table), unchecked."""
     badge: int | None = None
     """How many items of the recipient's inbox are unseen, for channels that show such a number."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+import msgspec
 
 
 class ProviderReason(StrEnum):
@@ -30,8 +31,7 @@ class ProviderReason(StrEnum):
     """The connection broke, or no answer came in time, after something was sent."""
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(msgspec.Struct, frozen=True):
     """
     The provider took the message; ``provider_id`` is its own name for it.
 
@@ -46,8 +46,7 @@ class Accepted:
     ringing_ms: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class TryLater:
+class TryLater(msgspec.Struct, frozen=True):
     """
     Not accepted, or not known to be: another attempt may succeed.
 
@@ -64,8 +63,7 @@ class TryLater:
     address_only: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(msgspec.Struct, frozen=True):
     """
     Known not to be accepted, and the same message never will be. ``detail`` as above.
 

@@ -12,6 +12,7 @@ import firebase_admin
 import msgspec
 import pytest
 from firebase_admin import credentials, messaging
+from msgspec import structs
 
 from tests.channels.push.support import NOW_MS, Played, send
 from tests.support.vendor_proxy import Behind, vendor_proxy
@@ -66,8 +67,8 @@ async def test_a_device_gets_what_was_meant(played: Played) -> None:
             "apns": {"payload": {"aps": {"category": "ALERT"}}},
         },
     )
-    content = replace(message.content, buttons=(Button("Open", "https://a.example/"),))
-    assert await send(provider, replace(message, content=content)) == Accepted("0:1%31bd")
+    content = structs.replace(message.content, buttons=(Button("Open", "https://a.example/"),))
+    assert await send(provider, structs.replace(message, content=content)) == Accepted("0:1%31bd")
     assert sent(played) == {
         "message": {
             "token": message.address,

@@ -11,6 +11,7 @@ from tocsin.app.delivering.rates import Way
 from tocsin.app.delivering.turnstiles import Pass
 from tocsin.app.delivering.work import Work
 from tocsin.app.erasing.gone import Gone
+from tocsin.domain.attempts import History
 from tocsin.domain.records import Handoff
 from tocsin.errors import Unauthenticated
 from tocsin.ports.message import Content, Message
@@ -41,7 +42,7 @@ class Vendor:
 
 def _work(vendor: Vendor, recipient: int) -> Work:
     handoff = Handoff(bytes(20), "bulk", 0, 0, recipient, "w", 1, 0, 1, 0)
-    work = Work(0, recipient, handoff, 0)
+    work = Work(0, recipient, handoff, 0, History())
     work.wired = Wired(vendor, ProviderSettings())
     work.passed = PASSED
     work.message = Message(str(recipient), "ana@example.org", Content())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from tocsin.app.delivering.providers import Fleet, Wired
 from tocsin.app.delivering.rates import Way
@@ -27,6 +27,9 @@ class Choice(NamedTuple):
     pause: Pause | None = None
     route: str = ""
     considered: tuple[Considered, ...] = ()
+
+
+_NOBODY: Final = Choice()
 
 
 class Choosing:
@@ -59,11 +62,13 @@ class Choosing:
         if bound is not None:
             return self._first((bound,), work, pauses, now_ms)[0]
         route = self._route(work)
+        if len(route.providers) == 1:
+            return self._first(route.providers, work, pauses, now_ms)[0]
         names = ranking(route, self._shares, work.delivery)
         tried = work.history.tried if work.history.again else ()
         left = [name for name in names if name not in tried] or names
         choice, passed = self._first(left, work, pauses, now_ms)
-        if len(names) == 1 or choice.wired is None:
+        if choice.wired is None:
             return choice
         passed |= {name: "not_taken" for name in tried if name not in left}
         considered = self._considered(route, names, passed, choice.wired.name)
@@ -85,7 +90,8 @@ class Choosing:
         self, names: Sequence[str], work: Work, pauses: Pauses, now_ms: int
     ) -> tuple[Choice, dict[str, str]]:
         """Return the choice among *names*, and why those were passed over that came before."""
-        first, passed = Choice(), dict[str, str]()
+        first = _NOBODY
+        passed: dict[str, str] = {}
         for name in names:
             wired = self._providers.get(name)
             if wired is None:

@@ -30,7 +30,13 @@ from tocsin.ports.state import Standings, Timer, Timers
 from tocsin.ports.system import Chance
 
 OVERTOOK: Final = "overtook an earlier one"
+SENT: Final = Ended(State.SENT, DeliveryReason.ACCEPTED)
 _PARKED: Final = FOR_PROVIDER | {DeliveryReason.BEHIND_ANOTHER}
+
+# An enumeration's member costs as much to name as a record to make, and these are named for each.
+_PENDING: Final = State.PENDING
+_FAILED: Final = State.FAILED
+_RINGING: Final = DeliveryReason.RINGING
 
 Records = list[Attempt | Settled]
 
@@ -130,7 +136,7 @@ class Conclude:
                     _heed(told, work, outcome, now_ms)
                 record = self._told(work, ended, outcome, now_ms)
                 found.records.append(record)
-                if ended.state == State.PENDING:
+                if ended.state == _PENDING:
                     found.again.append((work, record))
                 else:
                     found.finished.append(work)
@@ -150,6 +156,8 @@ class Conclude:
 
     async def _stand(self, calls: Sequence[Called], now_ms: int) -> None:
         """Write down which messages later ones may edit: before what follows from them."""
+        if not any(called.wired.provider.flags.edits for called in calls):
+            return
         told = (pair for called in calls for pair in _outcomes(called))
         standing = [standing_after(work, outcome, now_ms) for work, outcome in told]
         if any(standing):
@@ -182,11 +190,11 @@ class Conclude:
         The last attempt is sent: then a receipt that nobody took it fails it.
         """
         if outcome.ringing_ms is None:
-            return Ended(State.SENT, DeliveryReason.ACCEPTED)
+            return SENT
         later = TryLater(ProviderReason.UNANSWERED, known=False, after_ms=outcome.ringing_ms)
         due_ms = self._due_ms(work, later, now_ms)
         if due_ms is None:
-            return Ended(State.SENT, DeliveryReason.ACCEPTED)
+            return SENT
         return Ended(State.DEFERRED, DeliveryReason.RINGING, until_ms=due_ms)
 
     def _due_ms(self, work: Work, outcome: TryLater, now_ms: int) -> int | None:
@@ -276,8 +284,10 @@ class Conclude:
 
 def _detail(work: Work, ended: Ended, *, edited: bool) -> str:
     """Return the vendor's words, and what else is to be known of how the message went."""
+    if not (edited or work.overtakes):
+        return ended.detail
     more = [text for text, holds in ((EDITED, edited), (OVERTOOK, work.overtakes)) if holds]
-    return ", ".join(filter(None, (ended.detail, *more))) if more else ended.detail
+    return ", ".join(filter(None, (ended.detail, *more)))
 
 
 def _outcomes(called: Called) -> Sequence[tuple[Work, ProviderOutcome | None]]:
@@ -314,8 +324,8 @@ def _is_known(ended: Ended, outcome: ProviderOutcome | None) -> bool:
     """Return whether it is known who has the message; while it rings nobody knows."""
     if isinstance(outcome, TryLater):
         return outcome.known
-    return ended.reason != DeliveryReason.RINGING
+    return ended.reason != _RINGING
 
 
 def _workflow(work: Work, ended: Ended) -> str:
-    return work.handoff.workflow if ended.state == State.FAILED else ""
+    return work.handoff.workflow if ended.state == _FAILED else ""

@@ -66,6 +66,10 @@ class HealthDesk:
             for name, each in self._health.items()
         ]
 
+    def watches(self, provider: str) -> bool:
+        """Return whether anything is to be told of *provider*."""
+        return provider in self._health
+
     def tell(self, provider: str, *, slow: bool, failed: bool) -> None:
         """Take in how one call ended."""
         health = self._health.get(provider)

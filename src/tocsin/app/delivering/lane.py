@@ -24,7 +24,7 @@ from tocsin.app.delivering.unknown import Unknown
 from tocsin.app.delivering.work import Ended, Work
 from tocsin.app.pausing.gate import PauseGate
 from tocsin.app.receipts.early import EarlyReceipts
-from tocsin.domain.attempts import Standing
+from tocsin.domain.attempts import History, Standing
 from tocsin.domain.delivery import DeliveryReason, State
 from tocsin.domain.handoff_order import FOR_PROVIDER
 from tocsin.domain.lanes import Lane
@@ -39,6 +39,7 @@ _BATCH: Final = 500
 _GATHER_S: Final = 0.01
 """Real time, since what it saves is work."""
 _AGAIN_MS: Final = 200
+_DONE: Final = frozenset({Standing.ENDED, Standing.SUPERSEDED})
 
 logger = structlog.get_logger(__name__)
 
@@ -178,10 +179,11 @@ class LaneDelivery:
         over.begin(position, self._parts.log)
         match record:
             case Handoff():
-                work = Work(over.owned.partition, position, record, 0)
-                work.history = over.history(record.delivery)
+                history = over.history(record.delivery)
+                work = Work(over.owned.partition, position, record, 0, history)
             case Retry():
-                work = Work(over.owned.partition, position, record.handoff, record.attempts)
+                handoff = record.handoff
+                work = Work(over.owned.partition, position, handoff, record.attempts, History())
                 work.from_timer = True
                 self._holding.back(work.delivery)
             case _:
@@ -250,7 +252,7 @@ class LaneDelivery:
         for work in works:
             work.history = found.get(work.delivery, work.history)
             standing = work.history.standing(work.attempts_before)
-            work.settled_before = standing in {Standing.ENDED, Standing.SUPERSEDED}
+            work.settled_before = standing in _DONE
 
     def _line_up(self, work: Work, owned: Sequence[Owned], now_ms: int) -> None:
         """Let *work* wait behind an earlier one to its address that is to be tried again."""
@@ -322,6 +324,8 @@ class LaneDelivery:
 
     def _watch(self, called: Called) -> None:
         wired = called.wired
+        if not self._parts.health.watches(wired.name):
+            return
         slow = called.took_ms >= wired.settings.slow_after_ms
         self._parts.health.tell(wired.name, slow=slow, failed=failed(called.outcomes))
 

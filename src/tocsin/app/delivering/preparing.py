@@ -31,7 +31,7 @@ from tocsin.app.routing.last_known import LastKnown
 from tocsin.app.routing.workflows import RunWorkflows
 from tocsin.domain.case import Case, target
 from tocsin.domain.channels import BADGED, FOLLOWED, LINKED
-from tocsin.domain.decide import decide_step
+from tocsin.domain.decide import decide_target
 from tocsin.domain.decision import Decision
 from tocsin.domain.delivery import DeliveryReason, State
 from tocsin.domain.ids import show_delivery, workflow_index_of
@@ -46,6 +46,7 @@ from tocsin.ports.state import Standings
 
 logger = structlog.get_logger(__name__)
 
+_SEND: Final = Verdict.SEND
 _STATES: Final = {
     Verdict.SUPPRESS: State.SUPPRESSED,
     Verdict.DEFER: State.DEFERRED,
@@ -153,12 +154,12 @@ class PrepareStep:
             expires_ms=handoff.expires_ms,
             cancelled=recipient is not None and facts.cancelled(event, recipient.id),
         )
-        step = step_at(workflow, handoff.step)
-        decision = decide_step(case, handoff.step, handoff.address)
-        if decision.verdict is not Verdict.SEND:
+        work.target = target(case, step_at(workflow, handoff.step), handoff.address)
+        decision = decide_target(work.target)
+        if decision.verdict is not _SEND:
             work.ended = _ended(decision, work)
             return
-        work.address = address = target(case, step, handoff.address).address
+        address = work.target.address
         assert recipient is not None
         assert address is not None
         try:
@@ -199,8 +200,9 @@ class PrepareStep:
             waiting[work.way].append(work)
         for way, some in waiting.items():
             admitted, generation = self._turnstiles.admit(way, len(some), now_ms)
+            passed = Pass(way, generation)
             for work in some[:admitted]:
-                work.passed = Pass(way, generation)
+                work.passed = passed
 
     async def _badges(self, works: Sequence[Work], now_ms: int) -> dict[int, int]:
         """Return how many items each recipient has not seen, where the channel shows a number."""
@@ -211,16 +213,17 @@ class PrepareStep:
 
     def _fill(self, work: Work, texts: Texts, badges: Mapping[int, int]) -> None:
         event, handoff, workflow = work.event, work.handoff, work.workflow
-        recipient, address, wired = work.recipient, work.address, work.wired
+        recipient, target, wired = work.recipient, work.target, work.wired
         assert event is not None
         assert workflow is not None
         assert recipient is not None
+        assert target is not None
+        address, step = target.address, target.step
         assert address is not None
         assert wired is not None
-        index = workflow_index_of(handoff.delivery)
         place = handoff.event_position
         entry = Input(handoff.event_partition, place, place, event, event)
-        run, step = Run(workflow, index), step_at(workflow, handoff.step)
+        run = Run(workflow, workflow_index_of(handoff.delivery))
         try:
             content = texts.content(entry, run, step, recipient)
             options = texts.options(entry, run, step, recipient, wired.name)

@@ -53,10 +53,13 @@ class Remembered:
 
     def keep_ended(self, histories: Mapping[bytes, History]) -> None:
         """Follow deliveries that have settled: receipts about them may come, and come again."""
+        self._end({of: msgspec.structs.replace(history) for of, history in histories.items()})
+
+    def _end(self, histories: Mapping[bytes, History]) -> None:
         ended = self._ended
         for delivery, history in histories.items():
             ended.pop(delivery, None)
-            ended[delivery] = msgspec.structs.replace(history)
+            ended[delivery] = history
         while len(ended) > self._ended_max:
             del ended[next(iter(ended))]
 
@@ -113,6 +116,6 @@ class Remembered:
                         settled[delivery] = known.pop(delivery)
                 elif (of_late := settled.get(delivery) or ended.get(delivery)) is not None:
                     of_late.take(record)
-        self.keep_ended(settled)
+        self._end(settled)
         at = self._position[batch.partition]
         self._position[batch.partition] = max(at + 1, batch.end)

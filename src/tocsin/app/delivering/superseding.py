@@ -8,8 +8,9 @@ is, so that a message whose answer was lost is edited rather than posted twice.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from hashlib import blake2b
+
+from msgspec.structs import replace
 
 from tocsin.app.delivering.work import Work
 from tocsin.ports.outcomes import Accepted, ProviderOutcome

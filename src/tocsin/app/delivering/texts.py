@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from tocsin.app.routing.audiences import AudienceStep
 from tocsin.app.routing.inputs import Input, Run

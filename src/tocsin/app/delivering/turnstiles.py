@@ -184,12 +184,16 @@ class Turnstiles:
         """Take in how a call to *addresses* ended."""
         way = passed.way
         breaker = self._gate(way).breaker
-        bad = failed(outcomes)
+        # Nearly all say nothing but that the message was taken.
+        others = [each for each in outcomes if _says_more(each)]
+        bad = bool(others) and failed(outcomes)
         ours = bad and all(_is_our_fault(outcome) for outcome in outcomes)
         if breaker.tell(failed=bad, at_once=ours, generation=passed.generation, now_ms=now_ms):
             state = breaker.state(now_ms)
             logger.warning("breaker", provider=way.provider, lane=self._lane, state=state.value)
             self.counts.opened[way.provider, self._lane] += state is BreakerState.OPEN
+        if not others:
+            return
         wanted_ms = [ms for outcome in outcomes if (ms := _rest_ms(outcome)) is not None]
         if wanted_ms:
             self._pause(way, now_ms, max(wanted_ms))
@@ -257,6 +261,10 @@ def _policy(wired: Wired) -> BreakerPolicy:
 def failed(outcomes: Sequence[ProviderOutcome]) -> bool:
     """Return whether a call says that the provider itself is in trouble."""
     return all(_is_health(outcome) for outcome in outcomes)
+
+
+def _says_more(outcome: ProviderOutcome) -> bool:
+    return not isinstance(outcome, Accepted) or outcome.rest_ms is not None
 
 
 def _is_health(outcome: ProviderOutcome) -> bool:

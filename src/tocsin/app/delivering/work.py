@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import msgspec
 
 from tocsin.app.delivering.providers import Wired
 from tocsin.app.delivering.rates import Way
 from tocsin.app.delivering.turnstiles import Pass
 from tocsin.domain.attempts import History
+from tocsin.domain.case import Target
 from tocsin.domain.recipient import Address, Recipient
 from tocsin.domain.records import Attempt, Event, Handoff, Settled
 from tocsin.domain.records.deliveries import Considered
@@ -16,8 +17,7 @@ from tocsin.ports.message import Message
 from tocsin.ports.state import Claim
 
 
-@dataclass(slots=True)
-class Ended:
+class Ended(msgspec.Struct, frozen=True):
     """A delivery goes no further now: it has settled, or waits until ``until_ms``."""
 
     state: str
@@ -26,19 +26,19 @@ class Ended:
     until_ms: int | None = None
 
 
-@dataclass(slots=True)
-class Work:
+class Work(msgspec.Struct):
     """A hand-off on its way, from the record that was read to the outcome."""
 
     partition: int
     position: int
     handoff: Handoff
     attempts_before: int
-    history: History = field(default_factory=History)
+    history: History
     event: Event | None = None
     recipient: Recipient | None = None
-    address: Address | None = None
     workflow: Workflow | None = None
+    target: Target | None = None
+    """What was decided anew."""
     opened: str = ""
     """The address itself, as it may be called."""
     message: Message | None = None
@@ -62,6 +62,11 @@ class Work:
     """Whether a timer brought it back, so that what was tried is on the log."""
     overtakes: bool = False
     """Whether it goes before an earlier one that it has waited for long enough."""
+
+    @property
+    def address(self) -> Address | None:
+        """Where it goes, once that was decided anew."""
+        return None if self.target is None else self.target.address
 
     @property
     def stopped(self) -> bool:
