@@ -40,7 +40,7 @@ class Chat:
         buttons = (Button("In the product", "/inbox"), Button("Open", "https://shop.test/open"))
         content = replace(content, buttons=buttons)
         message = Message(REFERENCE, address or self.simulator.address(1), content)
-        return replace(message, **more)  # type: ignore[arg-type]  # fields of a message, by the tests
+        return replace(message, **more)
 
     async def send(self, message: Message) -> ProviderOutcome:
         """Send one."""
