@@ -18,6 +18,8 @@ from tests.channels.push.support import NOW_MS, Played, send
 from tests.support.vendor_proxy import Behind, vendor_proxy
 from tocsin.adapters.system import SystemClock
 from tocsin.channels.push.fcm.simulator import FcmSimulator
+from tocsin.channels.push.fcm.topics import Topics
+from tocsin.channels.simulating_http import Request
 from tocsin.config import Misconfigured
 from tocsin.ports.message import Button
 from tocsin.ports.outcomes import Accepted, ProviderReason, Refused, TryLater
@@ -295,3 +297,36 @@ def _by_googles_client(app: Any, google: FcmSimulator) -> None:
     google._faults = Faults(dead=(google.address(2),))
     with pytest.raises(messaging.UnregisteredError):
         messaging.send(message(2), app=app)
+    devices = [google.address(n) for n in (1, 2)]
+    for _ in range(2):
+        # Who is subscribed already is so.
+        said = messaging.subscribe_to_topic(devices, "news", app=app)
+        assert (said.success_count, said.failure_count) == (2, 0)
+    assert google.topics.subscribers("news") == devices
+    said = messaging.unsubscribe_from_topic(devices[:1], "news", app=app)
+    assert (said.success_count, google.topics.subscribers("news")) == (1, devices[1:])
+    to_all = messaging.Message(topic="news", data={"tocsin": "r2"})
+    assert messaging.send(to_all, app=app).startswith("projects/sandbox-project/messages/")
+    assert google.taken[-1].address == "/topics/news"
+
+
+def test_topics_are_listed_page_by_page() -> None:
+    topics = Topics("p")
+    place = "/v1/projects/p/registrations/device/topicSubscriptions"
+
+    def ask(method: str, target: str) -> tuple[int, Any]:
+        reply = topics.reply(Request(method, target, {}, b"", b""))
+        return reply.status, msgspec.json.decode(reply.body)
+
+    for name in ("a", "b", "c"):
+        assert ask("POST", f"{place}?topic_name={name}")[0] == 200
+    assert ask("POST", f"{place}?topic_name=a")[0] == 409
+    assert ask("POST", f"{place}?topic_name=a/b")[0] == 400
+    status, page = ask("GET", f"{place}?pageSize=2")
+    assert (status, len(page["topicSubscriptions"])) == (200, 2)
+    _, rest = ask("GET", f"{place}?pageSize=2&pageToken={page['nextPageToken']}")
+    assert rest == {"topicSubscriptions": [{"name": f"{place[4:]}/c"}]}
+    assert ask("DELETE", f"{place}/d")[0] == 404
+    assert ask("DELETE", f"{place}/d?allow_missing=true")[0] == 200
+    assert ask("POST", place.replace("/p/", "/other/"))[0] == 404
+    assert topics.subscribers("c") == ["device"]

@@ -15,6 +15,7 @@ import msgspec
 from tocsin.channels.push.fcm.checking import Wrong, check_message, plain
 from tocsin.channels.push.fcm.errors import GONE_PATHS, PLAYED, error_of, refused
 from tocsin.channels.push.fcm.google import Google
+from tocsin.channels.push.fcm.topics import Topics
 from tocsin.channels.quotas import Quota, Quotas
 from tocsin.channels.simulating import Deal
 from tocsin.channels.simulating_h2 import TlsSimulating
@@ -48,6 +49,7 @@ class FcmSimulator(TlsSimulating):
     def __init__(self) -> None:
         super().__init__()
         self.google = Google(PROJECT)
+        self.topics = Topics(PROJECT)
         self.project = Quotas(Quota(600_000, 60_000))
         """What is left to the project; refused messages count, too."""
 
@@ -82,10 +84,14 @@ class FcmSimulator(TlsSimulating):
         now_ms = self._stage.real_ms()
         if request.path == "/token":
             return self.google.grant(request, now_ms)
-        if request.path in GONE_PATHS or not request.path.endswith("/messages:send"):
+        about_topics = self.topics.is_asked(request.path)
+        known = about_topics or request.path.endswith("/messages:send")
+        if request.path in GONE_PATHS or not known:
             return Reply(404, b"<!DOCTYPE html><title>Error 404 (Not Found)!!1</title>")
         if not self.google.knows(request.headers.get("authorization", ""), now_ms):
             return error_of("UNAUTHENTICATED")
+        if about_topics:
+            return self.topics.reply(request)
         if request.path != f"/v1/projects/{PROJECT}/messages:send":
             return error_of("NOT_FOUND")
         return await self._take(request)
@@ -98,7 +104,7 @@ class FcmSimulator(TlsSimulating):
         told = data if isinstance(data, dict) else {}
         reference, to = (
             str(told.get("tocsin", "")),
-            str(given.get("token") or given.get("fid") or ""),
+            _target(given),
         )
         await self._arrived([reference])
         deal = self._dealt(to)
@@ -141,6 +147,14 @@ def _place(message: Mapping[str, Any], to: str) -> str | None:
     """Return where a message of the same key waits for a device that is away."""
     key = message.get("android", {}).get("collapse_key")
     return f"{to} {key}" if isinstance(key, str) else None
+
+
+def _target(message: Mapping[str, Any]) -> str:
+    """Return the device, or the topic as older clients write it."""
+    device = message.get("token") or message.get("fid")
+    if device is None and message.get("topic"):
+        return f"/topics/{message['topic']}"
+    return str(device or message.get("condition") or "")
 
 
 def _content(message: Mapping[str, Any]) -> dict[str, str]:
