@@ -68,7 +68,7 @@ Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
 
 
-class Trust(msgspec.Struct, frozen=True):
+class Trust(msgspec.Struct, frozen=True, cache_hash=True):
     """
     How the two ends of a connection prove who they are. Connections are shared by equal trust.
 

@@ -58,6 +58,7 @@ class _Slot:
         self.refused = False
         self.timeout_ms = outbound.timeout_ms
         self._url = ""
+        self._head: list[str] = []
         self._body = b""
         self._body_bytes = -1
         self._read = 0
@@ -88,7 +89,9 @@ class _Slot:
         if body_bytes >= _ASKED_FROM_BYTES or not lines:
             # Never without any: setting none would leave those of the call before.
             lines.append("Expect:")
-        curl.setopt(pycurl.HTTPHEADER, lines)
+        if lines != self._head:
+            curl.setopt(pycurl.HTTPHEADER, lines)
+            self._head = lines
         if call.method != self._method:
             _set_method(curl, call.method)
             self._method = call.method
