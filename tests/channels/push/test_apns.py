@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -25,21 +24,9 @@ from tocsin.ports.outcomes import Accepted, ProviderReason, Refused, TryLater
 from tocsin.ports.provider import Provider
 from tocsin.ports.simulator import Dial
 
+PROVIDER = "apns"
 MINUTE_MS = 60_000
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-
-
-@pytest.fixture
-async def played(tmp_path: Path) -> AsyncIterator[Played]:
-    one = Played("apns", tmp_path)
-    await one.start()
-    yield one
-    await one.close()
-
-
-@pytest.fixture
-def provider(played: Played) -> Provider:
-    return played.provider()
 
 
 def payload(played: Played) -> dict[str, Any]:

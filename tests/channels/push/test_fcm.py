@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,27 +26,15 @@ from tocsin.ports.outcomes import Accepted, ProviderReason, Refused, TryLater
 from tocsin.ports.provider import Provider
 from tocsin.ports.simulator import Faults
 
+PROVIDER = "fcm"
 MINUTE_MS = 60_000
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-
-
-@pytest.fixture
-async def played(tmp_path: Path) -> AsyncIterator[Played]:
-    one = Played("fcm", tmp_path)
-    await one.start()
-    yield one
-    await one.close()
 
 
 @pytest.fixture
 def google(played: Played) -> FcmSimulator:
     assert isinstance(played.simulator, FcmSimulator)
     return played.simulator
-
-
-@pytest.fixture
-def provider(played: Played) -> Provider:
-    return played.provider()
 
 
 def sent(played: Played) -> dict[str, Any]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -18,18 +16,7 @@ from tocsin.ports.outcomes import Accepted, ProviderReason, Refused, TryLater
 from tocsin.ports.provider import Provider
 from tocsin.ports.simulator import Dial, Faults
 
-
-@pytest.fixture
-async def played(tmp_path: Path) -> AsyncIterator[Played]:
-    one = Played("webpush", tmp_path)
-    await one.start()
-    yield one
-    await one.close()
-
-
-@pytest.fixture
-def provider(played: Played) -> Provider:
-    return played.provider()
+PROVIDER = "webpush"
 
 
 async def test_a_browser_reads_what_was_meant(played: Played, provider: Provider) -> None:
