@@ -3,7 +3,6 @@ HTTP/2."""
 
 import base64
 import json
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,19 +11,16 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from bench import seed
-from bench.cases.live import generator_cost, problems, raw
+from bench.cases.live import generator_cost, raw
+from bench.cases.outside import Ran, load_of, run_out
 from bench.lab import Lab
-from bench.load import Load, Measured, run
-from bench.process import Usage
 from bench.report import Figure, Result
 from bench.server import RealServer, Server
-from bench.settle import Settled, wait_settled
 from bench.sink import H2Sink, h2_sink, h2load
 from tocsin.channels.push.webpush.browser import Browser
 
 DEVICES = 1_000
 IN_FLIGHT = 100
-SETTLE_LIMIT_S = 300
 SECONDS = 10
 PRIVATE_KEY = base64.urlsafe_b64encode(bytes(range(1, 33))).decode()
 WORKFLOW = {
@@ -57,30 +53,6 @@ class Vendor:
     path: str
 
 
-@dataclass(frozen=True, slots=True)
-class Ran:
-    """What came out for one provider."""
-
-    measured: Measured
-    used: Usage
-    settled: Settled
-    sent: int
-
-    @property
-    def cpu_us(self) -> float:
-        """The server's CPU for one push, from the request to the ledger."""
-        accepted = self.measured.generator["accepted"]
-        spent_s = self.used.cpu_s - self.measured.before.cpu_s
-        return spent_s * 1e6 / accepted if accepted else float("inf")
-
-    @property
-    def per_second(self) -> float:
-        """How many a second until all were settled."""
-        return self.sent / (
-            max(self.measured.wall_s, self.measured.offered_s) + self.settled.seconds
-        )
-
-
 def push(lab: Lab) -> Result:
     """One push for each event, to 1,000 devices: to Apple's protocol, then to Google's. The sink
     is nghttpd; h2load makes as many calls to it as fast as it can."""
@@ -89,17 +61,11 @@ def push(lab: Lab) -> Result:
         ran, own_us = _run(lab, vendor)
         name = vendor.name.upper()
         figures += [
-            Figure(
-                name=f"{name}: server CPU each, all in",
-                value=ran.cpu_us,
-                unit="µs",
-                goal=80,
-                floor=130,
-            ),
+            ran.cost(f"{name}: server CPU each, all in", goal=80, floor=130),
             Figure(name=f"{name}: pushes", value=ran.per_second, unit="/s"),
             Figure(name=f"{name}: h2load's CPU each", value=own_us, unit="µs"),
         ]
-        notes += _notes(vendor, ran)
+        notes += [f"{vendor.name}: {note}" for note in ran.notes()]
         raws[vendor.name] = raw(ran.measured)
     what = f"batches of 100 in closed loop, {IN_FLIGHT} calls in flight, TLS and HTTP/2"
     return Result(case="push", what=what, figures=figures, notes=notes, raw=raws)
@@ -113,32 +79,18 @@ def webpush(lab: Lab) -> Result:
         case="webpush",
         what=f"batches of 100 in closed loop, {IN_FLIGHT} calls in flight, TLS and HTTP/2",
         figures=[
-            Figure(
-                name="server CPU each, encryption included",
-                value=ran.cpu_us,
-                unit="µs",
-                goal=250,
-                floor=400,
-            ),
+            ran.cost("server CPU each, encryption included", goal=250, floor=400),
             Figure(name="pushes", value=ran.per_second, unit="/s"),
             Figure(name="h2load's CPU each", value=own_us, unit="µs"),
             generator_cost(ran.measured),
         ],
-        notes=_notes(vendor, ran),
+        notes=ran.notes(),
         raw=raw(ran.measured),
     )
 
 
 def _run(lab: Lab, vendor: Vendor) -> tuple[Ran, float]:
-    options = lab.options
-    load = Load(
-        mode="open" if options.rate else "closed",
-        rate=options.rate or 0,
-        batch=100,
-        seconds=options.seconds or SECONDS,
-        recipients=DEVICES,
-        type="bench.push",
-    )
+    load = load_of(lab.options, "bench.push", DEVICES, SECONDS)
     folder = lab.folder(f"sink-{vendor.name}")
     folder.mkdir(parents=True)
     with h2_sink(folder, vendor.files) as sink:
@@ -149,19 +101,8 @@ def _run(lab: Lab, vendor: Vendor) -> tuple[Ran, float]:
         }
         with lab.real(f"push-{vendor.name}", settings, RealServer) as server:
             _prepare(server, vendor)
-            measured = run(server, load)
-            with server.client() as client:
-                accepted = measured.generator["accepted"]
-                settled = wait_settled(client, accepted, limit_s=SETTLE_LIMIT_S)
-                used = server.usage()
-                sent = _sent(client.text("/metrics"))
-        return Ran(measured, used, settled, sent), h2load(sink, vendor.path, BODY)
-
-
-def _sent(metrics: str) -> int:
-    """Return how many deliveries ended as sent."""
-    found = re.findall(r'(?m)^tocsin_deliveries_settled_total\{.*state="sent".*\} (\S+)$', metrics)
-    return round(sum(map(float, found)))
+            ran = run_out(server, load)
+        return ran, h2load(sink, vendor.path, BODY)
 
 
 def _prepare(server: Server, vendor: Vendor) -> None:
@@ -172,16 +113,6 @@ def _prepare(server: Server, vendor: Vendor) -> None:
             path = f"/v1/recipients/{seed.recipient_id(number)}/devices"
             device = {"provider": vendor.name, **vendor.device(number)}
             client.send("POST", path, device)
-
-
-def _notes(vendor: Vendor, ran: Ran) -> list[str]:
-    notes = problems(ran.measured.generator)
-    if not ran.settled.done:
-        notes.append(f"{vendor.name}: NOT SETTLED within {SETTLE_LIMIT_S} s")
-    accepted = ran.measured.generator["accepted"]
-    if ran.sent != accepted:
-        notes.append(f"{vendor.name}: {accepted:,} accepted, {ran.sent:,} sent")
-    return notes
 
 
 def _apns() -> Vendor:
