@@ -7,7 +7,7 @@ from typing import Any
 
 from bench.client import Client
 
-POLL_S = 0.2
+POLL_S = 1.0
 AUDIT_POLL_S = 5.0
 _SAMPLE = re.compile(r"^(\w+)(?:\{[^}]*\})? (\S+)$")
 
