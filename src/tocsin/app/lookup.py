@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from tocsin.domain.lanes import LANES
 from tocsin.domain.records import Event
 from tocsin.ports.cache import Blobs
 from tocsin.ports.log import Log
@@ -23,10 +24,8 @@ class EventLookup:
 
     async def __call__(self, places: Iterable[EventPlace]) -> dict[EventPlace, Event]:
         """Return the events at those places that are still kept, in one go."""
-        wanted = {
-            (f"events.{lane}", partition, position): (lane, partition, position)
-            for lane, partition, position in set(places)
-        }
+        topics: dict[str, str] = {lane: f"events.{lane}" for lane in LANES}
+        wanted = {(topics[place[0]], place[1], place[2]): place for place in set(places)}
         found = await self._log.pick(list(wanted)) if wanted else {}
         events = {wanted[at]: each for at, each in found.items() if isinstance(each, Event)}
         # Nearly all carry their data, and a coroutine for each of them costs more than the rest.

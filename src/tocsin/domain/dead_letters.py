@@ -115,11 +115,13 @@ def replay_key(key: bytes, generation: int) -> bytes:
 
 def letters(topic: str, partition: int, records: Sequence[Record | Poison]) -> Iterator[DeadLetter]:
     """Yield the dead letters that follow from records of ``outcomes`` or ``plans.<lane>``."""
+    # Hot, and there is nearly never one: an enumeration's members are looked up once.
+    failed, poison = str(State.FAILED), Outcome.POISON
     for record in records:
-        if isinstance(record, Settled):
-            if record.state == State.FAILED:
+        if type(record) is Settled:
+            if record.state == failed:
                 yield _of_delivery(record)
-        elif isinstance(record, Plan) and record.outcome is Outcome.POISON:
+        elif type(record) is Plan and record.outcome is poison:
             yield _of_input(record, topic.partition(".")[2], partition)
 
 

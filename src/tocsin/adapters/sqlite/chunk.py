@@ -47,6 +47,26 @@ def record(chunk: bytes, index: int) -> bytes:
     return chunk[base + start : base + ends[index]]
 
 
+class Records:
+    """A row's records, to cut several out of it one by one."""
+
+    __slots__ = ("_base", "_chunk", "_ends")
+
+    def __init__(self, chunk: bytes) -> None:
+        total = count(chunk)
+        self._chunk = chunk
+        self._base = 4 + 4 * total
+        self._ends = memoryview(chunk)[4 : self._base].cast("I")
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    def __getitem__(self, index: int) -> bytes:
+        base, ends = self._base, self._ends
+        start = ends[index - 1] if index else 0
+        return self._chunk[base + start : base + ends[index]]
+
+
 def slices(bodies: Sequence[bytes], bytes_max: int) -> Iterator[tuple[int, int]]:
     """Yield (first, end) of runs of *bodies* of at most *bytes_max*, or of one record."""
     first = size = 0

@@ -197,20 +197,24 @@ class SqliteLog:
 
     async def pick(self, places: Sequence[LogPlace]) -> Mapping[LogPlace, Record | Poison]:
         """Return single records: the newest from memory, all others in one job."""
+        wanted: dict[Place, list[int]] = {}
+        for topic, partition, position in places:
+            wanted.setdefault((topic, partition), []).append(position)
         found: dict[LogPlace, Record | Poison] = {}
-        wanted = []
-        for each in places:
-            topic, partition, position = each
+        stored = []
+        for (topic, partition), positions in wanted.items():
             tail = self._tails.get((topic, partition))
-            record = None if tail is None else tail.at(position)
-            if record is not None:
-                found[each] = record
+            if tail is None:
                 continue
+            positions.sort()
+            recent = tail.pick(positions)
+            found |= {(topic, partition, at): record for at, record in recent.items()}
+            older = [at for at in positions if at not in recent and at < tail.durable]
             number = self._topics.find(topic)
-            if number is not None and position < self.end(topic, partition):
-                wanted.append((each, number))
-        if wanted:
-            found |= await self._readers.run(lambda connection: log_rows.pick(connection, wanted))
+            if older and number is not None:
+                stored.append((topic, partition, number, older))
+        if stored:
+            found |= await self._readers.run(lambda connection: log_rows.pick(connection, stored))
         return found
 
     def chunk_of(

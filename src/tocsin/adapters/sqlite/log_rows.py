@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import apsw
 
-from tocsin.adapters.sqlite.chunk import count, unpack
-from tocsin.adapters.sqlite.chunk import record as record_of
+from tocsin.adapters.sqlite.chunk import Records, count, unpack
 from tocsin.adapters.sqlite.topics import place, position_of
 from tocsin.domain.records import (
     Attempt,
@@ -115,17 +114,25 @@ def spans(
 
 
 def pick(
-    connection: apsw.Connection, wanted: Sequence[tuple[Place, int]]
+    connection: apsw.Connection, wanted: Iterable[tuple[str, int, int, Sequence[int]]]
 ) -> dict[Place, Record | Poison]:
-    """Return single records by (place, topic's number): each chunk is read once, none decoded."""
+    """
+    Return single records by place: each chunk is read once, and only what is wanted is decoded.
+
+    *wanted* is (topic, partition, the topic's number, ascending positions).
+    """
     found: dict[Place, Record | Poison] = {}
-    held: tuple[int, int, int, int, bytes] | None = None
-    for each, number in sorted(wanted):
-        _, partition, position = each
-        if held is None or held[:2] != (number, partition) or not held[2] <= position < held[3]:
-            at = chunk_at(connection, number, partition, position)
-            if at is None or at[0] > position:
-                continue
-            held = (number, partition, at[0], at[0] + count(at[1]), at[1])
-        found[each] = decode(record_of(held[4], position - held[2]))
+    for topic, partition, number, positions in wanted:
+        begin = end = 0
+        bodies: Records | None = None
+        for position in positions:
+            if bodies is None or position >= end:
+                at = chunk_at(connection, number, partition, position)
+                if at is None:
+                    break
+                begin, bodies = at[0], Records(at[1])
+                end = begin + len(bodies)
+            # The next chunk may begin beyond it: then it lies in a hole.
+            if position >= begin:
+                found[topic, partition, position] = decode(bodies[position - begin])
     return found

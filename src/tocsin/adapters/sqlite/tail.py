@@ -7,9 +7,9 @@ A reader that keeps up gets the very objects that were appended: nothing is read
 from __future__ import annotations
 
 import asyncio
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from tocsin.domain.records import Poison, Record
 from tocsin.ports.log import Batch
@@ -65,12 +65,26 @@ class Tail:
             found.extend(following.records)
         return position, found[:records_max]
 
-    def at(self, position: int) -> Record | Poison | None:
-        """Return the record at *position*, or None when it lies before the tail or in a hole."""
-        if not self._batches or not self._batches[0].position <= position < self.durable:
-            return None
-        batch = self._batches[bisect_right(self._batches, position, key=_begin) - 1]
-        return batch.records[position - batch.position] if position < batch.end else None
+    def pick(self, positions: Sequence[int]) -> dict[int, Record | Poison]:
+        """Return the records at ascending *positions*, but for what lies before or in a hole."""
+        batches = self._batches
+        since = batches[0].position if batches else self.durable
+        found: dict[int, Record | Poison] = {}
+        index, begin, end = -1, since, since
+        records: Sequence[Record | Poison] = ()
+        for position in positions[bisect_left(positions, since) :]:
+            if position >= self.durable:
+                break
+            if position >= end:
+                # What is looked for together mostly lies together: in this batch or the next.
+                index += 1
+                if not index or position >= batches[index].end:
+                    index = bisect_right(batches, position, key=_begin) - 1
+                batch = batches[index]
+                begin, end, records = batch.position, batch.end, batch.records
+            if begin <= position < end:
+                found[position] = records[position - begin]
+        return found
 
 
 def _begin(batch: Batch) -> int:

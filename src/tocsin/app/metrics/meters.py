@@ -117,13 +117,18 @@ class MessageMeter:
                     self.settled[INBOX, lane, "delivered"] += 1
 
     def _outcomes(self, batch: Batch) -> None:
-        for record in batch.records:
-            if not isinstance(record, Settled) or record.state not in _ENDS:
-                continue
-            self.settled[record.channel, record.lane, record.state] += 1
-            if record.state == "sent" and not record.receipt:
-                age = [(record.delivery[:6], 1)]
-                self._time(record.channel, record.lane, record.at_ms, age)
+        # Most of a batch ends alike, at one time, and is of events of a few times.
+        ended = [each for each in batch.records if type(each) is Settled and each.state in _ENDS]
+        self.settled.update([(each.channel, each.lane, each.state) for each in ended])
+        sent = Counter(
+            [
+                (each.channel, each.lane, each.at_ms, each.delivery[:6])
+                for each in ended
+                if each.state == "sent" and not each.receipt
+            ]
+        )
+        for (channel, lane, at_ms, stamp), times in sent.items():
+            self._time(channel, lane, at_ms, [(stamp, times)])
 
     def _shown_broadcasts(self, batch: Batch, now_ms: int) -> None:
         for record in batch.records:
