@@ -161,6 +161,12 @@ def test_a_letter_is_kept_as_a_file(site: Site) -> None:
     assert told.value.suggested_filename.endswith(".eml")
     assert kept["subject"] == "file.example is down"
     assert kept["to"] == "kim@example.com"
+    # Whoever looks at somebody else sees no letter of hers any more.
+    site.person("lou", 13)
+    site.send("lou", "other.example")
+    page.get_by_role("button", name=re.compile("^lou ")).click()
+    expect(page.get_by_role("button", name="Download .eml")).to_be_hidden()
+    expect(page.locator("iframe")).to_have_count(0)
     page.context.close()
 
 

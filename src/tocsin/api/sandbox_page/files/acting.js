@@ -7,6 +7,9 @@ const LABELS = {
   deliver: "Deliver", bounce: "Bounce", complain: "Mark as spam", open: "Open", click: "Click a link",
   reply: "Reply", press: "Press", decline: "Decline",
 };
+// Who declines a letter tells the service, by its own link, that she wants no more of them.
+const label = (message, action) => (action === "decline" && message.channel === "email"
+  ? "Unsubscribe there" : LABELS[action] ?? action);
 const WORDS = new Set(["reply", "press"]);
 let fields = 0;
 
@@ -22,7 +25,7 @@ export function actionBar(desk, message) {
   const id = `words-${(fields += 1)}`;
   const words = el("input", { id, maxlength: 1600, autocomplete: "off", size: 10 });
   const buttons = actions.map((action) => {
-    const made = button(LABELS[action] ?? action, () => doing(made, said, async () => {
+    const made = button(label(message, action), () => doing(made, said, async () => {
       const answer = await act(message, action, words.value);
       return answer === "" ? `Done: ${action}.` : `Answered: ${answer}`;
     }), { class: "small" });

@@ -19,7 +19,10 @@ export class Chat {
 
   filter() {
     this.shown.filter();
-    for (const { section, list } of this.windows.values()) hideIfBare(section, list);
+    for (const { section, list } of this.windows.values()) {
+      hideIfBare(section, list);
+      list.scrollTop = list.scrollHeight;
+    }
   }
 
   add(message) {

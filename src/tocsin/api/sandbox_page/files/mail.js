@@ -9,6 +9,7 @@ export class Mail {
   constructor(desk) {
     this.desk = desk;
     this.shown = new Shown(desk);
+    this.opened = null;
     empty(byId("letters"), "No letters.");
   }
 
@@ -18,6 +19,18 @@ export class Mail {
 
   filter() {
     this.shown.filter();
+    if (this.opened !== null && !this.desk.looksAt(this.opened)) this.close();
+  }
+
+  close() {
+    this.opened = null;
+    this.unmark();
+    byId("letter").hidden = true;
+    byId("letter").replaceChildren();
+  }
+
+  unmark() {
+    for (const { node } of this.shown.entries) node.firstChild.removeAttribute("aria-current");
   }
 
   add(message) {
@@ -32,14 +45,18 @@ export class Mail {
   }
 
   async open(message, opener) {
-    for (const { node } of this.shown.entries) node.firstChild.removeAttribute("aria-current");
+    this.unmark();
+    this.opened = message;
     opener.setAttribute("aria-current", "true");
+    const bodies = await parts(message);
+    // Another one was opened meanwhile, or another person chosen.
+    if (this.opened !== message) return;
     const article = byId("letter");
     const heading = el("h3", { dir: "auto", tabindex: -1 }, message.content.subject || "(no subject)");
     article.replaceChildren(heading,
       el("p", { class: "from soft" }, `to ${message.to} by ${message.provider} `,
         this.desk.inspectButton(message), download(message)),
-      tabs(await parts(message)), actionBar(this.desk, message));
+      tabs(bodies), actionBar(this.desk, message));
     article.hidden = false;
     heading.focus({ preventScroll: true });
     if (article.getBoundingClientRect().top > innerHeight - 120) article.scrollIntoView();
