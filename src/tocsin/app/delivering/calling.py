@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 import structlog
 
-from tocsin.app.delivering.deadlines import Deadlines
+from tocsin.app.delivering.deadlines import Caller, Deadlines
 from tocsin.app.delivering.providers import Wired
 from tocsin.app.delivering.turnstiles import Pass
 from tocsin.app.delivering.work import Work
@@ -99,6 +99,8 @@ class Calls:
 
     async def _make(self) -> None:
         clock = asyncio.get_running_loop().time
+        caller = asyncio.current_task()
+        assert caller is not None
         try:
             while self._waiting:
                 wired, works = self._waiting.popleft()
@@ -109,7 +111,7 @@ class Calls:
                     continue
                 pause = self._paused()
                 began_s = clock()
-                outcomes = await self._call(wired, works) if pause is None else ()
+                outcomes = await self._call(wired, works, caller) if pause is None else ()
                 took_ms = int((clock() - began_s) * 1000)
                 ended = Called(wired, passed, works, outcomes, pause, took_ms=took_ms)
                 self._ended.append(ended)
@@ -119,22 +121,22 @@ class Calls:
 
     def _without_gone(self, wired: Wired, passed: Pass, works: list[Work]) -> list[Work]:
         gone = [work for work in works if work.handoff.recipient in self._gone]
-        if gone:
-            self._ended.append(Called(wired, passed, gone, (), gone=True))
-            self._news.set()
-            works = [work for work in works if work.handoff.recipient not in self._gone]
-        return works
+        if not gone:
+            return works
+        self._ended.append(Called(wired, passed, gone, (), gone=True))
+        self._news.set()
+        return [work for work in works if work.handoff.recipient not in self._gone]
 
-    async def _call(self, wired: Wired, works: Sequence[Work]) -> Sequence[ProviderOutcome]:
+    async def _call(
+        self, wired: Wired, works: Sequence[Work], caller: Caller
+    ) -> Sequence[ProviderOutcome]:
         """
-        Make one call and return an outcome for each of *works*.
+        Make one call, in the task *caller*, and return an outcome for each of *works*.
 
         Whatever goes wrong without an answer leaves it unknown whether the messages were taken: no
         answer in time, and also a provider that breaks its contract.
         """
         messages = [work.message for work in works if work.message is not None]
-        caller = asyncio.current_task()
-        assert caller is not None
         self._deadlines.begin(caller, wired.settings.call_timeout_ms)
         try:
             outcomes = await wired.provider.send(messages)
