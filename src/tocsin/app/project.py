@@ -89,10 +89,11 @@ def derive(
 ) -> list[Output]:
     """Return the outputs that follow from a batch of ``plans.<lane>``, in order."""
     gathered: dict[tuple[str, int], list[Item | Handoff]] = {}
+    one = log.partitions == 1
     for position, plan in enumerate(batch.records, batch.position):
         if isinstance(plan, Plan) and position not in repeats:
             for topic, recipient, record in follow(plan, lane, batch.partition, position):
-                where = (topic, log.partition_of(topic, recipient))
+                where = (topic, 0 if one else log.partition_of(topic, recipient))
                 gathered.setdefault(where, []).append(record)
     return [Output(topic, partition, made) for (topic, partition), made in gathered.items()]
 

@@ -24,7 +24,8 @@ async def tell_waits(inputs: Sequence[Input], waits: Waits, now_ms: int) -> None
     What is handed over has an outcome, by which the tracker knows of it; these have none. The rows
     are put anew, so that it looks at them.
     """
-    facts = [fact for entry in inputs for fact in _facts(entry, now_ms)]
+    released = [entry for entry in inputs if type(entry.record) is Release]
+    facts = [fact for entry in released for fact in _facts(entry, now_ms)]
     if not facts:
         return
     found = await waits.of_runs(list(dict.fromkeys(fact.delivery[:16] for fact in facts)))
