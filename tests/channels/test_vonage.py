@@ -210,6 +210,22 @@ async def test_stop_and_start_are_wishes(phone: Phone) -> None:
     assert not phone.readings[-1].wishes
 
 
+@pytest.mark.parametrize(
+    ("shown", "at_ms"),
+    [
+        ("2030-03-17 17:46:30", AT_MS - 10_000),
+        ("2030-03-17 17:46:50", AT_MS),
+        ("yesterday", AT_MS),
+    ],
+)
+async def test_a_word_counts_from_when_it_was_written(phone: Phone, shown: str, at_ms: int) -> None:
+    await phone.vendor.send()
+    fields = {"msisdn": "4477", "text": "STOP", "messageId": "0B1", "message-timestamp": shown}
+    signed = phone.simulator.signed(urlencode(fields).encode(), AT_MS)
+    (wish,) = (await phone.vendor.provider.read_callback(signed)).wishes
+    assert (wish.at_ms, wish.message_id) == (at_ms, "0B1")
+
+
 async def test_without_a_secret_no_callback_is_believed() -> None:
     async with Phone.opened(signature_secret=None) as phone:
         assert not phone.vendor.provider.flags.receipts

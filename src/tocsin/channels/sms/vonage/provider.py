@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import parse_qsl, urlencode
 
@@ -234,11 +235,21 @@ def _fields(callback: Callback) -> dict[str, str]:
     return dict(fields)
 
 
+def _said_ms(shown: str, received_ms: int) -> int:
+    """Return when a message was written, in UTC; what is no time, or lies ahead, is now."""
+    try:
+        said = datetime.strptime(shown, "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
+    except ValueError:
+        return received_ms
+    return min(int(said.timestamp()) * 1_000, received_ms)
+
+
 def _reply(fields: Mapping[str, str], at_ms: int) -> Reading:
     text, number = fields.get("text", ""), fields.get("msisdn", "")
     wanted = wish_of(text)
     if wanted is None or not number:
         return Reading(response=_HEARD)
     id = message_id(fields.get("messageId", ""))
-    wish = ChannelWish(f"+{number}", wanted, at_ms, text.strip().upper(), id)
+    said_ms = _said_ms(fields.get("message-timestamp", ""), at_ms)
+    wish = ChannelWish(f"+{number}", wanted, said_ms, text.strip().upper(), id)
     return Reading(wishes=[wish], response=_HEARD)
