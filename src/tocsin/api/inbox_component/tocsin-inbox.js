@@ -29,6 +29,7 @@ export class TocsinInbox extends HTMLElement {
     this.all = button("Mark all read", () => this.client.change_all("read"), { part: "all" });
     this.older = button("Show older", () => this.client.more(), { part: "more" });
     this.list = el("ul", { part: "list" });
+    this.none = el("li", { class: "none", part: "empty" }, "Nothing here.");
     root.append(el("div", { class: "head", part: "head" }, this.state, this.all), this.problem,
       this.list, this.older, this.news);
     this.older.hidden = this.all.hidden = true;
@@ -100,8 +101,11 @@ export class TocsinInbox extends HTMLElement {
     const what = focused?.dataset.what;
     const rows = new Map(items.map((item) => [item.id, this.row(item)]));
     const nodes = [...rows.values()].map(({ node }) => node);
-    if (nodes.length === 0) nodes.push(el("li", { class: "none", part: "empty" }, "Nothing here."));
+    if (nodes.length === 0) nodes.push(this.none);
     this.rows = rows;
+    const shown = [...this.list.children];
+    // Taking a row out and putting it back would lose the focus, and a press that is under way.
+    if (nodes.length === shown.length && nodes.every((node, n) => node === shown[n])) return;
     this.list.replaceChildren(...nodes);
     if (at < 0) return;
     const row = focused.isConnected ? focused : nodes[Math.min(at, nodes.length - 1)];
