@@ -12,7 +12,8 @@ from typing import Any
 import httpx2
 import msgspec
 
-from tocsin.adapters.system import SystemChance, VirtualClock
+from tests.support.waiting import StandingClock, awaited
+from tocsin.adapters.system import SystemChance
 from tocsin.app.accepting.accept import Taken
 from tocsin.app.callers import LOCAL
 from tocsin.app.project import Expander, Projector
@@ -29,6 +30,8 @@ from tocsin.wiring.services import Services, build
 from tocsin.wiring.storage import open_storage
 from tocsin.wiring.stores import Stores, open_stores
 
+_LIMIT_S = 40
+"""What a fan-out on a busy machine may take, and less than a test has."""
 NOON_MS = 1_900_022_400_000 // 86_400_000 * 86_400_000 + 43_200_000
 HOUR_MS = 3_600_000
 ALL_DAY_BUT_EVENING = QuietHours((), 0, 20 * 60)
@@ -77,7 +80,7 @@ class SendingSite:
         self._route = route
         self._around = around
         self._http = http or {}
-        self.clock = VirtualClock(NOON_MS)
+        self.clock = StandingClock(NOON_MS)
         self._stack = AsyncExitStack()
         self._tasks: set[asyncio.Task[None]] = set()
         self._failures: list[BaseException] = []
@@ -171,11 +174,15 @@ class SendingSite:
         return taken.key
 
     async def until(self, what: str, holds: Any) -> None:
-        """Wait until *holds* answers true; what never does is told by the limit of the test."""
-        while not await holds():
-            if self._failures:
-                raise AssertionError(f"a role failed before: {what}") from self._failures[0]
-            await asyncio.sleep(0)
+        """Wait until *holds* answers true."""
+
+        async def held() -> None:
+            while not await holds():
+                if self._failures:
+                    raise AssertionError(f"a role failed before: {what}") from self._failures[0]
+                await asyncio.sleep(0)
+
+        await awaited(what, held(), _LIMIT_S)
 
     async def routed(self) -> None:
         """Return when every input on the log has its plan, and what follows from that."""
@@ -214,12 +221,12 @@ class SendingSite:
         timers, tracker = self.services.stores.timers, self.services.tracker
 
         async def nothing_left() -> bool:
-            await tracker.caught_up()
+            await awaited("tracked", tracker.caught_up())
             await self.routed()
             return not await timers.due(self.clock.now_ms(), 1)
 
         await self.until("quiet", nothing_left)
-        await tracker.caught_up()
+        await awaited("tracked", tracker.caught_up())
         await self.routed()
 
     async def fanned_out(self, event: bytes) -> None:

@@ -11,6 +11,7 @@ from msgspec import structs
 
 from tests.contract.providers import AT_MS, CANARY, REGISTRY, TRACE, Vendor
 from tests.support import toy
+from tests.support.waiting import awaited
 from tocsin.channels.registry import Registry, folders
 from tocsin.config import Misconfigured, RawTable, decode_table
 from tocsin.errors import Malformed, Unauthenticated
@@ -77,7 +78,7 @@ async def test_without_a_connection_it_is_known_that_nothing_was_sent(vendor: Ve
 async def test_a_cancelled_call_lets_go_at_once(vendor: Vendor) -> None:
     vendor.simulator.dial([Dial.STALL])
     sending = asyncio.get_running_loop().create_task(_send(vendor))
-    await vendor.simulator.until_called(1)
+    await awaited("the call has arrived", vendor.simulator.until_called(1))
     sending.cancel()
     with pytest.raises(asyncio.CancelledError):
         await sending

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from tests.delivering.site import Site
+from tests.support.waiting import awaited
 from tocsin.domain.recipient import Recipient
 from tocsin.domain.records import Settled
 from tocsin.ports.receipts import Response
@@ -49,7 +50,8 @@ async def settled(site: Site, delivery: bytes) -> str:
 
 async def told(site: Site) -> None:
     """Return when every receipt was looked at, and the views show it."""
-    await site.services.delivery.receipts.step.caught_up()
+    step = site.services.delivery.receipts.step
+    await awaited("every receipt was looked at", step.caught_up())
 
 
 async def preferences(site: Site, name: str) -> Any:
@@ -62,5 +64,5 @@ async def said(site: Site, event: bytes, name: str) -> str:
 
 
 async def pages(site: Site, count: int) -> Sequence[str]:
-    await site.simulator.until_taken(count)
+    await site.until_taken(count)
     return [each.text for each in site.simulator.taken]

@@ -13,6 +13,7 @@ import msgspec
 from tests.support import toy
 from tests.support.toy import spare as spare_toy
 from tests.support.toy.simulator import PagerSimulator
+from tests.support.waiting import StandingClock, awaited
 from tocsin.adapters.system import SystemChance, SystemClock, VirtualClock
 from tocsin.app.accepting.accept import Taken
 from tocsin.app.callers import LOCAL, Principal
@@ -156,17 +157,36 @@ class Site:
             found[:] = await self.history(event, recipient)
             return bool(found) and getattr(found[-1], "state", None) in states
 
-        await self.until(ended)
+        await self.until(ended, f"{recipient.id}'s delivery is {' or '.join(states)}")
         return found
 
-    async def until(self, condition: Callable[[], Awaitable[bool]]) -> None:
+    async def until_called(self, count: int) -> None:
+        """Return when so many calls have arrived at the vendor."""
+
+        async def called() -> bool:
+            return len(self.simulator.calls) >= count
+
+        await self.until(called, f"the vendor was called {count} times")
+
+    async def until_taken(self, count: int) -> None:
+        """Return when the vendor has taken so many messages."""
+
+        async def taken() -> bool:
+            return len(self.simulator.taken) >= count
+
+        await self.until(taken, f"the vendor took {count} messages")
+
+    async def until(self, condition: Callable[[], Awaitable[bool]], what: str = "") -> None:
         """Return when *condition* holds, looking again whenever something was written."""
-        async with asyncio.timeout(20):
+
+        async def holds() -> None:
             while not await condition():
                 for task in self._tasks:
                     if task.done():
                         task.result()
                 await asyncio.sleep(0)
+
+        await awaited(what or getattr(condition, "__qualname__", repr(condition)), holds())
 
     async def live_until(
         self, condition: Callable[[], Awaitable[bool]], *, step_ms: int = 100
@@ -245,7 +265,7 @@ async def process(
     store = msgspec.structs.replace(config.store, layout=cast(Any, layout))
     config = msgspec.structs.replace(config, store=store)
     sealed = msgspec.structs.replace(config, mode="sandbox")
-    clock, chance = VirtualClock(now_ms), SystemChance()
+    clock, chance = StandingClock(now_ms), SystemChance()
     async with AsyncExitStack() as stack:
         storage = await open_storage(config, folder, stack, now_ms=now_ms, on_fatal=_fatal)
         stores = await open_stores(sealed, folder, storage, stack, clock, chance)

@@ -56,7 +56,7 @@ async def test_an_app_that_hears_before_the_vendors_answer_is_believed(site: Sit
     one = await site.person("ana", "ana-pager")
     site.simulator.dial([Dial.STALL])
     event = await site.send("ana", 1)
-    await site.simulator.until_called(1)
+    await site.until_called(1)
     async with app_of(driving(site), "ana") as app:
         path = f"/v1/deliveries/{show_delivery(delivery_of(event, one))}/received"
         assert (await app.post(path)).status_code == 204

@@ -216,7 +216,7 @@ async def test_every_attempt_is_the_same_letter(site: Site) -> None:
         # The ledger may be behind, and still say what it said of the call before.
         await site.until(partial(_put_off, site, event, one, calls))
         await site.pass_time(4 * 3_600_000)
-        await site.simulator.until_called(calls + 1)
+        await site.until_called(calls + 1)
     await site.until_settled(event, one, "sent")
     letters = [email.message_from_bytes(each.raw) for each in site.simulator.messages()]
     assert len(letters) == 3

@@ -61,10 +61,7 @@ async def until_parked(site: Site, id: str, number: int) -> None:
 
 
 async def until_taken(site: Site, number: int) -> list[str]:
-    async def taken() -> bool:
-        return len(site.simulator.taken) >= number
-
-    await site.until(taken)
+    await site.until_taken(number)
     return [each.text for each in site.simulator.taken]
 
 
@@ -219,7 +216,7 @@ async def test_a_pause_in_the_midst_of_calls_lets_none_begin_after_it(site: Site
     ana, bea = await site.person("ana", "ana-pager"), await site.person("bea", "bea-pager")
     site.simulator.dial([Dial.STALL])
     first = await site.send("ana", 1)
-    await site.simulator.until_called(1)
+    await site.until_called(1)
     id = await pause(site, channel="chat")
     second, third = await site.send("ana", 2), await site.send("bea", 3)
     site.simulator.release()

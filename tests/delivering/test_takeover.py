@@ -29,7 +29,7 @@ async def abandoned(
         vendor.simulator.dial([Dial.STALL])
         site.start()
         event = await site.send("ana", 1)
-        await vendor.simulator.until_called(1)
+        await site.until_called(1)
         await site.others_go_on()
         return event, ana
 
@@ -92,7 +92,7 @@ async def test_a_process_that_stops_in_good_order_leaves_nothing_unknown(
         vendor.simulator.dial([Dial.STALL])
         site.start()
         first = await site.send("ana", 1)
-        await vendor.simulator.until_called(1)
+        await site.until_called(1)
         second = await site.send("ana", 2)
         async with asyncio.TaskGroup() as tasks:
             drained = tasks.create_task(site.services.delivery.drain(20_000))

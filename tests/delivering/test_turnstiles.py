@@ -236,7 +236,7 @@ async def test_a_provider_gets_no_more_than_its_rate_and_critical_has_a_reserve(
     async with started(tmp_path, layout, vendor, **settings) as site:
         sent = await crowd(site, people=20)
         await until_waiting(site, "pager", 14)
-        await vendor.simulator.until_taken(6)
+        await site.until_taken(6)
         one = await site.person("one", "one-pager")
         urgent = [(one, await site.send("one", n, type="urgent")) for n in range(4)]
         await until_all(site, urgent, "sent")

@@ -57,7 +57,7 @@ async def test_data_of_one_recipient_is_hers_alone(site: Site) -> None:
     one = await warehouse(site)
     event = await site.send("x", 1, recipients=people)
     await site.until_settled(event, one, "sent")
-    await site.simulator.until_taken(2)
+    await site.until_taken(2)
     found = {
         each.to: msgspec.json.decode(each.raw.partition(b"\r\n\r\n")[2])["data"]["data"]
         for each in site.simulator.messages()
