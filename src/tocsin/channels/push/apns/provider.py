@@ -11,12 +11,12 @@ from typing import Final
 
 import msgspec
 
+from tocsin.channels.options import read_options
 from tocsin.channels.push.apns.payload import ApnsOptions, is_silent, payload_of
 from tocsin.channels.push.apns.settings import DEVELOPMENT, PRODUCTION, ApnsSettings
 from tocsin.channels.push.apns.token import ProviderToken
 from tocsin.channels.push.parts.credentials import credential
 from tocsin.channels.push.parts.jws import read_p256_key
-from tocsin.channels.push.parts.options import read_options
 from tocsin.channels.replies import load_replies, unanswered
 from tocsin.config import Misconfigured
 from tocsin.domain.retry_after import retry_after_ms

@@ -7,13 +7,13 @@ from typing import Final
 
 import msgspec
 
+from tocsin.channels.options import read_options
 from tocsin.channels.push.fcm.meaning import code_of
 from tocsin.channels.push.fcm.options import FcmOptions
 from tocsin.channels.push.fcm.payload import body_of
 from tocsin.channels.push.fcm.settings import FcmSettings
 from tocsin.channels.push.fcm.token import AccessToken, ServiceAccount
 from tocsin.channels.push.parts.credentials import needed
-from tocsin.channels.push.parts.options import read_options
 from tocsin.channels.replies import load_replies, unanswered
 from tocsin.config import Misconfigured
 from tocsin.domain.retry_after import retry_after_ms

@@ -1,1 +1,1 @@
-"""What providers of push share: signatures, options, and texts that fit."""
+"""What providers of push share: signatures, credentials, and texts that fit."""

@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from tocsin.channels.options import read_options
 from tocsin.channels.push.parts.credentials import needed
 from tocsin.channels.push.parts.jws import read_base64url, read_p256_key
-from tocsin.channels.push.parts.options import read_options
 from tocsin.channels.push.webpush.encryption import encrypt
 from tocsin.channels.push.webpush.identity import Identity
 from tocsin.channels.push.webpush.payload import URGENCIES, WebPushOptions, payload_of
