@@ -12,12 +12,15 @@ from typing import Final, NamedTuple, get_args
 import msgspec
 
 from tocsin.api.permissions import permissions_as_markdown
+from tocsin.channels.registry import Registry, folders
 from tocsin.domain import records
 from tocsin.domain.reasons import Outcome, Reason
 from tocsin.domain.template_filters import FILTERS
 from tocsin.domain.template_syntax import ROOTS
+from tocsin.ports.provider import ProviderSpec
 
 SOURCE: Final = Path("src/tocsin")
+DOCS: Final = Path("docs")
 
 MEANINGS: Final[Mapping[Reason, str]] = MappingProxyType(
     {
@@ -211,6 +214,32 @@ def _field_notes(source: str) -> dict[tuple[str, str], str]:
 def _paragraphs(text: str) -> list[str]:
     """A docstring as Markdown."""
     return [line.strip().replace("``", "`") for line in text.strip().splitlines()]
+
+
+def providers_page() -> str:
+    """Every provider in its channel, with the page about it and its settings."""
+    lines = [
+        "# Providers",
+        "",
+        "Each page says how to set it up, its limits, what its answers and receipts mean, and its cost.",
+        "",
+        "| channel | provider | page | settings |",
+        "|---|---|---|---|",
+    ]
+    specs = Registry(folders()).specs.values()
+    for spec in sorted(specs, key=lambda each: (each.channel, each.name)):
+        settings = f"[settings](settings.md#providers{spec.name})"
+        lines.append(f"| {spec.channel} | `{spec.name}` | {_page_of(spec)} | {settings} |")
+    return "\n".join(lines) + "\n"
+
+
+def _page_of(spec: ProviderSpec) -> str:
+    """Return a link to the provider's page, by its title; who needs none has its channel's."""
+    own = f"providers/{spec.name.replace('_', '-')}"
+    names = (own, spec.channel, f"{spec.channel}s")
+    path = next(found for name in names if (DOCS / (found := f"howto/{name}.md")).is_file())
+    title = (DOCS / path).read_text("utf-8").split("\n", 1)[0].removeprefix("# ")
+    return f"[{title}](../{path})"
 
 
 def templates_page() -> str:

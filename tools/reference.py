@@ -18,7 +18,14 @@ from tocsin import errors
 from tocsin.cli import COMMANDS, LazyGroup
 from tocsin.config import doc_markdown
 from tocsin.wiring.channels import provider_sections
-from tools.pages import metrics_page, reasons_page, records_page, routes_page, templates_page
+from tools.pages import (
+    metrics_page,
+    providers_page,
+    reasons_page,
+    records_page,
+    routes_page,
+    templates_page,
+)
 
 FOLDER: Final = Path("docs/reference")
 
@@ -81,6 +88,7 @@ PAGES: Final[Mapping[str, Callable[[], str]]] = MappingProxyType(
         "commands.md": commands_page,
         "errors.md": errors_page,
         "metrics.md": metrics_page,
+        "providers.md": providers_page,
         "reasons.md": reasons_page,
         "records.md": records_page,
         "routes.md": routes_page,

@@ -10,11 +10,20 @@ from pathlib import Path
 import pytest
 
 from tests.docs.pages import ROOT
+from tocsin.channels.registry import Registry, folders
 from tocsin.config import load
 from tocsin.domain.preferences_read import read_preferences
 from tocsin.domain.reasons import Outcome, Reason
 from tocsin.domain.template_filters import FILTERS
-from tools.pages import Metric, metrics, reasons_page, records_page, routes_page, templates_page
+from tools.pages import (
+    Metric,
+    metrics,
+    providers_page,
+    reasons_page,
+    records_page,
+    routes_page,
+    templates_page,
+)
 
 ADRS = sorted((ROOT / "docs/adr").glob("[0-9]*.md"))
 PAGES = sorted(
@@ -90,6 +99,7 @@ def test_every_guarantee_is_tried_and_has_a_number_of_its_own() -> None:
 
 def test_every_page_of_the_documentation_is_in_its_index() -> None:
     index = text("docs/README.md") + text("docs/adr/README.md").replace("](", "](adr/")
+    index += text("docs/reference/providers.md").replace("](../", "](")
     pages = [path.relative_to(ROOT / "docs").as_posix() for path in ROOT.glob("docs/**/*.md")]
     absent = [page for page in pages if f"]({page}" not in index and page != "README.md"]
     assert absent == []
@@ -105,6 +115,7 @@ def test_the_reference_names_everything() -> None:
     assert all(f"| `{each}` |" in reasons_page() for each in (*Reason, *Outcome))
     assert all(f"| `{name}` |" in templates_page() for name in FILTERS)
     assert "| `data_ref` |" in records_page()
+    assert all(f"| `{name}` | [" in providers_page() for name in Registry(folders()).specs)
     assert "POST /v1/events" in routes_page()
 
 
