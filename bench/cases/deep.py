@@ -24,6 +24,8 @@ PRODUCERS = 4
 BUSY = frozenset({429, 503})
 AGAIN_S = 0.5
 SETTLE_LIMIT_S = 3_600
+REST_LOOK_S = 3.0
+REST_CORES = 0.03
 PAST = {**seed.ORDER, "key": "bench.past", "on": ["bench.past"], "audience": {"path": "data.to"}}
 
 
@@ -43,6 +45,7 @@ def deep(lab: Lab) -> Result:
         )
         young = run(server, load)
         past = _past(server, options.depth, options.recipients)
+        rested = _rested(server)
         old = run(server, load)
     cpu, p99 = _cpu_us(old) / _cpu_us(young), _p99_ms(old) / _p99_ms(young)
     return Result(
@@ -57,9 +60,11 @@ def deep(lab: Lab) -> Result:
             Figure(name="p99, after", value=_p99_ms(old), unit="ms"),
             Figure(name="stored meanwhile", value=past["per_second"], unit="/s"),
             Figure(name="CPU of storing, each", value=past["cpu_us_each"], unit="µs"),
+            Figure(name="at rest after storing", value=rested["seconds"], unit="s"),
+            Figure(name="CPU until then", value=rested["cpu_s"], unit="s"),
         ],
         notes=[*problems(young.generator), *problems(old.generator)],
-        raw={"young": raw(young), "past": past, "old": raw(old)},
+        raw={"young": raw(young), "past": past, "rested": rested, "old": raw(old)},
     )
 
 
@@ -93,6 +98,22 @@ def _past(server: Server, count: int, recipients: int) -> dict[str, Any]:
         "folder_mb": round(files / 1e6),
         "rss_mb": round(used.rss_bytes / 1e6),
     }
+
+
+def _rested(server: Server) -> dict[str, float]:
+    """
+    Wait until the server does next to nothing: indexes are merged in the background.
+
+    What storing leaves to be done belongs to storing, and not to the load that follows.
+    """
+    began, started = server.usage(), time.monotonic()
+    before = began
+    while True:
+        time.sleep(REST_LOOK_S)
+        now, seconds = server.usage(), time.monotonic() - started
+        if now.cpu_s - before.cpu_s < REST_LOOK_S * REST_CORES or seconds > SETTLE_LIMIT_S:
+            return {"seconds": round(seconds, 1), "cpu_s": round(now.cpu_s - began.cpu_s, 2)}
+        before = now
 
 
 def _produce(server: Server, requests: Iterator[list[dict[str, Any]]]) -> None:
