@@ -9,7 +9,9 @@ from tests.simulation.asked import decisions_of, meant, standing
 from tests.simulation.final import Final
 from tests.simulation.history import History
 from tests.simulation.tracing import planned, tokens
+from tocsin.app.routing.holding import CANCEL
 from tocsin.domain.channels import INBOX
+from tocsin.domain.decision import Decision
 from tocsin.domain.delivery import State, allowed
 from tocsin.domain.reasons import Outcome, Reason, Verdict
 from tocsin.domain.records import Plan, Release
@@ -34,7 +36,8 @@ def settles_once(history: History, final: Final) -> list[str]:
             continue
         for workflow, person in meant(item):
             made = decided.get((token, workflow, person), [])
-            ends = sum(d.verdict is not Verdict.DEFER for d in made)
+            ends = sum(d.verdict is not Verdict.DEFER and not _by_row(d) for d in made)
+            ends += any(map(_by_row, made))
             # What a cancel took while it waited is never decided again.
             ends += (token, workflow, person) in cancelled and not ends
             if ends != 1:
@@ -128,6 +131,16 @@ def _resolved(owner: dict[bytes, bytes | None], id: str | None) -> str | None:
     return (owner.get(key) or key).hex()
 
 
+def _by_row(decision: Decision) -> bool:
+    """
+    Return whether a cancel at the delivery's row said so: whoever meets it there tells of it.
+
+    After a crash that is the event, decided anew, and also the release of its hold, whose timer had
+    become durable before.
+    """
+    return decision.verdict is Verdict.CANCEL and decision.rule == CANCEL
+
+
 def timers_fire_once(history: History, final: Final) -> list[str]:
     """I10: every timer is answered once, and none that is due is left."""
     answered = Counter(
@@ -147,6 +160,7 @@ def moves_are_allowed(history: History, final: Final) -> list[str]:
     for each in _by_time(final):
         before, after = at.get(each.delivery, State.PENDING), _MEANT[each.decision.verdict]
         again = before is State.DEFERRED and after in (State.DEFERRED, State.SENT)
+        again |= before is State.CANCELLED and _by_row(each.decision)
         if not allowed(before, after) and not again:
             found.append(f"{each.delivery.hex()} went from {before} to {after}")
         at[each.delivery] = after
