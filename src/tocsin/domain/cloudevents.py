@@ -135,7 +135,7 @@ def _one(body: bytes, limits: EventLimits, quick: Quick, slow: Slow) -> Incoming
 
 def _batch(body: bytes, limits: EventLimits) -> Incoming:
     """Read a batch at once where nothing in it needs a second look, else event by event."""
-    if len(body) <= limits.event_bytes_max and _can_count(body) and is_plain(body):
+    if len(body) <= limits.event_bytes_max:
         found = quick_cloudevents(body, limits.events_max)
         if found is not None:
             return Incoming(found, many=True)

@@ -13,7 +13,7 @@ from tocsin.domain.audience import ID_CHARACTERS_MAX, TERMS_MAX
 from tocsin.domain.durations import parse_duration
 from tocsin.domain.incoming import IncomingEvent, good_trace
 from tocsin.domain.instants import parse_instant
-from tocsin.domain.json_check import quick_json
+from tocsin.domain.json_check import has_distinct_names, is_shallow, quick_json
 from tocsin.domain.reading import DURATION_MAX_MS, KEY
 
 _ABSENT: Final = msgspec.Raw(b"")
@@ -79,7 +79,12 @@ def is_plain(body: bytes) -> bool:
     JSON has no control characters but escaped ones, so ASCII without escapes is printable, DEL
     aside.
     """
-    return body.isascii() and b"\\" not in body and b'""' not in body and b"\x7f" not in body
+    return _is_printable(body) and b'""' not in body
+
+
+def _is_printable(body: bytes) -> bool:
+    """Return whether no string in *body* surely has an escape or a character to look at."""
+    return body.isascii() and b"\\" not in body and b"\x7f" not in body
 
 
 def quick_shorthand(text: bytes, plain: bool) -> IncomingEvent | None:
@@ -133,30 +138,26 @@ def quick_cloudevent(text: bytes, plain: bool) -> IncomingEvent | None:
 
 def quick_cloudevents(body: bytes, events_max: int) -> tuple[IncomingEvent, ...] | None:
     """
-    Return the events of a whole batch that is plain, or None when any has to be looked at alone.
+    Return the events of a whole batch, or None when any has to be looked at alone.
 
-    The batch is decoded in one call, and names are counted once over all of it: what `_data` says
-    of one event holds of all together, since a repeated name or a string that looks like one makes
-    the count too high and nothing makes it too low.
+    The batch is decoded in one call, and one more tells that no name in all of it comes twice.
     """
+    if not _is_printable(body):
+        return None
     try:
         sent = _cloudevents(body)
-        if len(sent) > events_max:
+        if len(sent) > events_max or not has_distinct_names(body):
             return None
-        names, found = 0, []
-        for each in sent:
-            fields = astuple(each)
-            raw = bytes(each.data)
-            # Counted as present: data that is absent, which has no name.
-            names += len(fields) - fields.count(None) - (not raw)
-            inner = quick_json(raw) if raw else 0
-            if inner < 0:
-                return None
-            names += inner
-            found.append(_incoming(each, raw if raw and raw != b"null" else b"{}"))
+        return tuple([_incoming(each, _plain_data(bytes(each.data))) for each in sent])
     except (*_UNREADABLE, ValueError, _Unsure):
         return None
-    return tuple(found) if body.count(b'":') == names else None
+
+
+def _plain_data(data: bytes) -> bytes:
+    """Return the text of the data; raises `_Unsure`."""
+    if not is_shallow(data):
+        raise _Unsure
+    return data if data and data != b"null" else b"{}"
 
 
 def _incoming(sent: _CloudEvent, data: bytes) -> IncomingEvent:

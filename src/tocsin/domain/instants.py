@@ -35,7 +35,7 @@ def parse_instant(text: str) -> int:
     if len(text) == 20 and text[4::3] == _WHOLE_SECOND and text.isascii():
         # What nearly every producer writes.
         try:
-            return int(datetime.fromisoformat(text).timestamp()) * 1_000
+            return _whole_second(text)
         except ValueError:
             pass  # a leap second, or no instant at all
     if _RFC3339.match(text) is None:
@@ -50,6 +50,12 @@ def parse_instant(text: str) -> int:
     if not _FIRST_MS <= at_ms <= _LAST_MS:
         raise ValueError(INSTANT_RULE)
     return at_ms
+
+
+# Of a batch most are of the same few seconds.
+@lru_cache(maxsize=1_024)
+def _whole_second(text: str) -> int:
+    return int(datetime.fromisoformat(text).timestamp()) * 1_000
 
 
 def parse_begin(text: str) -> int:

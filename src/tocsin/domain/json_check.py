@@ -9,6 +9,7 @@ import msgspec
 
 DEPTH_MAX: Final = 64
 _decode: Final = msgspec.json.Decoder().decode
+_encode: Final = msgspec.json.Encoder().encode
 
 
 class JsonRefused(Exception):
@@ -71,6 +72,22 @@ def _depth(value: object) -> int:
     return depth
 
 
+def is_shallow(text: bytes) -> bool:
+    """Return whether *text*, a member of an object, surely is not nested too deeply."""
+    # Whatever is opened is closed again, so that a short text needs no look.
+    return len(text) < 2 * DEPTH_MAX or text.count(b"{") + text.count(b"[") < DEPTH_MAX
+
+
+def has_distinct_names(text: bytes) -> bool:
+    """
+    Return whether no object in *text* has a name twice; *text* is JSON without escapes.
+
+    An object that has a name twice is decoded with one name less, so what is encoded again has
+    fewer colons; those within strings are as many as before. Raises what the decoder raises.
+    """
+    return text.count(b":") == _encode(_decode(text)).count(b":")
+
+
 def quick_json(text: bytes) -> int:
     """
     Return how many names the objects in *text* have, a repeated one counted once.
@@ -78,7 +95,7 @@ def quick_json(text: bytes) -> int:
     -1 says that `read_json` may refuse *text*, for another reason than repeated names. *text* is a
     member of an object, which is one level more.
     """
-    if len(text) >= DEPTH_MAX and text.count(b"{") + text.count(b"[") >= DEPTH_MAX:
+    if not is_shallow(text):
         return -1
     try:
         return _names(_decode(text))

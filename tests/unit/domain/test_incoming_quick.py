@@ -94,7 +94,7 @@ def test_nor_does_it_for_cloudevents(body: object) -> None:
 @given(st.lists(CLOUDEVENTS, max_size=3))
 def test_nor_does_a_whole_batch(events: list[object]) -> None:
     text = json.dumps(events, separators=(",", ":")).encode()
-    found = quick_cloudevents(text, 3) if is_plain(text) else None
+    found = quick_cloudevents(text, 3)
     alone = [json.dumps(each, separators=(",", ":")).encode() for each in events]
     assert found is None or found == tuple(_slow_cloudevent(each) for each in alone)
 
@@ -111,6 +111,8 @@ PLAIN = b'{"specversion":"1.0","id":"1","source":"s","type":"a","data":{"x":[{"y
         PLAIN.replace(b'"1.0"', b'"0.3"'),
         PLAIN.replace(b'"id":"1"', b'"id":"' + b"x" * 257 + b'"'),
         PLAIN.replace(b'"source"', b'"odd":1,"source"'),
+        PLAIN.replace(b'"y":2', b'"y":2,"y":":"'),
+        PLAIN.replace(b'{"y":1}', b"[" * 70 + b"]" * 70),
     ],
 )
 def test_one_odd_event_of_a_batch_is_looked_at_alone(odd: bytes) -> None:
@@ -134,6 +136,14 @@ def test_plain_events_go_the_quick_way(separators: tuple[str, str]) -> None:
         separators=separators,
     ).encode()
     assert quick_cloudevent(text, is_plain(text)) is not None
+
+
+def test_empty_texts_and_white_space_in_data_keep_no_batch_from_the_quick_way() -> None:
+    roomy = PLAIN.replace(b'"y":2', b'"y" : "", "":":"')
+    assert quick_cloudevents(b"[%b, %b]" % (PLAIN, roomy), 2) == (
+        _slow_cloudevent(PLAIN),
+        _slow_cloudevent(roomy),
+    )
 
 
 @given(st.binary(max_size=60) | st.text('{}[]":,\\type0a \u2028', max_size=40).map(str.encode))
