@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from tocsin.app.accepting.backpressure import Backpressure
+from tocsin.app.accepting.drafts import UNROUTED_LANE, Draft, Uptake, record_of, uptake_of
 from tocsin.app.accepting.inline_fields import InlineFields
 from tocsin.app.accepting.keying import Keying
 from tocsin.app.accepting.room import DiskRoom
@@ -31,7 +32,6 @@ from tocsin.ports.system import Chance, Clock
 INLINE_DATA_BYTES_MAX: Final = 65_536
 """Larger payloads go to the blobs once, and records carry the reference."""
 
-UNROUTED_LANE: Final[Lane] = "transactional"
 _NO_LIMITS: Final = Limits()
 
 _TYPES: Final = re.compile(rb'"type"\s*:\s*"([^"]*)"')
@@ -40,7 +40,7 @@ _TYPES: Final = re.compile(rb'"type"\s*:\s*"([^"]*)"')
 Problems = tuple[FieldProblem, ...]
 
 
-class Taken(NamedTuple):
+class Taken(msgspec.Struct, frozen=True, gc=False):
     """One accepted event, or the earlier one that it repeats."""
 
     key: bytes
@@ -52,17 +52,6 @@ class ProducerRate(NamedTuple):
 
     per_s: int
     burst: int
-
-
-class _Draft(NamedTuple):
-    """One event on its way to the log."""
-
-    event: IncomingEvent
-    source: str
-    id: str
-    digest: bytes
-    workflows: tuple[Workflow, ...]
-    content: bytes | None
 
 
 class Accept:
@@ -148,27 +137,48 @@ class Accept:
         content: bytes | None,
     ) -> list[Taken | Problems]:
         now_ms = self._clock.now_ms()
+        outcome, drafts = self._drafts(caller, events, id_of, only, now_ms)
+        drafts = await self._without_unfit(caller, drafts, outcome)
+        fresh = self._without_repeats(drafts, outcome, now_ms)
+        await self._write(caller, fresh, outcome, content, now_ms)
+        self._meter.refused += len(events) - len(drafts)
+        self._meter.duplicates += len(drafts) - len(fresh)
+        return outcome
+
+    def _drafts(
+        self,
+        caller: Principal,
+        events: Sequence[IncomingEvent | Problems],
+        id_of: Sequence[str] | None,
+        only: Workflow | None,
+        now_ms: int,
+    ) -> tuple[list[Taken | Problems], list[Draft]]:
+        """Return what each event comes to as it looks by itself, and those that are to be written."""
         chance = self._chance.bytes(10 * len(events))
+        limited = caller.limits != _NO_LIMITS
+        uptakes: dict[str, Uptake] = {}
         outcome: list[Taken | Problems] = []
-        drafts: list[tuple[int, _Draft]] = []
+        drafts: list[Draft] = []
         for place, event in enumerate(events):
             if isinstance(event, tuple):
                 outcome.append(event)
                 continue
+            uptake = uptakes.get(event.type)
+            if uptake is None:
+                workflows = (only,) if only is not None else self._registry.taking(event.type)
+                uptake = uptakes[event.type] = uptake_of(workflows)
+            source = event.source or caller.producer
+            if limited or uptake.checks_data or event.changes_profiles:
+                problems = _problems(caller, event, source, uptake.workflows)
+                if problems:
+                    outcome.append(problems)
+                    continue
             minted = chance[10 * place : 10 * place + 10]
             id = event.id or (id_of[place] if id_of is not None else minted.hex())
-            draft = self._draft(caller, event, id, only, content)
-            if not isinstance(draft, _Draft):
-                outcome.append(draft)
-                continue
-            outcome.append(Taken(event_key(now_ms, minted), duplicate=False))
-            drafts.append((place, draft))
-        drafts = await self._without_unfit(caller, drafts, outcome)
-        fresh = self._without_repeats(drafts, outcome, now_ms)
-        await self._write(caller, fresh, outcome, now_ms)
-        self._meter.refused += len(events) - len(drafts)
-        self._meter.duplicates += len(drafts) - len(fresh)
-        return outcome
+            digest = self._keying.digest(caller.producer, source, id)
+            outcome.append(Taken(event_key(now_ms, minted), False))
+            drafts.append(Draft(place, event, source, id, digest, uptake))
+        return outcome, drafts
 
     def _lanes(
         self, events: Sequence[IncomingEvent | Problems], only: Workflow | None
@@ -208,90 +218,72 @@ class Accept:
                 retry_after_s=wait_s,
             )
 
-    def _draft(
-        self,
-        caller: Principal,
-        event: IncomingEvent,
-        id: str,
-        only: Workflow | None,
-        content: bytes | None,
-    ) -> _Draft | Problems:
-        source = event.source or caller.producer
-        workflows = (only,) if only is not None else self._registry.taking(event.type)
-        problems = _reach(caller, source, workflows)
-        if event.changes_profiles and not caller.reaches(Scope.EVENTS_WRITE):
-            problems += (FieldProblem("/recipients", "forbidden", "needs the scope events:write"),)
-        for workflow in workflows:
-            if workflow.check_data is not None:
-                problems += workflow.check_data(msgspec.json.decode(event.data))
-        if problems:
-            return problems
-        digest = self._keying.digest(caller.producer, source, id)
-        return _Draft(event, source, id, digest, workflows, content)
-
     async def _without_unfit(
         self,
         caller: Principal,
-        drafts: list[tuple[int, _Draft]],
+        drafts: list[Draft],
         outcome: list[Taken | Problems],
-    ) -> list[tuple[int, _Draft]]:
+    ) -> list[Draft]:
         """Leave out what brings profile fields that cannot be read or must not be changed."""
-        carrying = [each for each in drafts if each[1].event.changes_profiles]
+        carrying = [each for each in drafts if each.event.changes_profiles]
         if not carrying:
             return drafts
         may_change = caller.reaches(Scope.RECIPIENTS_WRITE)
         found = await self._inline.problems(
-            [draft.event for _, draft in carrying], may_change_addresses=may_change
+            [draft.event for draft in carrying], may_change_addresses=may_change
         )
         refused = {
-            place: problems
-            for (place, _), problems in zip(carrying, found, strict=True)
+            draft.place: problems
+            for draft, problems in zip(carrying, found, strict=True)
             if problems
         }
         for place, problems in refused.items():
             outcome[place] = problems
-        return [each for each in drafts if each[0] not in refused]
+        return [each for each in drafts if each.place not in refused]
 
     def _without_repeats(
-        self, drafts: Sequence[tuple[int, _Draft]], outcome: list[Taken | Problems], now_ms: int
-    ) -> list[tuple[int, _Draft]]:
+        self, drafts: list[Draft], outcome: list[Taken | Problems], now_ms: int
+    ) -> list[Draft]:
         """
         Leave out what is known to be a repeat of one earlier event for every workflow it has now.
 
         What memory does not know is settled by route, which makes it an alias.
         """
-        claims = [_claims(draft) for _, draft in drafts]
-        known = self._deduplication.lookup([key for keys in claims for key in keys], now_ms)
+        claims = [dedup_key(each.digest, name) for each in drafts for name in each.uptake.names]
+        known = self._deduplication.lookup(claims, now_ms)
         if not known:
-            return list(drafts)
+            return drafts
         fresh = []
-        for (place, draft), keys in zip(drafts, claims, strict=True):
-            owners = {known.get(key) for key in keys}
+        for draft in drafts:
+            owners = {known.get(dedup_key(draft.digest, name)) for name in draft.uptake.names}
             owner = owners.pop() if len(owners) == 1 else None
             if owner is None:
-                fresh.append((place, draft))
+                fresh.append(draft)
             else:
-                outcome[place] = Taken(owner, duplicate=True)
+                outcome[draft.place] = Taken(owner, True)
         return fresh
 
     async def _write(
         self,
         caller: Principal,
-        drafts: Sequence[tuple[int, _Draft]],
+        drafts: Sequence[Draft],
         outcome: Sequence[Taken | Problems],
+        content: bytes | None,
         now_ms: int,
     ) -> None:
+        may_change = caller.reaches(Scope.RECIPIENTS_WRITE)
         gathered: dict[tuple[str, int], list[Event]] = {}
-        for place, draft in drafts:
-            taken = outcome[place]
+        for draft in drafts:
+            taken = outcome[draft.place]
             assert isinstance(taken, Taken)
-            data_ref = await self._put_large(taken.key, draft.event.data)
-            hashed = self._keying.partition_key(
-                draft.event, draft.source, draft.id, draft.workflows
-            )
-            for lane, pinned in _by_lane(draft.workflows):
-                topic = f"events.{lane}"
-                record = _record(caller, draft, EventKey(taken.key), now_ms, pinned, data_ref)
+            key, data_ref = EventKey(taken.key), None
+            if len(draft.event.data) > INLINE_DATA_BYTES_MAX:
+                data_ref = await self._put_large(key, draft.event.data)
+            hashed = self._partition_key(draft)
+            for topic, pinned in draft.uptake.lanes:
+                record = record_of(
+                    draft, key, now_ms, pinned, data_ref, content, caller, may_change=may_change
+                )
                 where = (topic, self._log.partition_of(topic, hashed))
                 gathered.setdefault(where, []).append(record)
         if gathered:
@@ -301,12 +293,28 @@ class Accept:
         for (topic, _), made in gathered.items():
             self._meter.accepted[topic.removeprefix("events.")] += len(made)
 
-    async def _put_large(self, key: bytes, data: bytes) -> str | None:
-        if len(data) <= INLINE_DATA_BYTES_MAX:
-            return None
+    def _partition_key(self, draft: Draft) -> int:
+        if self._log.partitions == 1:
+            return 0
+        workflows = draft.uptake.workflows
+        return self._keying.partition_key(draft.event, draft.source, draft.id, workflows)
+
+    async def _put_large(self, key: bytes, data: bytes) -> str:
         name = f"data-{key.hex()}"
         await self._blobs.put(name, data)
         return name
+
+
+def _problems(
+    caller: Principal, event: IncomingEvent, source: str, workflows: Sequence[Workflow]
+) -> Problems:
+    problems = _reach(caller, source, workflows)
+    if event.changes_profiles and not caller.reaches(Scope.EVENTS_WRITE):
+        problems += (FieldProblem("/recipients", "forbidden", "needs the scope events:write"),)
+    for workflow in workflows:
+        if workflow.check_data is not None:
+            problems += workflow.check_data(msgspec.json.decode(event.data))
+    return problems
 
 
 def _reach(caller: Principal, source: str, workflows: Iterable[Workflow]) -> Problems:
@@ -320,78 +328,6 @@ def _reach(caller: Principal, source: str, workflows: Iterable[Workflow]) -> Pro
     except Forbidden as error:
         return (FieldProblem("", error.code, error.detail),)
     return ()
-
-
-def _claims(draft: _Draft) -> list[bytes]:
-    if len(draft.workflows) == 1:
-        return [dedup_key(draft.digest, draft.workflows[0].key)]
-    if not draft.workflows:
-        return [dedup_key(draft.digest, "")]
-    return [dedup_key(draft.digest, workflow.key) for workflow in draft.workflows]
-
-
-Pinned = tuple[tuple[str, int, int], ...]
-
-
-def _by_lane(workflows: Sequence[Workflow]) -> list[tuple[str, Pinned]]:
-    """Return the pinned (key, version, index) of each lane concerned."""
-    if len(workflows) == 1:
-        only = workflows[0]
-        return [(only.lane, ((only.key, only.version, 0),))]
-    if not workflows:
-        return [(UNROUTED_LANE, ())]
-    lanes: dict[str, list[tuple[str, int, int]]] = {}
-    for index, workflow in enumerate(workflows):
-        lanes.setdefault(workflow.lane, []).append((workflow.key, workflow.version, index))
-    return [(lane, tuple(pinned)) for lane, pinned in lanes.items()]
-
-
-def _record(
-    caller: Principal,
-    draft: _Draft,
-    key: EventKey,
-    now_ms: int,
-    pinned: Pinned,
-    data_ref: str | None,
-) -> Event:
-    event = draft.event
-    send_ms = _send_ms(event, now_ms)
-    return Event(
-        key,
-        now_ms,
-        caller.producer,
-        draft.source,
-        draft.id,
-        event.type,
-        draft.digest,
-        b"{}" if data_ref is not None else event.data,
-        pinned,
-        event.subject,
-        event.time_ms,
-        event.audience,
-        event.exclude,
-        event.actor,
-        event.tenant,
-        event.locale,
-        event.cancellation_key,
-        None if event.expires_in_ms is None else (send_ms or now_ms) + event.expires_in_ms,
-        event.trace,
-        event.strict_recipients,
-        caller.reaches(Scope.RECIPIENTS_WRITE),
-        draft.content,
-        data_ref,
-        send_ms=send_ms,
-    )
-
-
-def _send_ms(event: IncomingEvent, now_ms: int) -> int | None:
-    """Return when it is to be sent; None: now."""
-    send_ms = event.send_ms
-    if send_ms is None:
-        if event.send_in_ms is None:
-            return None
-        send_ms = now_ms + event.send_in_ms
-    return send_ms if send_ms > now_ms else None
 
 
 def refused(problems: Problems) -> RequestRefused:
