@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
@@ -28,8 +29,9 @@ class Remembered:
         self._log = log
         self._histories_max = histories_max
         self._ended_max = max(1, histories_max // 4)
-        self._known: dict[bytes, History] = {}
-        self._ended: dict[bytes, History] = {}
+        # The oldest goes first, and is found in constant time however many went before it.
+        self._known: OrderedDict[bytes, History] = OrderedDict()
+        self._ended: OrderedDict[bytes, History] = OrderedDict()
         self._position = [log.end(OUTCOMES, partition) for partition in range(log.partitions)]
         self._ahead: dict[tuple[int, int], Batch] = {}
 
@@ -40,7 +42,7 @@ class Remembered:
             if delivery not in known:
                 known[delivery] = msgspec.structs.replace(history)
         while len(known) > self._histories_max:
-            del known[next(iter(known))]
+            known.popitem(last=False)
 
     def known(self, deliveries: Iterable[bytes]) -> dict[bytes, History]:
         """Return copies of what is known, as of the last `catch_up`."""
@@ -61,7 +63,7 @@ class Remembered:
             ended.pop(delivery, None)
             ended[delivery] = history
         while len(ended) > self._ended_max:
-            del ended[next(iter(ended))]
+            ended.popitem(last=False)
 
     def ended(self, deliveries: Iterable[bytes]) -> dict[bytes, History]:
         """Return copies of what is known of those that have settled, as of the last `catch_up`."""
