@@ -13,7 +13,6 @@ from tocsin.app.delivering.texts import Texts
 from tocsin.app.history.finding import Finder, LaneEvent
 from tocsin.app.routing.audiences import AudienceStep
 from tocsin.app.routing.deciding import step_at
-from tocsin.app.routing.inputs import Input, Run
 from tocsin.app.routing.workflows import RunWorkflows
 from tocsin.domain.dead_letters import DeadLetter, Kind, LetterState, input_place
 from tocsin.domain.ids import next_generation
@@ -103,10 +102,10 @@ class ShowStep:
         event = found.event
         try:
             workflow = await self._parts.workflows.version(run[0], run[1], event.content)
-            entry = Input(found.partition, found.position, 0, event, event, found.position)
             texts = Texts(channel, self._parts.audiences)
             step = step_at(workflow, letter.key[16])
-            return texts.content(entry, Run(workflow, run[2]), step, recipient), ""
+            own = texts.own(event, workflow, recipient)
+            return texts.content(event, workflow, step, recipient, own), ""
         except (RenderFailed, TocsinError) as error:
             return None, str(error)
 

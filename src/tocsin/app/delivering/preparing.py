@@ -26,7 +26,6 @@ from tocsin.app.lookup import EventLookup, EventPlace
 from tocsin.app.routing.audiences import AudienceStep
 from tocsin.app.routing.deciding import step_at
 from tocsin.app.routing.facts import BatchFacts, FactsStep
-from tocsin.app.routing.inputs import Input, Run
 from tocsin.app.routing.last_known import LastKnown
 from tocsin.app.routing.workflows import RunWorkflows
 from tocsin.domain.case import Case, target
@@ -34,7 +33,7 @@ from tocsin.domain.channels import BADGED, FOLLOWED, LINKED
 from tocsin.domain.decide import decide_target
 from tocsin.domain.decision import Decision
 from tocsin.domain.delivery import DeliveryReason, State
-from tocsin.domain.ids import show_delivery, workflow_index_of
+from tocsin.domain.ids import show_delivery
 from tocsin.domain.reasons import Reason, Verdict
 from tocsin.domain.template_values import RenderFailed
 from tocsin.domain.workflow import Workflow
@@ -221,29 +220,28 @@ class PrepareStep:
         address, step = target.address, target.step
         assert address is not None
         assert wired is not None
-        place = handoff.event_position
-        entry = Input(handoff.event_partition, place, place, event, event)
-        run = Run(workflow, workflow_index_of(handoff.delivery))
+        own = texts.own(event, workflow, recipient)
         try:
-            content = texts.content(entry, run, step, recipient)
-            options = texts.options(entry, run, step, recipient, wired.name)
+            content = texts.content(event, workflow, step, recipient, own)
+            options = texts.options(event, step, recipient, wired.name, own)
             if self._channel.name in FOLLOWED:
                 followed = self._parts.followed
                 content = followed.content(content, handoff.delivery, workflow, recipient)
         except RenderFailed as error:
             work.ended = Ended(State.SUPPRESSED, Reason.RENDER_FAILED, str(error))
             return
+        # Of more than 15 names a call makes a dictionary first, which costs more than the message.
         work.message = Message(
-            reference=show_delivery(handoff.delivery),
-            address=work.opened,
-            content=content,
-            secret=self._parts.book.open_secret(recipient, address),
-            app=address.app,
+            show_delivery(handoff.delivery),
+            work.opened,
+            content,
+            self._parts.book.open_secret(recipient, address),
+            address.app,
             trace=handoff.trace,
             expires_ms=handoff.expires_ms,
             category=workflow.category,
             unsubscribe=self._leave_link(work, workflow),
-            about=about(event, handoff, recipient.id, texts.data(entry, run, recipient)),
+            about=about(event, handoff, recipient.id, texts.data(event, own)),
             lane=workflow.lane,
             options=options,
             badge=badges.get(handoff.recipient),

@@ -9,19 +9,20 @@ import msgspec
 from msgspec.structs import replace
 
 from tocsin.app.routing.audiences import AudienceStep
-from tocsin.app.routing.inputs import Input, Run
-from tocsin.app.routing.rendering import render_context
+from tocsin.app.routing.inputs import EMPTY_OBJECT, Input, Run
+from tocsin.app.routing.rendering import context_of
 from tocsin.domain.attachments import files_of
 from tocsin.domain.audience import RecipientTerm
 from tocsin.domain.items import action
 from tocsin.domain.recipient import Recipient
-from tocsin.domain.workflow import CompiledStep
+from tocsin.domain.records import Event
+from tocsin.domain.workflow import CompiledStep, Workflow
 from tocsin.ports.message import Attachment, Button, Content
 from tocsin.ports.provider import Channel
 
 _decoder = msgspec.json.Decoder()
 _encoder = msgspec.json.Encoder()
-_NOTHING: Final[Mapping[str, bytes]] = {}
+_NO_OPTIONS: Final[Mapping[str, object]] = {}
 
 
 class Texts:
@@ -37,47 +38,62 @@ class Texts:
         self._audiences = audiences
         self._shared: dict[tuple[bytes, str, int], Content] = {}
         self._own: dict[tuple[bytes, str], Mapping[str, bytes]] = {}
+        self._decoded: dict[bytes, object] = {}
 
-    def content(self, entry: Input, run: Run, step: CompiledStep, recipient: Recipient) -> Content:
+    def own(self, event: Event, workflow: Workflow, recipient: Recipient) -> bytes | None:
+        """Return the data that the call gave for *recipient* alone, as JSON."""
+        if event.audience is not None and b"{" not in event.audience:
+            # Nothing but ids, as in nearly every call.
+            return None
+        key = (event.key, workflow.key)
+        found = self._own.get(key)
+        if found is None:
+            found = self._own[key] = self._own_data(event, workflow)
+        return found.get(recipient.id)
+
+    def content(
+        self,
+        event: Event,
+        workflow: Workflow,
+        step: CompiledStep,
+        recipient: Recipient,
+        own: bytes | None,
+    ) -> Content:
         """Return what *step* says to *recipient*; raises `RenderFailed`."""
-        own = self._own_data(entry, run).get(recipient.id)
         if own is not None or step.personal:
-            decoded = None if own is None else _decoder.decode(own)
-            return self._render(entry, step, recipient, decoded)
-        assert entry.event is not None
-        key = (entry.event.key, run.workflow.key, step.index)
+            return self._render(event, step, recipient, own)
+        key = (event.key, workflow.key, step.index)
         found = self._shared.get(key)
         if found is None:
-            found = self._shared[key] = self._render(entry, step, recipient, None)
+            found = self._shared[key] = self._render(event, step, recipient, None)
         return found
 
     def options(
-        self, entry: Input, run: Run, step: CompiledStep, recipient: Recipient, provider: str
+        self,
+        event: Event,
+        step: CompiledStep,
+        recipient: Recipient,
+        provider: str,
+        own: bytes | None,
     ) -> Mapping[str, object]:
         """Return what *step* says to *provider* alone; raises `RenderFailed`."""
         if provider not in step.options.tables:
-            return {}
-        own = self._own_data(entry, run).get(recipient.id)
-        decoded = None if own is None else _decoder.decode(own)
-        context = render_context(entry, step, recipient, decoded)
-        return step.options.of(provider, context)
+            return _NO_OPTIONS
+        return step.options.of(provider, self._context(event, step, recipient, own))
 
-    def data(self, entry: Input, run: Run, recipient: Recipient) -> bytes:
-        """Return the event's data as JSON, with what the call gave for *recipient* alone."""
-        event = entry.event
-        assert event is not None
-        own = self._own_data(entry, run).get(recipient.id)
+    def data(self, event: Event, own: bytes | None) -> bytes:
+        """Return the event's data as JSON, with what the call gave for one recipient alone."""
         if own is None:
             return event.data
-        data, added = _decoder.decode(event.data), _decoder.decode(own)
+        data, added = self._data(event), _decoder.decode(own)
         if not isinstance(data, dict) or not isinstance(added, dict):
             return event.data
         return _encoder.encode({**data, **added})
 
     def _render(
-        self, entry: Input, step: CompiledStep, recipient: Recipient, own: object
+        self, event: Event, step: CompiledStep, recipient: Recipient, own: bytes | None
     ) -> Content:
-        context = render_context(entry, step, recipient, own)
+        context = self._context(event, step, recipient, own)
         fields = {name: template.render(context) for name, template in step.fields.items()}
         content = self._channel.shape(fields)
         if step.attachments:
@@ -92,20 +108,25 @@ class Texts:
         buttons = tuple(Button(each.label, each.url) for each in made if each is not None)
         return replace(content, buttons=buttons)
 
-    def _own_data(self, entry: Input, run: Run) -> Mapping[str, bytes]:
-        """Return the data that the call gave for single recipients, by id."""
-        event = entry.event
-        assert event is not None
-        if event.audience is not None and b"{" not in event.audience:
-            # Nothing but ids, as in nearly every call.
-            return _NOTHING
-        key = (event.key, run.workflow.key)
-        found = self._own.get(key)
+    def _context(
+        self, event: Event, step: CompiledStep, recipient: Recipient, own: bytes | None
+    ) -> Mapping[str, object]:
+        data = self._data(event) if step.paths else EMPTY_OBJECT
+        decoded = None if own is None else _decoder.decode(own)
+        return context_of(event, data, step, recipient, decoded)
+
+    def _data(self, event: Event) -> object:
+        """Return the event's data as objects: decoded once for all who are told of it."""
+        found = self._decoded.get(event.key)
         if found is None:
-            terms = self._audiences.terms(entry, run)
-            found = self._own[key] = {
-                term.id: term.data
-                for term in terms
-                if isinstance(term, RecipientTerm) and term.data is not None
-            }
+            found = self._decoded[event.key] = _decoder.decode(event.data)
         return found
+
+    def _own_data(self, event: Event, workflow: Workflow) -> Mapping[str, bytes]:
+        # Who is meant depends on the event and the workflow, not on where the event lies.
+        entry = Input(0, 0, 0, event, event)
+        return {
+            term.id: term.data
+            for term in self._audiences.terms(entry, Run(workflow, 0))
+            if isinstance(term, RecipientTerm) and term.data is not None
+        }

@@ -7,6 +7,7 @@ import msgspec
 from tocsin.app.routing.inputs import EMPTY_OBJECT, Input, Run, data_of
 from tocsin.domain.items import ItemAction, action, content
 from tocsin.domain.recipient import Recipient
+from tocsin.domain.records import Event
 from tocsin.domain.workflow import CompiledStep
 
 _decoder = msgspec.json.Decoder()
@@ -63,10 +64,17 @@ class RunText:
 def render_context(
     entry: Input, step: CompiledStep, recipient: Recipient, own: object
 ) -> dict[str, object]:
-    """Return the variables that templates see: plain JSON values, nothing else."""
+    """Return the variables that templates see, of an input that is being routed."""
     event = entry.event
     assert event is not None
     data = data_of(entry) if step.paths else EMPTY_OBJECT
+    return context_of(event, data, step, recipient, own)
+
+
+def context_of(
+    event: Event, data: object, step: CompiledStep, recipient: Recipient, own: object
+) -> dict[str, object]:
+    """Return the variables that templates see: plain JSON values, nothing else."""
     if isinstance(own, dict) and isinstance(data, dict):
         data = {**data, **own}
     context: dict[str, object] = {"data": data, "actor": event.actor, "tenant": event.tenant}
