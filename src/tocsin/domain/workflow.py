@@ -139,7 +139,10 @@ class Workflow:
 
     def awaits_acknowledgement(self, step: int) -> bool:
         """Return whether a later wait ends when somebody acknowledges what this step said."""
-        return any(each.unless == "acknowledged" and step in each.of for each in self.intervals)
+        intervals = self.intervals
+        return bool(intervals) and any(
+            each.unless == "acknowledged" and step in each.of for each in intervals
+        )
 
     @property
     def unstoppable(self) -> bool:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final
+
+import msgspec
 
 from tocsin.app.delivering.providers import Fleet, Wired
 from tocsin.app.delivering.rates import Way
@@ -15,7 +17,7 @@ from tocsin.domain.provider_routes import ProviderRoute, parts, ranking, route_o
 from tocsin.domain.records.deliveries import Considered
 
 
-class Choice(NamedTuple):
+class Choice(msgspec.Struct, frozen=True):
     """
     Who carries a message and which way, or the pause that keeps it; nobody: all None.
 
@@ -60,10 +62,10 @@ class Choosing:
         """Return who carries *work*: the first that can be called, else who comes first."""
         bound = work.history.bound or _named(work)
         if bound is not None:
-            return self._first((bound,), work, pauses, now_ms)[0]
+            return self._only(bound, work, pauses)
         route = self._route(work)
         if len(route.providers) == 1:
-            return self._first(route.providers, work, pauses, now_ms)[0]
+            return self._only(route.providers[0], work, pauses)
         names = ranking(route, self._shares, work.delivery)
         tried = work.history.tried if work.history.again else ()
         left = [name for name in names if name not in tried] or names
@@ -72,7 +74,7 @@ class Choosing:
             return choice
         passed |= {name: "not_taken" for name in tried if name not in left}
         considered = self._considered(route, names, passed, choice.wired.name)
-        return choice._replace(route=route.name, considered=considered)
+        return msgspec.structs.replace(choice, route=route.name, considered=considered)
 
     def another(self, work: Work, now_ms: int) -> bool:
         """Return whether *work*, not taken by its provider, can go to another one at once."""
@@ -85,6 +87,16 @@ class Choosing:
             for each in self._route(work).providers
             if each not in tried and (wired := self._providers.get(each)) is not None
         )
+
+    def _only(self, name: str, work: Work, pauses: Pauses) -> Choice:
+        """Return the choice where there is none: *name*, called or waited for."""
+        wired = self._providers.get(name)
+        if wired is None:
+            return _NOBODY
+        pause = self._pause(work, pauses, wired)
+        if pause is not None:
+            return Choice(pause=pause)
+        return Choice(wired, self._turnstiles.way(wired, work.opened))
 
     def _first(
         self, names: Sequence[str], work: Work, pauses: Pauses, now_ms: int
@@ -140,4 +152,5 @@ class Choosing:
 
 
 def _named(work: Work) -> str | None:
-    return work.address.provider if work.address is not None else None
+    address = work.address
+    return None if address is None else address.provider

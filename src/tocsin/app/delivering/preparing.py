@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import structlog
@@ -83,6 +84,7 @@ class PrepareStep:
     ) -> None:
         self._parts = parts
         self._channel = channel
+        self._follows = channel.name in FOLLOWED
         self._choosing = choosing
         self._turnstiles = turnstiles
 
@@ -98,22 +100,23 @@ class PrepareStep:
         facts = await self._load(works, now_ms)
         texts = Texts(self._channel, self._parts.audiences)
         deciding = [work for work in works if work.ended is None]
-        _each(deciding, lambda work: self._decide(work, facts, now_ms))
+        _each(deciding, partial(self._decide, facts, now_ms))
         self._let_pass([work for work in deciding if work.ended is None], now_ms)
         passing = [work for work in works if work.ended is None and work.passed is not None]
         badges = await self._badges(passing, now_ms)
-        _each(passing, lambda work: self._fill(work, texts, badges))
+        _each(passing, partial(self._fill, texts, badges))
         await supersede(passing, self._parts.standings, now_ms)
         await self._parts.taking.take(works, now_ms)
 
     async def _load(self, works: Sequence[Work], now_ms: int) -> BatchFacts:
         parts = self._parts
-        events = await parts.events(_event_place(work) for work in works)
+        places = [_event_place(work) for work in works]
+        events = await parts.events(places)
         lane = works[0].handoff.event_lane
         people, _ = await parts.known.by_number(list({w.handoff.recipient for w in works}), lane)
         workflows: dict[tuple[str, int, bytes | None], Workflow | None] = {}
-        for work in works:
-            work.event = event = events.get(_event_place(work))
+        for work, place in zip(works, places, strict=True):
+            work.event = event = events.get(place)
             work.recipient = people.get(work.handoff.recipient)
             if event is None:
                 work.ended = Ended(State.FAILED, DeliveryReason.EVENT_GONE)
@@ -136,7 +139,7 @@ class PrepareStep:
         except NotFound:
             return None
 
-    def _decide(self, work: Work, facts: BatchFacts, now_ms: int) -> None:
+    def _decide(self, facts: BatchFacts, now_ms: int, work: Work) -> None:
         """Ask every gate again, as of now; what passes has its address and its way."""
         event, handoff, workflow, recipient = (
             work.event,
@@ -210,7 +213,7 @@ class PrepareStep:
         people = list({work.handoff.recipient for work in works})
         return {**dict.fromkeys(people, 0), **await self._parts.unseen(people, now_ms)}
 
-    def _fill(self, work: Work, texts: Texts, badges: Mapping[int, int]) -> None:
+    def _fill(self, texts: Texts, badges: Mapping[int, int], work: Work) -> None:
         event, handoff, workflow = work.event, work.handoff, work.workflow
         recipient, target, wired = work.recipient, work.target, work.wired
         assert event is not None
@@ -224,7 +227,7 @@ class PrepareStep:
         try:
             content = texts.content(event, workflow, step, recipient, own)
             options = texts.options(event, step, recipient, wired.name, own)
-            if self._channel.name in FOLLOWED:
+            if self._follows:
                 followed = self._parts.followed
                 content = followed.content(content, handoff.delivery, workflow, recipient)
         except RenderFailed as error:

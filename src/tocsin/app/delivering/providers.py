@@ -21,11 +21,12 @@ class Wired:
     """It carries only what names it: a sandbox plays it, and nobody has configured it."""
     answers: Answers = field(default_factory=Answers, repr=False, compare=False)
     """What it has answered."""
+    name: str = field(init=False, compare=False)
+    """The name of its table; here, since it is asked for several times for each message."""
 
-    @property
-    def name(self) -> str:
-        """The name of its table."""
-        return self.provider.name
+    def __post_init__(self) -> None:
+        """Take over the name."""
+        object.__setattr__(self, "name", self.provider.name)
 
     @property
     def retry(self) -> RetryPolicy:

@@ -90,6 +90,11 @@ class Turnstiles:
             for wired in providers
             if isinstance(wired.provider, InParts)
         }
+        self._plain_ways = {
+            wired.name: Way(wired.name)
+            for wired in providers
+            if not wired.provider.flags.per_host and wired.name not in self._by_sender
+        }
         self._rates = rates
         self._lane = lane
         self._critical = lane == "critical"
@@ -99,6 +104,9 @@ class Turnstiles:
     def way(self, wired: Wired, address: str) -> Way:
         """Return the way to *address*."""
         name = wired.name
+        plain = self._plain_ways.get(name)
+        if plain is not None:
+            return plain
         host = _host(address) if wired.provider.flags.per_host else ""
         sender_of = self._by_sender.get(name)
         sender = None if sender_of is None else sender_of(address)
@@ -185,7 +193,9 @@ class Turnstiles:
         way = passed.way
         breaker = self._gate(way).breaker
         # Nearly all say nothing but that the message was taken.
-        others = [each for each in outcomes if _says_more(each)]
+        others = [
+            each for each in outcomes if not isinstance(each, Accepted) or each.rest_ms is not None
+        ]
         bad = bool(others) and failed(outcomes)
         ours = bad and all(_is_our_fault(outcome) for outcome in outcomes)
         if breaker.tell(failed=bad, at_once=ours, generation=passed.generation, now_ms=now_ms):
@@ -261,10 +271,6 @@ def _policy(wired: Wired) -> BreakerPolicy:
 def failed(outcomes: Sequence[ProviderOutcome]) -> bool:
     """Return whether a call says that the provider itself is in trouble."""
     return all(_is_health(outcome) for outcome in outcomes)
-
-
-def _says_more(outcome: ProviderOutcome) -> bool:
-    return not isinstance(outcome, Accepted) or outcome.rest_ms is not None
 
 
 def _is_health(outcome: ProviderOutcome) -> bool:
