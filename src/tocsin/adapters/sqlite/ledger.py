@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import groupby
+from operator import attrgetter
 from typing import Final
 
 import apsw
@@ -53,6 +55,8 @@ _REASON_STATES: Final[dict[str, str]] = {
 }
 
 _FINAL: Final = frozenset(str(state) for state in State if state not in OPEN)
+_HOW: Final = attrgetter("lane", "channel", "state", "reason", "at_ms", "attempt")
+"""What deliveries have in common that settled alike."""
 
 
 class LedgerWrite:
@@ -180,12 +184,16 @@ class _Gathered:
         if bodies is None:
             bodies = [encode(each) for each in records if isinstance(each, OUTCOME_RECORDS)]
         self.tried.add(batch.partition, places, deliveries, bodies)
-        for record in records:
-            if isinstance(record, Settled) and record.state in _FINAL:
-                kind = (record.lane, record.channel, record.state, record.reason)
-                # What the first attempt came to is the first word there is; any other may be late.
-                contested = record.attempt != 1
-                self._settle(record.delivery, record.at_ms, kind, contested=contested)
+        ended = [each for each in records if isinstance(each, Settled) and each.state in _FINAL]
+        # Most of a batch ends alike, one after the other.
+        for (lane, channel, state, reason, at_ms, attempt), alike in groupby(ended, _HOW):
+            kind = (lane, channel, state, reason)
+            settled = [each.delivery for each in alike]
+            # What the first attempt came to is the first word there is; any other may be late.
+            if attempt == 1:
+                self.settled.setdefault((kind, at_ms), []).extend(settled)
+            else:
+                self.contested += [Settlement(each, at_ms, kind) for each in settled]
 
     def _settle(self, delivery: bytes, at_ms: int, kind: Kind, *, contested: bool = False) -> None:
         if contested:

@@ -20,7 +20,7 @@ from tocsin.adapters.sqlite.tail import Place, Tail, Waiters
 from tocsin.adapters.sqlite.topics import Topics, place, position_of
 from tocsin.adapters.sqlite.transaction import Essential
 from tocsin.adapters.sqlite.writer import Writer
-from tocsin.domain.records import Poison, Record, decode, encode
+from tocsin.domain.records import Poison, Record, decode, encode_all
 from tocsin.domain.topics import BROADCASTS
 from tocsin.ports.log import Batch, Follow, Output, PreparedWrite, Projection, Step
 from tocsin.ports.log import Place as LogPlace
@@ -340,8 +340,7 @@ class SqliteLog:
 def _encoded(
     topic: str, partition: int, position: int, records: Sequence[Record | Poison]
 ) -> Batch:
-    bodies = [each.body if isinstance(each, Poison) else encode(each) for each in records]
-    return Batch(topic, partition, position, records, bodies)
+    return Batch(topic, partition, position, records, encode_all(records))
 
 
 def _followed(

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Container, Iterator, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
+import msgspec
 import structlog
 
 from tocsin.app.delivering.deadlines import Caller, Deadlines
@@ -22,7 +23,7 @@ _MANY: Final = 32
 logger = structlog.get_logger(__name__)
 
 
-class Called(NamedTuple):
+class Called(msgspec.Struct, frozen=True):
     """A call that has ended, with an outcome for each message, or was not made: see ``pause``."""
 
     wired: Wired
@@ -101,31 +102,29 @@ class Calls:
         clock = asyncio.get_running_loop().time
         caller = asyncio.current_task()
         assert caller is not None
+        gone = self._gone
         try:
             while self._waiting:
                 wired, works = self._waiting.popleft()
                 passed = works[0].passed
                 assert passed is not None
-                works = self._without_gone(wired, passed, works)
-                if not works:
-                    continue
+                leaving = [work for work in works if work.handoff.recipient in gone]
+                if leaving:
+                    self._end(Called(wired, passed, leaving, (), gone=True))
+                    works = [work for work in works if work.handoff.recipient not in gone]
+                    if not works:
+                        continue
                 pause = self._paused()
                 began_s = clock()
                 outcomes = await self._call(wired, works, caller) if pause is None else ()
                 took_ms = int((clock() - began_s) * 1000)
-                ended = Called(wired, passed, works, outcomes, pause, took_ms=took_ms)
-                self._ended.append(ended)
-                self._news.set()
+                self._end(Called(wired, passed, works, outcomes, pause, took_ms=took_ms))
         finally:
             self._callers -= 1
 
-    def _without_gone(self, wired: Wired, passed: Pass, works: list[Work]) -> list[Work]:
-        gone = [work for work in works if work.handoff.recipient in self._gone]
-        if not gone:
-            return works
-        self._ended.append(Called(wired, passed, gone, (), gone=True))
+    def _end(self, called: Called) -> None:
+        self._ended.append(called)
         self._news.set()
-        return [work for work in works if work.handoff.recipient not in self._gone]
 
     async def _call(
         self, wired: Wired, works: Sequence[Work], caller: Caller

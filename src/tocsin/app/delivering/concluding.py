@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -30,7 +30,9 @@ from tocsin.ports.state import Standings, Timer, Timers
 from tocsin.ports.system import Chance
 
 OVERTOOK: Final = "overtook an earlier one"
-SENT: Final = Ended(State.SENT, DeliveryReason.ACCEPTED)
+# Plain texts, as a record that is read back has: a member of an enumeration is dear to look up by,
+# and whoever follows this record does.
+SENT: Final = Ended(State.SENT.value, DeliveryReason.ACCEPTED.value)
 _PARKED: Final = FOR_PROVIDER | {DeliveryReason.BEHIND_ANOTHER}
 
 # An enumeration's member costs as much to name as a record to make, and these are named for each.
@@ -86,8 +88,8 @@ class Conclude:
             assert wired is not None
             assert message is not None
             work.attempt = Attempt(
-                work.delivery,
-                work.number,
+                work.handoff.delivery,
+                work.history.attempts + 1,
                 epochs[work.partition],
                 wired.name,
                 message.reference,
@@ -128,14 +130,18 @@ class Conclude:
             told.outcomes += len(called.works)
             for work, outcome in _outcomes(called):
                 ended = self._judge(work, outcome, called, now_ms)
+                record = self._told(work, ended, outcome, now_ms)
+                found.records.append(record)
+                if ended is SENT:
+                    # As nearly all: nothing waits, and nothing is wrong with the address.
+                    found.finished.append(work)
+                    continue
                 if ended.until_ms is not None:
                     timers.append(self._timer(work, ended, work.number))
                 if ended.state in OPEN and _never_taken(work, outcome):
                     waiting.append(work)
                 if isinstance(outcome, Refused):
                     _heed(told, work, outcome, now_ms)
-                record = self._told(work, ended, outcome, now_ms)
-                found.records.append(record)
                 if ended.state == _PENDING:
                     found.again.append((work, record))
                 else:
@@ -235,8 +241,9 @@ class Conclude:
         self, work: Work, ended: Ended, outcome: ProviderOutcome | None, now_ms: int
     ) -> Settled:
         assert work.wired is not None
+        detail = _detail(work, ended, edited=was_edited(work, outcome))
         return Settled(
-            work.delivery,
+            work.handoff.delivery,
             self._lane,
             self._channel,
             ended.state,
@@ -245,10 +252,10 @@ class Conclude:
             attempt=work.number,
             provider=work.wired.name,
             provider_id=outcome.provider_id if isinstance(outcome, Accepted) else None,
-            known=_is_known(ended, outcome),
-            detail=_detail(work, ended, edited=was_edited(work, outcome)),
+            known=ended is SENT or _is_known(ended, outcome),
+            detail=detail,
             until_ms=ended.until_ms,
-            workflow=_workflow(work, ended),
+            workflow="" if ended is SENT else _workflow(work, ended),
         )
 
     def _settled(self, work: Work, ended: Ended, now_ms: int) -> Settled:
@@ -290,11 +297,11 @@ def _detail(work: Work, ended: Ended, *, edited: bool) -> str:
     return ", ".join(filter(None, (ended.detail, *more)))
 
 
-def _outcomes(called: Called) -> Sequence[tuple[Work, ProviderOutcome | None]]:
+def _outcomes(called: Called) -> Iterable[tuple[Work, ProviderOutcome | None]]:
     """Return each message of a call with what was said of it; None: the call was not made."""
     if not called.made:
         return [(work, None) for work in called.works]
-    return list(zip(called.works, called.outcomes, strict=True))
+    return zip(called.works, called.outcomes, strict=True)
 
 
 def _last_ms(work: Work, policy: RetryPolicy) -> int:

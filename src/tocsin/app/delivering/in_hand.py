@@ -19,7 +19,8 @@ class InHand:
     """
 
     def __init__(self) -> None:
-        self._lines: dict[bytes, deque[Work]] = {}
+        # Who waits behind the first; nearly nobody does, and an empty queue is as dear as a work.
+        self._lines: dict[bytes, deque[Work] | None] = {}
         self._ready: FairQueue[Work] = FairQueue()
         self._first: deque[Work] = deque()
         self._under_way = 0
@@ -38,12 +39,17 @@ class InHand:
 
     def admit(self, work: Work) -> None:
         """Put *work* at the end of its line."""
-        line = self._lines.get(line_of(work.delivery))
-        if line is not None:
-            line.append(work)
+        handoff, lines = work.handoff, self._lines
+        name = line_of(handoff.delivery)
+        if name in lines:
+            waiting = lines[name]
+            if waiting is None:
+                lines[name] = deque((work,))
+            else:
+                waiting.append(work)
             return
-        self._lines[line_of(work.delivery)] = deque((work,))
-        self._ready.put(work.handoff.producer, work)
+        lines[name] = None
+        self._ready.put(handoff.producer, work)
         self.changed.set()
 
     def take(self, count: int) -> list[Work]:
@@ -62,14 +68,15 @@ class InHand:
 
     def finish(self, works: Sequence[Work]) -> None:
         """Let go of *works*, and the next of their lines come forward."""
+        lines = self._lines
         for work in works:
-            name = line_of(work.delivery)
-            line = self._lines[name]
-            line.popleft()
-            if line:
-                self._ready.put(line[0].handoff.producer, line[0])
+            name = line_of(work.handoff.delivery)
+            waiting = lines[name]
+            if waiting:
+                following = waiting.popleft()
+                self._ready.put(following.handoff.producer, following)
             else:
-                del self._lines[name]
+                del lines[name]
         self._under_way -= len(works)
         if works:
             self.changed.set()

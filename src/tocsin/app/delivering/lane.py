@@ -27,6 +27,7 @@ from tocsin.app.receipts.early import EarlyReceipts
 from tocsin.domain.attempts import History, Standing
 from tocsin.domain.delivery import DeliveryReason, State
 from tocsin.domain.handoff_order import FOR_PROVIDER
+from tocsin.domain.ids import show_delivery
 from tocsin.domain.lanes import Lane
 from tocsin.domain.records import Handoff, Retry, Settled
 from tocsin.errors import Unavailable
@@ -208,7 +209,7 @@ class LaneDelivery:
             records = await self._patiently(partial(self._prepare, works, owned))
             stopped = [work for work in works if work.stopped]
             await journal.write(records, [(work.partition, work.position) for work in stopped])
-            await self._release([work.delivery for work in works if work.proved])
+            await self._release([show_delivery(work.delivery) for work in works if work.proved])
             self._finish(stopped)
             if stopped:
                 # One may have been let through as a probe; the next is to be it then.
@@ -302,13 +303,13 @@ class LaneDelivery:
             self._parts.turnstiles,
         )
         now_ms = clock.now_ms()
-        for called in calls:
-            if called.made:
-                turnstiles.tell(called.passed, called.addresses, called.outcomes, now_ms)
-                called.wired.answers.note(called.outcomes, now_ms)
-                self._watch(called)
-            else:
-                turnstiles.give_back([called.passed] * len(called.works))
+        made = [called for called in calls if called.made]
+        for called in made:
+            turnstiles.tell(called.passed, called.addresses, called.outcomes, now_ms)
+        if len(made) < len(calls):
+            unmade = [called for called in calls if not called.made]
+            turnstiles.give_back([called.passed for called in unmade for _ in called.works])
+        self._hear(made, now_ms)
         found = await self._patiently(lambda: conclude.outcomes(calls, clock.now_ms()))
         done = [(work.partition, work.position) for work in found.finished]
         await journal.write(found.records, done)
@@ -316,18 +317,24 @@ class LaneDelivery:
         self._finish(found.finished)
         self._holding.look_again()
         # Looked for after the outcomes are durable: who keeps one later looks for an outcome.
-        await self._release([work.delivery for called in calls for work in called.works])
+        works = [work for called in calls for work in called.works]
+        await self._release([each.message.reference for each in works if each.message is not None])
 
-    async def _release(self, deliveries: Sequence[bytes]) -> None:
-        if deliveries:
-            await self._patiently(lambda: self._parts.early.release(deliveries))
+    async def _release(self, references: Sequence[str]) -> None:
+        if references:
+            await self._patiently(lambda: self._parts.early.release(references))
 
-    def _watch(self, called: Called) -> None:
-        wired = called.wired
-        if not self._parts.health.watches(wired.name):
-            return
-        slow = called.took_ms >= wired.settings.slow_after_ms
-        self._parts.health.tell(wired.name, slow=slow, failed=failed(called.outcomes))
+    def _hear(self, made: Sequence[Called], now_ms: int) -> None:
+        """Let those hear of the answers who watch how providers do."""
+        health = self._parts.health
+        for wired in {called.wired.name: called.wired for called in made}.values():
+            own = [called for called in made if called.wired is wired]
+            wired.answers.note([each for called in own for each in called.outcomes], now_ms)
+            if not health.watches(wired.name):
+                continue
+            for called in own:
+                slow = called.took_ms >= wired.settings.slow_after_ms
+                health.tell(wired.name, slow=slow, failed=failed(called.outcomes))
 
     def _fail_over(self, again: Sequence[tuple[Work, Settled]]) -> None:
         counts = self._parts.turnstiles.counts

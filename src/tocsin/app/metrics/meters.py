@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from itertools import groupby
+from operator import attrgetter
 from typing import Final
 
 from pyroaring import BitMap
@@ -26,6 +28,7 @@ _REASON_STATES: Final[dict[str, str]] = {
     Reason.EXPIRED: "expired",
     Reason.CANCELLED: "cancelled",
 }
+_HOW: Final = attrgetter("channel", "lane", "state", "at_ms", "receipt")
 _ENDS: Final = frozenset({"sent", "delivered", "failed", "expired", "cancelled", "suppressed"})
 
 
@@ -119,16 +122,11 @@ class MessageMeter:
     def _outcomes(self, batch: Batch) -> None:
         # Most of a batch ends alike, at one time, and is of events of a few times.
         ended = [each for each in batch.records if type(each) is Settled and each.state in _ENDS]
-        self.settled.update([(each.channel, each.lane, each.state) for each in ended])
-        sent = Counter(
-            [
-                (each.channel, each.lane, each.at_ms, each.delivery[:6])
-                for each in ended
-                if each.state == "sent" and not each.receipt
-            ]
-        )
-        for (channel, lane, at_ms, stamp), times in sent.items():
-            self._time(channel, lane, at_ms, [(stamp, times)])
+        for (channel, lane, state, at_ms, receipt), alike in groupby(ended, _HOW):
+            stamps = [each.delivery[:6] for each in alike]
+            self.settled[channel, lane, state] += len(stamps)
+            if state == "sent" and not receipt:
+                self._time(channel, lane, at_ms, Counter(stamps).items())
 
     def _shown_broadcasts(self, batch: Batch, now_ms: int) -> None:
         for record in batch.records:

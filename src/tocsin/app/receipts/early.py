@@ -40,15 +40,22 @@ class EarlyReceipts:
 
     async def of(self, deliveries: Iterable[bytes]) -> dict[bytes, list[Reported]]:
         """Return what is kept for those; of most nothing is, which costs no query."""
-        kept = await self._orphans.kept([show_delivery(each) for each in deliveries])
-        return {read_delivery(of): _reports(bodies) for of, bodies in kept.items()}
+        return await self._kept([show_delivery(each) for each in deliveries])
 
-    async def release(self, deliveries: Iterable[bytes]) -> None:
-        """Put back to the log what is kept for those whose calls' outcomes are durable."""
-        kept = await self.of(deliveries)
+    async def release(self, references: Sequence[str]) -> None:
+        """
+        Put back to the log what is kept for those whose calls' outcomes are durable.
+
+        By the names that their messages carry (`show_delivery`).
+        """
+        kept = await self._kept(references)
         if kept:
             await self._log.append(outputs(self._log, (r for some in kept.values() for r in some)))
             await self.drop(kept)
+
+    async def _kept(self, references: Sequence[str]) -> dict[bytes, list[Reported]]:
+        kept = await self._orphans.kept(references)
+        return {read_delivery(of): _reports(bodies) for of, bodies in kept.items()}
 
     async def drop(self, reports: Mapping[bytes, Sequence[Reported]]) -> None:
         """Forget those that have been told, or lie on the log again."""

@@ -8,7 +8,7 @@ end, with a default.
 
 from __future__ import annotations
 
-from tocsin.domain.records.codec import Poison, Record, decode, encode
+from tocsin.domain.records.codec import Poison, Record, decode, encode, encode_all
 from tocsin.domain.records.deliveries import (
     OUTCOME_RECORDS,
     Attempt,
@@ -50,4 +50,5 @@ __all__ = [
     "StateChange",
     "decode",
     "encode",
+    "encode_all",
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 from tocsin.domain.records.deliveries import Attempt, Handoff, Reported, Retry, Settled
@@ -42,12 +44,18 @@ Record = (
 )
 
 _encoder = msgspec.msgpack.Encoder()
+_encode = _encoder.encode
 _decoder: msgspec.msgpack.Decoder[Record] = msgspec.msgpack.Decoder(Record)
 
 
 def encode(record: Record) -> bytes:
     """Return the bytes of *record* as they lie on the log."""
     return _encoder.encode(record)
+
+
+def encode_all(records: Iterable[Record | Poison]) -> list[bytes]:
+    """Return the bytes of each, as they lie on the log; of what could not be read those it has."""
+    return [each.body if isinstance(each, Poison) else _encode(each) for each in records]
 
 
 def decode(body: bytes) -> Record | Poison:
