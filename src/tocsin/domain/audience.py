@@ -18,7 +18,7 @@ _RECIPIENT_FIELDS: Final = frozenset({"id", "data", *PROFILE_FIELDS})
 _FORMS: Final = 'use an id, {"id": …}, {"group": key}, {"object": {…}} or {"everyone": true}'
 
 
-class RecipientTerm(msgspec.Struct, frozen=True, array_like=True, tag="recipient"):
+class RecipientTerm(msgspec.Struct, frozen=True, array_like=True, tag="recipient", gc=False):
     """One recipient by id; the other fields create or update the profile before deciding."""
 
     id: str

@@ -47,7 +47,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     workflow_active: bool = True
 
 
-class Case(msgspec.Struct, frozen=True, kw_only=True):
+class Case(msgspec.Struct, frozen=True, gc=False):
     """One recipient of one run. ``expires_ms`` is an instant; ``recipient`` None: unknown."""
 
     workflow: Workflow
@@ -58,7 +58,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     data_valid: bool = True
 
 
-class Target(msgspec.Struct, frozen=True):
+class Target(msgspec.Struct, frozen=True, gc=False):
     """One delivery that is being decided; ``number`` is the address's, 0 where there is none."""
 
     case: Case

@@ -169,12 +169,23 @@ def resolve(rule: AudienceRule, data: object) -> tuple[Term, ...]:
 
 
 def _resolve_ids(value: Value, data: object) -> tuple[Term, ...]:
-    """Return what a rule finds that names recipients by a path, as nearly every rule does."""
-    found = value if isinstance(value, str) else lookup(data, value.parts)
+    return recipients_in(value if isinstance(value, str) else lookup(data, value.parts))
+
+
+def only_path(rule: AudienceRule) -> Path | None:
+    """Return the path of a rule that does nothing but name recipients by one, as nearly all do."""
+    if len(rule) != 1 or rule[0].kind != "recipient" or len(rule[0].values) != 1:
+        return None
+    value = rule[0].values["id"]
+    return value if isinstance(value, Path) else None
+
+
+def recipients_in(found: object) -> tuple[Term, ...]:
+    """Return the terms of the recipients that a value names, which a path led to."""
     if type(found) is str:
         id_ = usable_id(found)
         return () if id_ is None else (RecipientTerm(id_),)
-    ids = (usable_id(each) for each in _found(value, data))
+    ids = (usable_id(each) for each in _several(found))
     return tuple(RecipientTerm(id_) for id_ in ids if id_ is not None)
 
 
@@ -210,5 +221,8 @@ def _resolve_recipient(term: RuleTerm, data: object) -> list[Term]:
 def _found(value: Value, data: object) -> list[object]:
     if isinstance(value, str):
         return [value]
-    found = lookup(data, value.parts)
+    return _several(lookup(data, value.parts))
+
+
+def _several(found: object) -> list[object]:
     return found[:FOUND_MAX] if isinstance(found, list) else [found]

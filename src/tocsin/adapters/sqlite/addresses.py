@@ -9,6 +9,7 @@ import apsw
 from pyroaring import BitMap
 
 from tocsin.adapters.sqlite.engine import StateEngine
+from tocsin.adapters.sqlite.run_tables import key_prefixes
 from tocsin.adapters.sqlite.run_tail import PendingAddition
 from tocsin.adapters.sqlite.runs import IndexRuns
 from tocsin.adapters.sqlite.sql import queries
@@ -79,9 +80,11 @@ class AddressIndex:
         """Put digests into the filter, where they stay while the process runs."""
         self._suppressed.update(_prefix(digest) for digest in digests)
 
-    def likely(self, digests: Iterable[bytes]) -> set[bytes]:
+    def likely(self, digests: Sequence[bytes]) -> set[bytes]:
         """Return those that may be on the suppression list; the others are not."""
-        return {digest for digest in digests if _prefix(digest) in self._suppressed}
+        suppressed = self._suppressed
+        prefixes = key_prefixes(b"".join(digests), _DIGEST_BYTES)
+        return {d for d, p in zip(digests, prefixes, strict=True) if p in suppressed}
 
     async def maintain(self) -> None:
         """Merge. To be called every few seconds."""

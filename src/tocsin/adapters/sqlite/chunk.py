@@ -69,6 +69,11 @@ class Records:
 
 def slices(bodies: Sequence[bytes], bytes_max: int) -> Iterator[tuple[int, int]]:
     """Yield (first, end) of runs of *bodies* of at most *bytes_max*, or of one record."""
+    if sum(map(len, bodies)) <= bytes_max:
+        # Nearly always: no record has to be looked at alone.
+        if bodies:
+            yield 0, len(bodies)
+        return
     first = size = 0
     for index, body in enumerate(bodies):
         if size and size + len(body) > bytes_max:

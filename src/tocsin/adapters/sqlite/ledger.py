@@ -107,12 +107,13 @@ class _Gathered:
             self._outcomes(batch)
             return
         _, _, lane = batch.topic.partition(".")
+        where = bytes((LANE_NUMBER.get(lane, 0), batch.partition))
         for position, record in enumerate(batch.records, batch.position):
             match record:
+                case Plan():
+                    self._plan(record, lane, where, position)
                 case Item():
                     self._item(record, lane)
-                case Plan():
-                    self._plan(record, lane, batch.partition, position)
                 case Broadcast():
                     self._broadcast(record)
                 case StateChange():
@@ -125,15 +126,12 @@ class _Gathered:
         kind = (lane, INBOX, "sent", Reason.SEND)
         self._settle(delivery, item.visible_ms, kind)
 
-    def _plan(self, plan: Plan, lane: str, partition: int, position: int) -> None:
-        accepted = accepted_ms(plan.event)
-        entries = self.weeks.setdefault(accepted // WEEK_MS, []) if plan.runs else []
-        tail = (
-            accepted.to_bytes(6, "big")
-            + bytes((LANE_NUMBER[lane], partition))
-            + position.to_bytes(6, "big")
-            + b"\0\0"
-        )
+    def _plan(self, plan: Plan, lane: str, where: bytes, position: int) -> None:
+        """Take a plan of the lane and partition that *where* stands for. Hot: one for each event."""
+        if not plan.runs:
+            return
+        entries = self.weeks.setdefault(accepted_ms(plan.event) // WEEK_MS, [])
+        tail = plan.event[:6] + where + position.to_bytes(6, "big") + b"\0\0"
         for run in plan.runs:
             for note in run.notifications:
                 if note.recipient >> 32 == 0:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, TypeVar
 
 from tocsin.adapters.sqlite.recent import Recent
@@ -37,8 +37,14 @@ class Newest:
         self._queued: dict[Key, Queued] = {}
         self._reads: set[Reading] = set()
 
-    def find(self, keys: Iterable[K]) -> tuple[dict[K, Recipient], list[K]]:
+    def find(self, keys: Collection[K]) -> tuple[dict[K, Recipient], list[K]]:
         """Return what is known, and the keys of which nothing is."""
+        if not self._queued:
+            known = self._cache.find(keys)
+            return known, [key for key in keys if key not in known]
+        return self._find_queued(keys)
+
+    def _find_queued(self, keys: Collection[K]) -> tuple[dict[K, Recipient], list[K]]:
         found: dict[K, Recipient] = {}
         missing: list[K] = []
         for key in keys:

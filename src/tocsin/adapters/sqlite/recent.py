@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from itertools import islice
 from typing import Generic, TypeVar
 
@@ -35,6 +35,17 @@ class Recent(Generic[K, V]):
         if value is not None:
             self._keep(key, value)
         return value
+
+    def find(self, keys: Collection[K]) -> dict[K, V]:
+        """Return those of *keys* that are here."""
+        young = self._young
+        found = {key: young[key] for key in keys if key in young}
+        if len(found) < len(keys):
+            for key in [key for key in keys if key in self._old and key not in found]:
+                value = self.get(key)
+                if value is not None:
+                    found[key] = value
+        return found
 
     def put(self, key: K, value: V) -> None:
         """Keep *value*, which is not None, in place of what was there."""

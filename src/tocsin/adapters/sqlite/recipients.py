@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
@@ -152,7 +152,7 @@ class SqliteRecipients:
 
     async def _find(
         self,
-        keys: Iterable[K],
+        keys: Collection[K],
         query: Callable[[Iterable[K]], tuple[str, object]],
         key_of: Callable[[Recipient], K],
     ) -> dict[K, Recipient]:

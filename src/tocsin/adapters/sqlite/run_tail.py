@@ -53,16 +53,27 @@ class Generation:
         self.entries = 0
         self._by_key: dict[bytes, bytes | list[bytes]] = {}
         self._key_bytes = key_bytes
+        self._repeat = False
+        """Whether a key came that was held already."""
 
     def add(self, addition: Addition) -> None:
         """Hold an addition."""
-        entries, key_bytes, by_key = addition.entries, self._key_bytes, self._by_key
-        fresh = dict(zip([entry[:key_bytes] for entry in entries], entries, strict=True))
+        entries, by_key = addition.entries, self._by_key
+        keys = [entry[: self._key_bytes] for entry in entries]
+        fresh = {} if self._repeat else dict(zip(keys, entries, strict=True))
         if len(fresh) == len(entries) and by_key.keys().isdisjoint(fresh):
             by_key.update(fresh)
         else:
-            for entry in entries:
-                self._add_one(entry[:key_bytes], entry)
+            # Where keys come again they go on doing so: it is not tried at once any more.
+            self._repeat = True
+            for key, entry in zip(keys, entries, strict=True):
+                held = by_key.get(key)
+                if held is None:
+                    by_key[key] = entry
+                elif isinstance(held, list):
+                    held.append(entry)
+                else:
+                    by_key[key] = [held, entry]
         self.additions[addition.seq] = addition
         self.entries += len(entries)
 
@@ -87,15 +98,6 @@ class Generation:
                 del self._by_key[key]
         self.entries -= len(addition.entries)
         return True
-
-    def _add_one(self, key: bytes, entry: bytes) -> None:
-        held = self._by_key.get(key)
-        if held is None:
-            self._by_key[key] = entry
-        elif isinstance(held, list):
-            held.append(entry)
-        else:
-            self._by_key[key] = [held, entry]
 
 
 class Tail:

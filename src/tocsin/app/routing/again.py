@@ -35,7 +35,8 @@ class AgainStep:
 
     async def __call__(self, inputs: Sequence[Input]) -> None:
         """Fill in event and run; an input whose event is not kept any more is a repeat."""
-        about = [found for entry in inputs if (found := _about(entry)) is not None]
+        others = [entry for entry in inputs if type(entry.record) is not Event]
+        about = [found for entry in others if (found := _about(entry)) is not None]
         if not about:
             return
         events = await self._events(each.place for each in about)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
+import msgspec
 from pyroaring import AbstractBitMap, BitMap, FrozenBitMap
 
 from tocsin.app.routing.inputs import EMPTY_OBJECT, Input, Run, data_of
@@ -16,26 +17,28 @@ from tocsin.domain.audience import (
     Term,
     decode_terms,
 )
+from tocsin.domain.channels import INBOX
 from tocsin.domain.conditions import compile_condition
-from tocsin.domain.rules import AudienceRule, Path, resolve
+from tocsin.domain.paths import path_reader
+from tocsin.domain.records import Event
+from tocsin.domain.rules import AudienceRule, Path, only_path, recipients_in, resolve
+from tocsin.domain.workflow import Workflow
 from tocsin.ports.state import Audiences
 
 _MEMBERS_PAGE = 10_000
 
 
+TermsOf = Callable[[Input], tuple[Term, ...]]
 NOBODY: Final = FrozenBitMap()
 
 
-class Resolved:
+class Resolved(msgspec.Struct, eq=False, gc=False):
     """A run's audience: named recipients, and numbers out of groups, objects and everyone."""
 
-    __slots__ = ("many", "named", "numbers")
-
-    def __init__(self, named: list[RecipientTerm]) -> None:
-        self.named = named
-        self.numbers: AbstractBitMap = NOBODY
-        self.many = False
-        """Whether everyone is meant, whatever the count."""
+    named: list[RecipientTerm]
+    numbers: AbstractBitMap = NOBODY
+    many: bool = False
+    """Whether everyone is meant, whatever the count."""
 
 
 class AudienceStep:
@@ -43,7 +46,7 @@ class AudienceStep:
 
     def __init__(self, audiences: Audiences) -> None:
         self._audiences = audiences
-        self._reads_data: dict[tuple[str, int], bool] = {}
+        self._readers: dict[tuple[str, int], TermsOf] = {}
 
     def terms(self, entry: Input, run: Run) -> tuple[Term, ...]:
         """Return the terms of the call, or those that the workflow's rule finds in the data."""
@@ -51,14 +54,13 @@ class AudienceStep:
         assert event is not None
         if event.audience is not None:
             return decode_terms(event.audience)
-        rule = run.workflow.audience
-        if rule is None:
-            return ()
+        if event.content is not None:
+            return _reader(run.workflow)(entry)
         version = (run.workflow.key, run.workflow.version)
-        reads_data = self._reads_data.get(version)
-        if reads_data is None:
-            reads_data = self._reads_data[version] = _reads_data(rule)
-        return resolve(rule, data_of(entry) if reads_data else EMPTY_OBJECT)
+        read = self._readers.get(version)
+        if read is None:
+            read = self._readers[version] = _reader(run.workflow)
+        return read(entry)
 
     async def resolve(self, terms: Sequence[Term], entry: Input) -> Resolved:
         """Look up groups, objects and everyone. Named recipients are left to `PeopleStep`."""
@@ -117,6 +119,31 @@ class AudienceStep:
 def ids(terms: Iterable[RecipientTerm]) -> list[str]:
     """Return the ids of *terms*, each once, in order."""
     return list(dict.fromkeys(term.id for term in terms))
+
+
+def _reader(workflow: Workflow) -> TermsOf:
+    """Return how to find whom the workflow's rule names: each reads only what it needs."""
+    rule = workflow.audience
+    if rule is None:
+        return lambda _: ()
+    path = only_path(rule)
+    if path is not None and not _needs_data(workflow):
+        find = path_reader(path.parts)
+        return lambda entry: recipients_in(find(_event_of(entry).data))
+    if _reads_data(rule):
+        return lambda entry: resolve(rule, data_of(entry))
+    literal = resolve(rule, EMPTY_OBJECT)
+    return lambda _: literal
+
+
+def _needs_data(workflow: Workflow) -> bool:
+    """Return whether routing decodes an event's data in any case."""
+    return workflow.check_data is not None or any(each.channel == INBOX for each in workflow.steps)
+
+
+def _event_of(entry: Input) -> Event:
+    assert entry.event is not None
+    return entry.event
 
 
 def _reads_data(rule: AudienceRule) -> bool:

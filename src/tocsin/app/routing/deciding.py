@@ -52,14 +52,9 @@ def plan_run(entry: Input, run: Run, facts: BatchFacts, created_at: str) -> Plan
     notes = []
     following: Interval | None = None
     for place, (recipient_id, recipient) in enumerate(run.recipients):
-        case = Case(
-            workflow=workflow,
-            recipient=recipient,
-            facts=held,
-            expires_ms=expires_ms,
-            cancelled=may_be_cancelled and facts.cancelled(event, recipient_id),
-            data_valid=valid,
-        )
+        cancelled = may_be_cancelled and facts.cancelled(event, recipient_id)
+        # In the order of the fields: each has to be found again when it is given by name.
+        case = Case(workflow, recipient, held, expires_ms, cancelled, valid)
         if intervals:
             decisions, following = _stretch(case, run.only)
         else:

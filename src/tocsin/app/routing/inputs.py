@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 import msgspec
@@ -62,16 +61,16 @@ class Only(NamedTuple):
     """The interval after which the run goes on; `Individuals` of a whole run have its beginning."""
 
 
-@dataclass(slots=True)
-class Run:
+# Structs, since each event of a batch has one of both, and they are made and freed in C.
+class Run(msgspec.Struct, eq=False, gc=False):
     """One workflow of one event, on its way to a decision."""
 
     workflow: Workflow
     index: int
     terms: tuple[Term, ...] = ()
-    recipients: list[tuple[str, Recipient | None]] = field(default_factory=list)
+    recipients: list[tuple[str, Recipient | None]] = []
     """(id, profile), each once; None for an unknown one under ``strict_recipients``."""
-    own_data: dict[str, object] = field(default_factory=dict)
+    own_data: dict[str, object] = {}
     """Data that is one recipient's alone, by id, decoded."""
     planned: PlannedRun | None = None
     """Set once it is known what the run comes to."""
@@ -83,8 +82,7 @@ class Run:
     """Whose run goes on later."""
 
 
-@dataclass(slots=True)
-class Input:
+class Input(msgspec.Struct, eq=False, gc=False):
     """One input record at its position."""
 
     partition: int
@@ -96,8 +94,8 @@ class Input:
     event_position: int = 0
     data: object = None
     """The event's data, decoded; None until a rule or a template asks."""
-    runs: list[Run] = field(default_factory=list)
-    aliases: list[PlannedRun] = field(default_factory=list)
+    runs: list[Run] = []
+    aliases: list[PlannedRun] = []
     repeat: bool = False
     alias_of: bytes | None = None
     detail: str = ""

@@ -13,17 +13,14 @@ from tocsin.domain.workflow import CompiledStep
 _decoder = msgspec.json.Decoder()
 
 
-class RunText:
+class RunText(msgspec.Struct, eq=False, gc=False):
     """The rendered texts of one run: each distinct one once."""
 
-    __slots__ = ("_created_at", "_entry", "_run", "_shared", "contents")
-
-    def __init__(self, entry: Input, run: Run, created_at: str) -> None:
-        self._entry = entry
-        self._run = run
-        self._created_at = created_at
-        self._shared: dict[int, int] = {}
-        self.contents: list[bytes] = []
+    _entry: Input
+    _run: Run
+    _created_at: str
+    _shared: dict[int, int] = {}
+    contents: list[bytes] = []
 
     def place(self, step: CompiledStep, recipient: Recipient) -> int:
         """Return the index in ``contents`` of what *step* says to *recipient*."""

@@ -24,8 +24,7 @@ class Settle:
         for entry in inputs:
             record = entry.record
             if isinstance(record, Event):
-                names = [key for key, _, _ in record.workflows] or [""]
-                claims.extend((dedup_key(record.digest, name), record.key) for name in names)
+                claims += _claims(record)
             elif isinstance(record, LATER_INPUTS):
                 token = place_token(entry.partition, entry.position)
                 claims.append((record.key, token))
@@ -73,6 +72,13 @@ class Settle:
             entry.runs.append(Run(workflow, index))
         if entry.aliases and not entry.runs:
             entry.alias_of = entry.aliases[0].owner
+
+
+def _claims(event: Event) -> list[tuple[bytes, bytes]]:
+    if len(event.workflows) == 1:
+        return [(dedup_key(event.digest, event.workflows[0][0]), event.key)]
+    names = [key for key, _, _ in event.workflows] or [""]
+    return [(dedup_key(event.digest, name), event.key) for name in names]
 
 
 def _take(event: Event, owners: Iterator[bytes]) -> list[bytes]:

@@ -9,6 +9,7 @@ import xxhash
 
 from tocsin.app.routing.inputs import Input, Only, Run, place_token
 from tocsin.domain.recipient import Recipient
+from tocsin.domain.records import Release
 from tocsin.ports.state import Deduplication, Recipients
 
 
@@ -65,7 +66,8 @@ class SuccessorStep:
 
 def _gone(inputs: Sequence[Input]) -> list[_Gone]:
     found = []
-    for entry in inputs:
+    # Only a release names an address.
+    for entry in [entry for entry in inputs if type(entry.record) is Release]:
         for run in entry.runs:
             only = run.only
             if only is None or only.address is None:

@@ -19,3 +19,19 @@ def test_at_least_the_last_half_is_there() -> None:
         recent.put(key, key)
     assert [recent.get(key) for key in range(96, 100)] == [96, 97, 98, 99]
     assert len(recent) <= 8
+
+
+def test_many_are_found_at_once_and_count_as_used() -> None:
+    recent: Recent[str, int] = Recent(4)
+    for key, value in (("a", 1), ("b", 2), ("c", 3)):
+        recent.put(key, value)
+    assert recent.find(["a", "c", "x", "a"]) == {"a": 1, "c": 3}
+    recent.put("d", 4)
+    assert recent.find(["a", "b", "c"]) == {"a": 1, "c": 3}
+
+
+def test_what_was_dropped_is_not_among_the_found() -> None:
+    recent: Recent[str, int] = Recent(4)
+    recent.put("a", 1)
+    recent.drop("a")
+    assert recent.find(["a"]) == {}
