@@ -14,6 +14,7 @@ import pytest
 
 from tests.support.authority import Authority
 from tests.support.receiver import CUT, HANG, Receiver, answer, receiver
+from tests.support.transports import Streams
 from tocsin.adapters.http.curl import CurlTransport
 from tocsin.adapters.http.watching import LoopWatch
 from tocsin.config import Outbound
@@ -28,7 +29,7 @@ Make = Callable[[Outbound, Reach], Transport]
 LOOP_WATCH = partial(CurlTransport, open_watch=LoopWatch)
 
 
-@pytest.fixture(params=[CurlTransport, LOOP_WATCH], ids=["curl", "curl-loop"])
+@pytest.fixture(params=[CurlTransport, LOOP_WATCH, Streams], ids=["curl", "curl-loop", "streams"])
 async def make(request: pytest.FixtureRequest) -> AsyncIterator[Make]:
     made: list[Transport] = []
 

@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.authority import Authority
 from tests.support.receiver import HANG, Receiver, answer, receiver
+from tests.support.transports import Streams
 from tocsin.adapters.http.curl import CurlTransport
 from tocsin.config import Outbound
 from tocsin.domain.hosts import Reach, networks
@@ -27,7 +28,7 @@ Make = Callable[[Outbound], Transport]
 METHODS: tuple[Method, ...] = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
-@pytest.fixture(params=[CurlTransport], ids=["curl"])
+@pytest.fixture(params=[CurlTransport, Streams], ids=["curl", "streams"])
 async def make(request: pytest.FixtureRequest) -> AsyncIterator[Make]:
     made: list[Transport] = []
 

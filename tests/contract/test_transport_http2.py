@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.support.authority import Authority
+from tests.support.transports import Streams
 from tocsin.adapters.http.curl import CurlTransport
 from tocsin.config import Outbound
 from tocsin.domain.hosts import Reach, networks
-from tocsin.ports.transport import Answer, Call
+from tocsin.ports.transport import Answer, Call, Transport
 
 NODE = shutil.which("node")
 SERVER = Path(__file__).parents[1] / "support/http2_server.js"
@@ -41,13 +42,16 @@ def server(authority: Authority) -> Iterator[subprocess.Popen[str]]:
         process.kill()
 
 
+@pytest.mark.parametrize("client", [CurlTransport, Streams])
 async def test_many_calls_share_a_connection(
-    authority: Authority, server: subprocess.Popen[str]
+    authority: Authority,
+    server: subprocess.Popen[str],
+    client: Callable[[Outbound, Reach], Transport],
 ) -> None:
     assert server.stdout is not None
     port = int(server.stdout.readline())
     outbound = Outbound(ca_file=str(authority.ca_file))
-    transport = CurlTransport(outbound, Reach(networks(["127.0.0.0/8"])))
+    transport = client(outbound, Reach(networks(["127.0.0.0/8"])))
     url = f"https://127.0.0.1:{port}/"
     said = await asyncio.gather(*(transport.call(Call(url, b"%d" % n)) for n in range(300)))
     await transport.close()

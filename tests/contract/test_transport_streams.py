@@ -11,6 +11,7 @@ import pytest
 from tests.support.authority import Authority
 from tests.support.http2_server import Do, Http2Server, http2_server
 from tests.support.receiver import CUT, answer, receiver
+from tests.support.transports import Streams
 from tocsin.adapters.http.curl import CurlTransport
 from tocsin.config import Outbound
 from tocsin.domain.hosts import Reach, networks
@@ -24,7 +25,7 @@ def authority(tmp_path: Path) -> Authority:
     return Authority(tmp_path)
 
 
-@pytest.fixture(params=[CurlTransport], ids=["curl"])
+@pytest.fixture(params=[CurlTransport, Streams], ids=["curl", "streams"])
 async def make(request: pytest.FixtureRequest, authority: Authority) -> AsyncIterator[Make]:
     made: list[Transport] = []
 
@@ -113,7 +114,7 @@ async def test_where_http_1_is_spoken_a_lost_answer_is_unknown(
         call = Call(f"https://127.0.0.1:{there.port}/", b"{}")
         assert isinstance(await transport.call(call), Answer)
         assert await transport.call(call) == NoAnswer(NoAnswerReason.BROKEN, sent=True)
-        assert (len(there.seen), there.connections) == (2, 1)
+        assert (len(there.seen), there.callers) == (2, 1)
 
 
 async def test_a_question_that_was_not_looked_at_may_be_asked_again(
@@ -155,6 +156,50 @@ async def test_a_cancelled_call_gives_up_its_stream_alone(
 
 async def _cancelled(transport: Transport, there: Http2Server) -> None:
     await _post(transport, there)
+
+
+@pytest.fixture(params=[CurlTransport, Streams], ids=["curl", "streams"])
+async def narrow(request: pytest.FixtureRequest, authority: Authority) -> AsyncIterator[Transport]:
+    """May have one connection to a host."""
+    outbound = Outbound(ca_file=str(authority.ca_file), connections_per_host_max=1)
+    made = request.param(outbound, Reach(networks(["127.0.0.0/8"])))
+    yield made
+    await made.close()
+
+
+async def test_who_waits_for_room_in_vain_was_not_heard_and_holds_up_nobody(
+    narrow: Transport, authority: Authority
+) -> None:
+    context = authority.issue("127.0.0.1").server_context("h2")
+    async with http2_server(context, streams_max=1) as there:
+        await _post(narrow, there)
+        there.script = [Do.HANG]
+        loop = asyncio.get_running_loop()
+        hanging = loop.create_task(_cancelled(narrow, there))
+        await there.until(requests=2)
+        given_up = loop.create_task(_cancelled(narrow, there))
+        behind = loop.create_task(narrow.call(Call(there.url, b"behind")))
+        late = await narrow.call(Call(there.url, b"{}", timeout_ms=100))
+        assert late == NoAnswer(NoAnswerReason.UNREACHABLE, sent=False)
+        given_up.cancel()
+        hanging.cancel()
+        said = await behind
+        assert isinstance(said, Answer)
+        assert (said.body, there.requests, there.connections) == (b"behind", 3, 1)
+        await asyncio.gather(hanging, given_up, return_exceptions=True)
+
+
+async def test_a_host_that_was_not_there_is_found_when_it_is(
+    transport: Transport, authority: Authority
+) -> None:
+    context = authority.issue("127.0.0.1").server_context("h2")
+    async with http2_server(context) as gone:
+        url, port = gone.url, gone.port
+    nobody = NoAnswer(NoAnswerReason.UNREACHABLE, sent=False)
+    calls = (transport.call(Call(url, b"{}")) for _ in range(20))
+    assert set(map(repr, await asyncio.gather(*calls))) == {repr(nobody)}
+    async with http2_server(context, port=port):
+        assert isinstance(await transport.call(Call(url, b"{}")), Answer)
 
 
 async def test_a_certificate_is_shown_on_its_own_connection(

@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.authority import Authority, Issued
 from tests.support.receiver import HANG, Receiver, answer, receiver
+from tests.support.transports import Streams
 from tests.support.vendor_proxy import vendor_proxy
 from tocsin.adapters.http.curl import CurlTransport
 from tocsin.config import Outbound
@@ -20,7 +21,7 @@ Make = Callable[[Outbound], Transport]
 TLS = NoAnswer(NoAnswerReason.TLS, sent=False)
 
 
-@pytest.fixture(params=[CurlTransport], ids=["curl"])
+@pytest.fixture(params=[CurlTransport, Streams], ids=["curl", "streams"])
 async def make(request: pytest.FixtureRequest) -> AsyncIterator[Make]:
     made: list[Transport] = []
 
@@ -82,7 +83,7 @@ async def test_each_call_shows_its_own_certificate(
             said = await transport.call(Call(there.url, b"{}", trust=trust(ours, own)))
             assert isinstance(said, Answer)
         assert shown(there) == ["first.example", "second.example"]
-        assert there.connections == 2
+        assert there.callers == 2
 
 
 async def test_certificate_and_key_may_be_one_file(

@@ -82,8 +82,8 @@ class _Connection(asyncio.Protocol):
         limit: dict[SettingCodes | int, int] = {
             SettingCodes.MAX_CONCURRENT_STREAMS: self._server.streams_max
         }
-        self._h2.update_settings(limit)
         self._h2.initiate_connection()
+        self._h2.update_settings(limit)
         self._flush()
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -137,11 +137,13 @@ class _Connection(asyncio.Protocol):
 
 
 @asynccontextmanager
-async def http2_server(tls: ssl.SSLContext, streams_max: int = 100) -> AsyncIterator[Http2Server]:
+async def http2_server(
+    tls: ssl.SSLContext, streams_max: int = 100, port: int = 0
+) -> AsyncIterator[Http2Server]:
     """Listen on this machine until the block ends; *tls* offers ``h2``."""
     found = Http2Server(streams_max)
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: _Connection(found), "127.0.0.1", 0, ssl=tls)
+    server = await loop.create_server(lambda: _Connection(found), "127.0.0.1", port, ssl=tls)
     found.port = int(server.sockets[0].getsockname()[1])
     try:
         yield found

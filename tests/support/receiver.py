@@ -34,8 +34,14 @@ class Receiver:
     seen: list[Seen] = field(default_factory=list)
     connections: int = 0
     open: set[asyncio.StreamWriter] = field(default_factory=set)
+    _asked: set[asyncio.StreamWriter] = field(default_factory=set)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _hanging: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def callers(self) -> int:
+        """How many connections a request came on."""
+        return len(self._asked)
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Return when *condition* holds, looked at after each change."""
@@ -67,6 +73,7 @@ class Receiver:
         headers = {name.lower(): value for name, value in pairs}
         body = await reader.readexactly(int(headers.get("content-length", "0")))
         self.seen.append(Seen(lines[0], headers, body))
+        self._asked.add(writer)
         self._changed.set()
         answer = self.script.pop(0) if self.script else OK
         if answer == HANG:

@@ -282,3 +282,5 @@ class ProviderSpec(msgspec.Struct, frozen=True, kw_only=True):
     Which provider of its channel a sandbox sends by where nobody configured one: the lowest, of
     equals the first by name.
     """
+    multiplexed: bool = False
+    """Whether most of its calls go to one host over HTTP/2, where many share a connection."""

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tocsin.adapters.http.curl import CurlTransport
+from tocsin.adapters.http2.client import StreamsTransport
 from tocsin.adapters.system import SystemClock
 from tocsin.app.addresses import AddressBook
 from tocsin.app.announcing import Announcer
@@ -162,12 +163,15 @@ async def open_channels(
         tables = led(tables, found, leads)
     transport = open_transport(config.outbound, leads.values())
     stack.push_async_callback(transport.close)
+    streams = open_streams(config.outbound, transport, leads.values())
+    stack.push_async_callback(streams.close)
     providers: dict[str, list[Wired]] = {}
     places = Whereabouts(config)
     for name, table in tables.items():
         spec = found.spec(name)
         wall = wall_ms or SystemClock().now_ms
-        tools = ProviderTools(name, transport, wall, places.callbacks_of(name))
+        client = streams if spec.multiplexed else transport
+        tools = ProviderTools(name, client, wall, places.callbacks_of(name))
         wired = build_provider(spec, table, tools, on_request=name in spare)
         stack.push_async_callback(wired.provider.close)
         providers.setdefault(spec.channel, []).append(wired)
@@ -184,14 +188,24 @@ def open_transport(outbound: Outbound, played: Iterable[Mapping[str, object]] = 
     *played* are settings that lead to simulators: the addresses in them may be called although
     they are this machine's, and no others of it.
     """
-    endpoints = [
+    return CurlTransport(outbound, reach_of(outbound, _played_at(played)))
+
+
+def open_streams(
+    outbound: Outbound, otherwise: Transport, played: Iterable[Mapping[str, object]] = ()
+) -> Transport:
+    """Open the client for hosts with many calls, as `open_transport` does, with that behind it."""
+    return StreamsTransport(outbound, reach_of(outbound, _played_at(played)), otherwise)
+
+
+def _played_at(played: Iterable[Mapping[str, object]]) -> list[tuple[str, int]]:
+    return [
         (where.hostname, where.port)
         for values in played
         for value in values.values()
         if isinstance(value, str) and value.startswith(("http://", "https://"))
         if (where := urlsplit(value)).hostname is not None and where.port is not None
     ]
-    return CurlTransport(outbound, reach_of(outbound, endpoints))
 
 
 def reach_of(outbound: Outbound, endpoints: Iterable[tuple[str, int]] = ()) -> Reach:

@@ -15,4 +15,5 @@ SPEC: Final = ProviderSpec(
     options=ApnsOptions,
     build="tocsin.channels.push.apns.provider:build",
     simulator="tocsin.channels.push.apns.simulator:ApnsSimulator",
+    multiplexed=True,
 )

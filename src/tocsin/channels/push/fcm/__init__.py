@@ -16,4 +16,5 @@ SPEC: Final = ProviderSpec(
     build="tocsin.channels.push.fcm.provider:build",
     simulator="tocsin.channels.push.fcm.simulator:FcmSimulator",
     preference=10,
+    multiplexed=True,
 )

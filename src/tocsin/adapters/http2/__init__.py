@@ -1,0 +1,1 @@
+"""HTTP/2 for hosts that are called thousands of times a second."""

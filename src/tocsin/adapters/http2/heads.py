@@ -1,0 +1,148 @@
+"""
+Heads of requests and answers (RFC 7541), without a memory on either side.
+
+Nothing is put into the dynamic table, and the other side is told to keep none (a size of 0), so
+that each head stands for itself: a line that comes again is looked up instead of encoded, and the
+head of an answer is read only if somebody asks for more than its status.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import Final, overload
+
+from hpack import Decoder, HPACKError
+
+from tocsin.adapters.http2.frames import HEAD_BYTES_MAX
+
+_POST: Final = b"\x83"
+_HTTPS: Final = b"\x87"
+_AUTHORITY: Final = 1
+_PATH: Final = 4
+_LENGTH: Final = 28
+AGENT: Final = b"\x0f\x2b\x06Tocsin"
+"""The field that says who calls."""
+_NAMES: Final = {"authorization": 23, "content-type": 31}
+"""Places of names in the static table (RFC 7541, appendix A)."""
+
+_LITERAL: Final = 0x00
+_SECRET: Final = 0x10
+"""Never put into a table, not by anybody on the way either (RFC 7541, 6.2.3)."""
+
+_STATUS: Final = {0x88: 200, 0x89: 204, 0x8A: 206, 0x8B: 304, 0x8C: 400, 0x8D: 404, 0x8E: 500}
+"""Statuses that are one byte: places in the static table, with the mark of a whole field."""
+_RESIZED: Final = 0x20
+
+_METHOD: Final = b"\x02"
+
+
+def number(value: int, bits: int, mark: int = 0) -> bytes:
+    """Return *value* in a prefix of *bits* that *mark* stands before (RFC 7541, 5.1)."""
+    full = (1 << bits) - 1
+    if value < full:
+        return bytes((mark | value,))
+    rest = value - full
+    said = bytearray((mark | full,))
+    while rest >= 0x80:
+        said.append(0x80 | rest & 0x7F)
+        rest >>= 7
+    said.append(rest)
+    return bytes(said)
+
+
+def _text(text: bytes) -> bytes:
+    return number(len(text), 7) + text
+
+
+@lru_cache(maxsize=4_096)
+def line(said: str) -> bytes:
+    """Return a header, ``name: value``, as a field of a head."""
+    name, _, value = said.partition(":")
+    name = name.strip().lower()
+    mark = _SECRET if name == "authorization" else _LITERAL
+    place = _NAMES.get(name)
+    start = number(place, 4, mark) if place else bytes((mark,)) + _text(name.encode())
+    return start + _text(value.strip().encode())
+
+
+@lru_cache(maxsize=1_024)
+def beginning(method: str, authority: str) -> bytes:
+    """Return the fields that all requests of a *method* to one host begin with."""
+    said = _POST if method == "POST" else _METHOD + _text(method.encode())
+    return said + _HTTPS + number(_AUTHORITY, 4) + _text(authority.encode())
+
+
+@lru_cache(maxsize=4_096)
+def length(bytes_: int) -> bytes:
+    """Return the field that says how long a body is."""
+    return number(_LENGTH, 4) + _text(b"%d" % bytes_)
+
+
+def path(said: str) -> bytes:
+    """Return the field that says where on a host a request goes."""
+    return number(_PATH, 4) + _text(said.encode())
+
+
+class Head(Sequence[bytes]):
+    """The lines of an answer's head, in the shape of HTTP/1, read when first looked at."""
+
+    __slots__ = ("_block", "_lines")
+
+    def __init__(self, block: bytes) -> None:
+        self._block = block
+        self._lines: tuple[bytes, ...] | None = None
+
+    @property
+    def status(self) -> int | None:
+        """The status; None for what is no head."""
+        status = _STATUS.get(self._block[0]) if self._block else None
+        if status is not None:
+            return status
+        if self._block[:1] == bytes((_RESIZED,)):
+            # The other side has put its table away, as it was told to.
+            return Head(self._block[1:]).status
+        first = self.lines[0].split() if self.lines else ()
+        return int(first[1]) if len(first) == 2 and first[1].isdigit() else None
+
+    @property
+    def lines(self) -> tuple[bytes, ...]:
+        """All lines, or none if they cannot be read."""
+        if self._lines is None:
+            self._lines = _read(self._block)
+        return self._lines
+
+    @overload
+    def __getitem__(self, index: int) -> bytes: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[bytes]: ...
+
+    def __getitem__(self, index: int | slice) -> bytes | Sequence[bytes]:
+        return self.lines[index]
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self.lines)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and self.lines == tuple(other)
+
+    def __hash__(self) -> int:
+        return hash(self.lines)
+
+
+def _read(block: bytes) -> tuple[bytes, ...]:
+    decoder = Decoder(max_header_list_size=HEAD_BYTES_MAX)
+    decoder.max_allowed_table_size = 0
+    decoder.header_table_size = 0
+    try:
+        (first, status, *_), *fields = decoder.decode(block, raw=True)
+    except (HPACKError, ValueError):
+        return ()
+    if first != b":status":
+        return ()
+    lines = [b"%b: %b\r\n" % (name, value) for name, value, *_ in fields]
+    return (b"HTTP/2 %b \r\n" % status, *lines, b"\r\n")

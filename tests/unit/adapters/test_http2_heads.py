@@ -1,0 +1,91 @@
+"""Heads against a coder that is not ours."""
+
+from __future__ import annotations
+
+import pytest
+from hpack import Decoder, Encoder
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tocsin.adapters.http2 import heads
+from tocsin.adapters.http2.heads import Head
+
+NAMES = st.from_regex(r"[a-z][a-z0-9-]{0,20}", fullmatch=True)
+VALUES = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=300).map(str.strip)
+LINES = st.lists(st.tuples(NAMES, VALUES), max_size=10)
+
+
+@pytest.mark.parametrize(
+    ("value", "bits", "said"),
+    [(10, 5, "0a"), (1337, 5, "1f9a0a"), (42, 8, "2a"), (31, 5, "1f00"), (0, 7, "00")],
+)
+def test_numbers_are_as_in_the_standard(value: int, bits: int, said: str) -> None:
+    """RFC 7541, appendix C.1, and the edge of a prefix."""
+    assert heads.number(value, bits).hex() == said
+
+
+@given(
+    method=st.sampled_from(["GET", "POST", "PUT", "PATCH", "DELETE"]),
+    path=st.from_regex(r"/[!-~]{0,300}", fullmatch=True),
+    bytes_=st.integers(0, 10**9),
+    lines=LINES,
+)
+def test_another_decoder_reads_the_same_request(
+    method: str, path: str, bytes_: int, lines: list[tuple[str, str]]
+) -> None:
+    said = [
+        heads.beginning(method, "push.example"),
+        heads.path(path),
+        heads.AGENT,
+        heads.length(bytes_),
+        *(heads.line(f"{name}: {value}") for name, value in lines),
+    ]
+    decoder = Decoder(max_header_list_size=2**20)
+    decoder.max_allowed_table_size = decoder.header_table_size = 0
+    read = [(bytes(name), bytes(value)) for name, value, *_ in decoder.decode(b"".join(said), True)]
+    assert read == [
+        (b":method", method.encode()),
+        (b":scheme", b"https"),
+        (b":authority", b"push.example"),
+        (b":path", path.encode()),
+        (b"user-agent", b"Tocsin"),
+        (b"content-length", b"%d" % bytes_),
+        *((name.encode(), value.encode()) for name, value in lines),
+    ]
+
+
+def test_a_credential_is_never_to_be_put_into_a_table() -> None:
+    assert heads.line("Authorization: bearer x")[0] & 0xF0 == 0x10
+    assert heads.line("apns-topic: app")[0] & 0xF0 == 0x00
+
+
+@given(status=st.integers(100, 599), lines=LINES, huffman=st.booleans(), first=st.booleans())
+def test_what_another_encoder_says_is_read(
+    status: int, lines: list[tuple[str, str]], huffman: bool, first: bool
+) -> None:
+    encoder = Encoder()
+    # It says before its first head that its table is put away.
+    encoder.header_table_size = 0
+    if not first:
+        encoder.encode([(":status", "200")])
+    head = Head(encoder.encode([(":status", str(status)), *lines], huffman=huffman))
+    assert head.status == status
+    assert list(head) == [
+        f"HTTP/2 {status} \r\n".encode(),
+        *(f"{name}: {value}\r\n".encode() for name, value in lines),
+        b"\r\n",
+    ]
+
+
+@given(st.binary(max_size=200))
+def test_what_is_no_head_has_no_lines(block: bytes) -> None:
+    head = Head(block)
+    assert head.status is None or head.status >= 0
+    assert len(head) == len(list(head))
+
+
+@pytest.mark.parametrize("block", ["", "20", "be", "82", "0003666f6f03626172"])
+def test_a_head_without_a_status_is_none(block: str) -> None:
+    """Nothing, no more than a table put away, a place in a table, a method, another field."""
+    head = Head(bytes.fromhex(block))
+    assert (head.status, tuple(head)) == (None, ())
