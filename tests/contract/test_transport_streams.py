@@ -202,6 +202,19 @@ async def test_a_host_that_was_not_there_is_found_when_it_is(
         assert isinstance(await transport.call(Call(url, b"{}")), Answer)
 
 
+@pytest.mark.parametrize("client", [CurlTransport, Streams], ids=["curl", "streams"])
+async def test_an_address_where_nobody_is_leads_to_the_next(
+    client: Callable[[Outbound, Reach], Transport], authority: Authority
+) -> None:
+    """The name stands for ::1 as well, on which nothing listens."""
+    outbound = Outbound(ca_file=str(authority.ca_file))
+    transport = client(outbound, Reach(networks(["127.0.0.0/8", "::1/128"])))
+    async with http2_server(authority.issue("localhost").server_context("h2")) as there:
+        said = await transport.call(Call(f"https://localhost:{there.port}/", b"{}"))
+        assert isinstance(said, Answer)
+    await transport.close()
+
+
 async def test_a_certificate_is_shown_on_its_own_connection(
     transport: Transport, authority: Authority
 ) -> None:

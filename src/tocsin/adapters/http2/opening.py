@@ -6,11 +6,17 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Callable, Sequence
+from typing import Final
+
+from aiohappyeyeballs import start_connection
 
 from tocsin.adapters.http2.connection import HTTP_2, Connection
 from tocsin.config import Outbound
 from tocsin.domain.hosts import Reach
 from tocsin.ports.transport import NoAnswer, NoAnswerReason, Trust
+
+_NEXT_S: Final = 0.25
+"""After that the next address is tried as well (RFC 8305, 5)."""
 
 
 class OtherProtocol(Exception):
@@ -40,9 +46,8 @@ class Opening:
             async with asyncio.timeout(self._outbound.connect_timeout_ms / 1_000):
                 context = await asyncio.to_thread(self._context, trust)
                 return await self._shaken(await self._connected(host, port), host, context, make)
-        except TimeoutError:
-            raise Unreached(NoAnswerReason.UNREACHABLE) from None
         except OSError:
+            # The end of the time is one, too.
             raise Unreached(NoAnswerReason.UNREACHABLE) from None
 
     def _context(self, trust: Trust) -> ssl.SSLContext:
@@ -58,7 +63,7 @@ class Opening:
         return context
 
     async def _connected(self, host: str, port: int) -> socket.socket:
-        """Connect to the first address of *host* that takes it and may be called."""
+        """Connect to the first address of *host* that may be called and takes it (RFC 8305)."""
         loop = asyncio.get_running_loop()
         try:
             found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -67,23 +72,10 @@ class Opening:
         allowed = [each for each in found if self._may_call(each[0], each[4])]
         if not allowed:
             raise Unreached(NoAnswerReason.FORBIDDEN)
-        failed: OSError | None = None
-        for family, kind, protocol, _, address in allowed:
-            made = socket.socket(family, kind, protocol)
-            try:
-                made.setblocking(False)
-                await loop.sock_connect(made, address)
-            except OSError as error:
-                made.close()
-                failed = error
-            except BaseException:
-                made.close()
-                raise
-            else:
-                made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                return made
-        assert failed is not None
-        raise failed
+        # One address that swallows what it is sent, as IPv6 does in some places, delays nobody.
+        made = await start_connection(allowed, happy_eyeballs_delay=_NEXT_S, interleave=1)
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return made
 
     def _may_call(self, family: int, address: Sequence[object]) -> bool:
         host, port = address[:2]
