@@ -133,9 +133,12 @@ class Connection(asyncio.Protocol):
             self._leaving = True
         end: asyncio.Future[Said] = self._loop.create_future()
         stream = self._streams[number] = _Stream(end, body, self._stream_room, now_s, due_s)
-        self._send(frames.request(number, head, whole=not body))
-        if body:
+        if not body or len(body) > min(self._room, self._stream_room, frames.BODY_BYTES_MAX):
+            self._send(frames.request(number, head, whole=not body))
             self._send_body(number, stream)
+        else:
+            self._room -= len(body)
+            self._send(frames.request_with(number, head, body))
         if self._timer is None or self._timer.when() > due_s:
             self._set_timer(due_s)
         return number, end

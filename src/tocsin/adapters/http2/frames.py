@@ -51,6 +51,12 @@ def request(stream: int, head: bytes, *, whole: bool) -> bytes:
     return START.pack(0, len(head), HEADERS, flags, stream) + head
 
 
+def request_with(stream: int, head: bytes, body: bytes) -> bytes:
+    """Return a whole request, when its body fits into one frame."""
+    start = START.pack(0, len(head), HEADERS, END_HEADERS, stream)
+    return b"%b%b%b%b" % (start, head, START.pack(0, len(body), DATA, END_STREAM, stream), body)
+
+
 def part(stream: int, body: bytes, *, last: bool) -> bytes:
     """Return the frame of a part of a body."""
     return START.pack(0, len(body), DATA, END_STREAM if last else 0, stream) + body
