@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import TypeVar
 
 import msgspec
@@ -20,9 +21,16 @@ def read_options(given: Mapping[str, object], kind: type[Options]) -> Options | 
     option of a vendor's may be one that is needed.
     """
     if not given:
-        return kind()
+        none: Options = _none_of(kind)
+        return none
     try:
         return msgspec.convert(given, kind)
     except msgspec.ValidationError as wrong:
         place = str(wrong).rpartition("`")[0].rpartition("`")[2].removeprefix("$.")
         return Refused(ProviderReason.BAD_CONTENT, f"options {place}".strip())
+
+
+@cache
+def _none_of(kind: type[Options]) -> Options:
+    """Return the options of a step that has none: one object, since it cannot be changed."""
+    return kind()

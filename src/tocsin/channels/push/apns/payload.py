@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from tocsin.channels.push.parts.fitting import fitted
 from tocsin.domain.lanes import Lane
-from tocsin.ports.message import Button, Message
+from tocsin.ports.message import Button, Content, Message
 
 PAYLOAD_BYTES_MAX: Final = 4_096
 
@@ -78,6 +78,10 @@ class _Aps(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename
     filter_criteria: str | None = None
 
 
+_WAKE: Final = _Aps(content_available=1)
+"""What shows nothing."""
+
+
 class _Action(msgspec.Struct, frozen=True):
     title: str
     url: str
@@ -103,12 +107,9 @@ def payload_of(message: Message, options: ApnsOptions, *, critical_alerts: bool)
     """Return the payload; None when what cannot be cut is too large."""
     content, about = message.content, message.about
     fields = content.fields
-    silent = is_silent(message, options)
-    alert = None if silent else _alert(options)
+    alert = None if is_silent(message, options) else _alert(content, options)
     whole = _Payload(
-        aps=_Aps(content_available=1)
-        if alert is None
-        else _aps(message, options, alert, critical_alerts),
+        aps=_WAKE if alert is None else _aps(message, options, alert, critical_alerts),
         tocsin=message.reference,
         notification=about.notification if about is not None else "",
         url=fields.get("url"),
@@ -117,15 +118,20 @@ def payload_of(message: Message, options: ApnsOptions, *, critical_alerts: bool)
         traceparent=message.trace,
     )
 
+    payload = _with_data(_encoder.encode(whole), options)
+    if len(payload) <= PAYLOAD_BYTES_MAX:
+        return payload
+    return None if alert is None else _cut(whole, alert, options)
+
+
+def _cut(whole: _Payload, alert: _Alert, options: ApnsOptions) -> bytes | None:
+    """Return *whole*, which is too large, with the texts of its *alert* cut."""
+
     def encode(title: str, body: str) -> bytes:
-        if alert is not None:
-            alert.title, alert.body = title, body
+        alert.title, alert.body = title, body
         return _with_data(_encoder.encode(whole), options)
 
-    if silent:
-        payload = encode("", "")
-        return payload if len(payload) <= PAYLOAD_BYTES_MAX else None
-    return fitted(encode, content.title, content.body, PAYLOAD_BYTES_MAX)
+    return fitted(encode, alert.title, alert.body, PAYLOAD_BYTES_MAX)
 
 
 def _actions(buttons: Sequence[Button]) -> tuple[_Action, ...]:
@@ -139,8 +145,10 @@ def _with_data(payload: bytes, options: ApnsOptions) -> bytes:
     return _encoder.encode(options.data)[:-1] + b"," + payload[1:]
 
 
-def _alert(options: ApnsOptions) -> _Alert:
+def _alert(content: Content, options: ApnsOptions) -> _Alert:
     return _Alert(
+        title=content.title,
+        body=content.body,
         subtitle=options.subtitle,
         title_loc_key=options.title_loc_key,
         title_loc_args=options.title_loc_args,
@@ -152,26 +160,23 @@ def _alert(options: ApnsOptions) -> _Alert:
 
 def _aps(message: Message, options: ApnsOptions, alert: _Alert, critical_alerts: bool) -> _Aps:
     level = options.interruption_level or _level(message.lane, critical_alerts)
-    content = message.content
-    pictured = "image" in content.fields or None
+    fields, mutable = message.content.fields, options.mutable_content
+    if mutable is None:
+        # What shows a picture is an extension of the app, which runs only if asked to.
+        mutable = "image" in fields
     return _Aps(
         alert=alert,
         badge=message.badge if options.badge is None else options.badge,
-        sound=_sound(options.sound or content.fields.get("sound"), level, options),
+        sound=_sound(options.sound or fields.get("sound"), level, options),
         thread_id=options.thread_id,
         category=options.category,
-        content_available=_flag(options.content_available),
-        # What shows a picture is an extension of the app, which runs only if asked to.
-        mutable_content=_flag(options.mutable_content, pictured),
+        content_available=1 if options.content_available else None,
+        mutable_content=1 if mutable else None,
         target_content_id=options.target_content_id,
         interruption_level=level,
         relevance_score=options.relevance_score,
         filter_criteria=options.filter_criteria,
     )
-
-
-def _flag(wanted: bool | None, otherwise: bool | None = None) -> int | None:
-    return 1 if (otherwise if wanted is None else wanted) else None
 
 
 def _level(lane: Lane, critical_alerts: bool) -> Level | None:

@@ -117,7 +117,7 @@ class Apns:
         headers = [
             self._topic if message.app is None else self._topics.get(message.app, self._topic),
             _BACKGROUND if silent else _ALERT,
-            f"apns-priority: {_priority(message, options, silent=silent)}",
+            _PRIORITIES[_priority(message, options, silent=silent)],
             f"apns-id: {id}",
         ]
         if self._token is not None:
@@ -144,6 +144,7 @@ class Apns:
 
 _ALERT: Final = "apns-push-type: alert"
 _BACKGROUND: Final = "apns-push-type: background"
+_PRIORITIES: Final = {each: f"apns-priority: {each}" for each in (1, 5, 10)}
 _WAKE: Final = b'{"aps":{"content-available":1}}'
 
 

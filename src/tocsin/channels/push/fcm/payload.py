@@ -18,7 +18,7 @@ from tocsin.channels.push.fcm.options import (
     WebLink,
 )
 from tocsin.channels.push.parts.fitting import fitted
-from tocsin.ports.message import Message
+from tocsin.ports.message import Content, Message
 
 PAYLOAD_BYTES_MAX: Final = 4_096
 
@@ -75,12 +75,20 @@ def body_of(
         webpush=_web(message, options, ttl_s) if "webpush" in platforms else options.webpush,
         fcm_options=None if label is None else _Labelled(analytics_label=label),
     )
+    if not silent:
+        image = content.fields.get("image")
+        whole.notification = _Notification(title=content.title, body=content.body, image=image)
     bytes_max = PAYLOAD_BYTES_MAX + len(message.address)
-    parts = _Body(message=whole)
-    if silent:
-        body = _encoder.encode(parts)
-        return body if len(body) <= bytes_max else None
+    body = _encoder.encode(_Body(message=whole))
+    if len(body) <= bytes_max:
+        return body
+    return None if silent else _cut(whole, content, bytes_max)
+
+
+def _cut(whole: _Message, content: Content, bytes_max: int) -> bytes | None:
+    """Return *whole*, which is too large, with its texts cut."""
     image = content.fields.get("image")
+    parts = _Body(message=whole)
 
     def encode(title: str, body: str) -> bytes:
         whole.notification = _Notification(title=title, body=body, image=image)
@@ -124,8 +132,11 @@ def _shown(
     tag = shown.tag or collapse_key
     sound = shown.sound or message.content.fields.get("sound")
     count = message.badge if shown.notification_count is None else shown.notification_count
-    if shown is _SHOWN and not (tag or sound) and count is None:
-        return None
+    if shown is _SHOWN:
+        nothing = not (tag or sound) and count is None
+        return (
+            None if nothing else AndroidNotification(tag=tag, sound=sound, notification_count=count)
+        )
     made = msgspec.structs.replace(shown, tag=tag, sound=sound, notification_count=count)
     return None if made == _SHOWN else made
 
