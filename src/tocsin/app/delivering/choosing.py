@@ -152,5 +152,4 @@ class Choosing:
 
 
 def _named(work: Work) -> str | None:
-    address = work.address
-    return None if address is None else address.provider
+    return None if work.address is None else work.address.provider

@@ -156,12 +156,14 @@ class PrepareStep:
             expires_ms=handoff.expires_ms,
             cancelled=recipient is not None and facts.cancelled(event, recipient.id),
         )
-        work.target = target(case, step_at(workflow, handoff.step), handoff.address)
-        decision = decide_target(work.target)
+        # What is decided on is let go of at once, and makes room for the next one.
+        found = target(case, step_at(workflow, handoff.step), handoff.address)
+        decision = decide_target(found)
         if decision.verdict is not _SEND:
             work.ended = _ended(decision, work)
             return
-        address = work.target.address
+        work.step, work.address = found.step, found.address
+        address = found.address
         assert recipient is not None
         assert address is not None
         try:
@@ -215,12 +217,11 @@ class PrepareStep:
 
     def _fill(self, texts: Texts, badges: Mapping[int, int], work: Work) -> None:
         event, handoff, workflow = work.event, work.handoff, work.workflow
-        recipient, target, wired = work.recipient, work.target, work.wired
+        recipient, step, address, wired = work.recipient, work.step, work.address, work.wired
         assert event is not None
         assert workflow is not None
         assert recipient is not None
-        assert target is not None
-        address, step = target.address, target.step
+        assert step is not None
         assert address is not None
         assert wired is not None
         own = texts.own(event, workflow, recipient)

@@ -8,11 +8,10 @@ from tocsin.app.delivering.providers import Wired
 from tocsin.app.delivering.rates import Way
 from tocsin.app.delivering.turnstiles import Pass
 from tocsin.domain.attempts import History
-from tocsin.domain.case import Target
 from tocsin.domain.recipient import Address, Recipient
 from tocsin.domain.records import Attempt, Event, Handoff, Settled
 from tocsin.domain.records.deliveries import Considered
-from tocsin.domain.workflow import Workflow
+from tocsin.domain.workflow import CompiledStep, Workflow
 from tocsin.ports.message import Message
 from tocsin.ports.state import Claim
 
@@ -37,8 +36,10 @@ class Work(msgspec.Struct):
     event: Event | None = None
     recipient: Recipient | None = None
     workflow: Workflow | None = None
-    target: Target | None = None
-    """What was decided anew."""
+    step: CompiledStep | None = None
+    """What it says."""
+    address: Address | None = None
+    """Where it goes, once that was decided anew."""
     opened: str = ""
     """The address itself, as it may be called."""
     message: Message | None = None
@@ -62,11 +63,6 @@ class Work(msgspec.Struct):
     """Whether a timer brought it back, so that what was tried is on the log."""
     overtakes: bool = False
     """Whether it goes before an earlier one that it has waited for long enough."""
-
-    @property
-    def address(self) -> Address | None:
-        """Where it goes, once that was decided anew."""
-        return None if self.target is None else self.target.address
 
     @property
     def stopped(self) -> bool:
