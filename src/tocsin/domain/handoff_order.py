@@ -83,6 +83,11 @@ class HandoffOrder:
         self._ended: dict[bytes, dict[bytes, None]] = {}
         """Who still waited, in order, when patience with their line had ended."""
 
+    @property
+    def idle(self) -> bool:
+        """Whether nobody waits, or has waited, in any line."""
+        return not self._lines and not self._ended
+
     def park_until(self, delivery: bytes, now_ms: int) -> int | None:
         """Return how long *delivery* has to wait for those before it, None: not at all."""
         if not self._lines:
@@ -103,7 +108,7 @@ class HandoffOrder:
 
     def passed(self, delivery: bytes, now_ms: int) -> bool:
         """Return whether *delivery* goes before one that it has waited for long enough."""
-        if not self._lines and not self._ended:
+        if self.idle:
             return False
         name = line_of(delivery)
         line = self._lines.get(name)

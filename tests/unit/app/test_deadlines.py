@@ -14,7 +14,7 @@ async def _in_time(deadlines: Deadlines, timeout_ms: int, takes_s: float) -> flo
     """Return when something ended that *takes_s*, None when its time ran out."""
     caller = asyncio.current_task()
     assert caller is not None
-    deadlines.begin(caller, timeout_ms)
+    deadlines.begin(caller, asyncio.get_running_loop().time() + timeout_ms / 1000)
     try:
         await passes(takes_s)
     except asyncio.CancelledError:

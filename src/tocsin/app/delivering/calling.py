@@ -116,7 +116,8 @@ class Calls:
                         continue
                 pause = self._paused()
                 began_s = clock()
-                outcomes = await self._call(wired, works, caller) if pause is None else ()
+                due_s = began_s + wired.settings.call_timeout_ms / 1000
+                outcomes = await self._call(wired, works, caller, due_s) if pause is None else ()
                 took_ms = int((clock() - began_s) * 1000)
                 self._end(Called(wired, passed, works, outcomes, pause, took_ms=took_ms))
         finally:
@@ -127,16 +128,16 @@ class Calls:
         self._news.set()
 
     async def _call(
-        self, wired: Wired, works: Sequence[Work], caller: Caller
+        self, wired: Wired, works: Sequence[Work], caller: Caller, due_s: float
     ) -> Sequence[ProviderOutcome]:
         """
-        Make one call, in the task *caller*, and return an outcome for each of *works*.
+        Make one call, in the task *caller* until *due_s*, and return an outcome for each of *works*.
 
         Whatever goes wrong without an answer leaves it unknown whether the messages were taken: no
         answer in time, and also a provider that breaks its contract.
         """
         messages = [work.message for work in works if work.message is not None]
-        self._deadlines.begin(caller, wired.settings.call_timeout_ms)
+        self._deadlines.begin(caller, due_s)
         try:
             outcomes = await wired.provider.send(messages)
         except asyncio.CancelledError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from math import inf
 from typing import Any
 
 Caller = asyncio.Task[Any]
@@ -20,16 +21,14 @@ class Deadlines:
         self._due_s: dict[Caller, float] = {}
         self._late: set[Caller] = set()
         self._timer: asyncio.TimerHandle | None = None
+        self._looks_s = inf
+        """When the timer goes off."""
 
-    def begin(self, caller: Caller, timeout_ms: int) -> None:
-        """Give *caller* so much time from now on, until `end`."""
-        loop = caller.get_loop()
-        due_s = self._due_s[caller] = loop.time() + timeout_ms / 1000
-        if self._timer is not None and self._timer.when() > due_s:
-            self._timer.cancel()
-            self._timer = None
-        if self._timer is None:
-            self._timer = loop.call_at(due_s, self._look, loop)
+    def begin(self, caller: Caller, due_s: float) -> None:
+        """Give *caller* the time until *due_s*, of its loop's clock, or `end`."""
+        self._due_s[caller] = due_s
+        if due_s < self._looks_s:
+            self._look_at(caller.get_loop(), due_s)
 
     def end(self, caller: Caller) -> bool:
         """
@@ -49,6 +48,12 @@ class Deadlines:
             del self._due_s[caller]
             self._late.add(caller)
             caller.cancel()
-        self._timer = None
+        self._timer, self._looks_s = None, inf
         if self._due_s:
-            self._timer = loop.call_at(min(self._due_s.values()), self._look, loop)
+            self._look_at(loop, min(self._due_s.values()))
+
+    def _look_at(self, loop: asyncio.AbstractEventLoop, at_s: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = loop.call_at(at_s, self._look, loop)
+        self._looks_s = at_s

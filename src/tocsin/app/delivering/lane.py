@@ -30,8 +30,9 @@ from tocsin.domain.handoff_order import FOR_PROVIDER
 from tocsin.domain.ids import show_delivery
 from tocsin.domain.lanes import Lane
 from tocsin.domain.records import Handoff, Retry, Settled
+from tocsin.domain.topics import OUTCOMES
 from tocsin.errors import Unavailable
-from tocsin.ports.log import Log
+from tocsin.ports.log import Batch, Log
 from tocsin.ports.system import Clock
 
 T = TypeVar("T")
@@ -169,29 +170,31 @@ class LaneDelivery:
                 )
                 if not self._going():
                     return
-                for position, record in enumerate(batch.records, batch.position):
-                    self._admit(each, position, record)
+                self._admit(each, batch)
                 if batch.records:
                     each.owned.read, moved = batch.end, True
             if not moved:
                 await log.wait({(self._topic, each.partition): each.read for each in owned})
 
-    def _admit(self, over: TakenOver, position: int, record: object) -> None:
-        over.begin(position, self._parts.log)
-        match record:
-            case Handoff():
-                history = over.history(record.delivery)
-                work = Work(over.owned.partition, position, record, 0, history)
-            case Retry():
-                handoff = record.handoff
-                work = Work(over.owned.partition, position, handoff, record.attempts, History())
-                work.from_timer = True
-                self._holding.back(work.delivery)
-            case _:
-                logger.error("deliver_poison", topic=self._topic, position=position)
-                over.owned.window.finish(position)
-                return
-        self._in_hand.admit(work)
+    def _admit(self, over: TakenOver, batch: Batch) -> None:
+        partition = over.owned.partition
+        outcomes_end = self._parts.log.end(OUTCOMES, partition)
+        for position, record in enumerate(batch.records, batch.position):
+            over.begin(position, outcomes_end)
+            match record:
+                case Handoff():
+                    history = over.history(record.delivery)
+                    work = Work(partition, position, record, 0, history)
+                case Retry():
+                    handoff = record.handoff
+                    work = Work(partition, position, handoff, record.attempts, History())
+                    work.from_timer = True
+                    self._holding.back(work.delivery)
+                case _:
+                    logger.error("deliver_poison", topic=self._topic, position=position)
+                    over.owned.window.finish(position)
+                    continue
+            self._in_hand.admit(work)
 
     async def _dispatch(
         self, journal: Journal, owned: Sequence[Owned], tasks: asyncio.TaskGroup
@@ -215,7 +218,7 @@ class LaneDelivery:
                 # One may have been let through as a probe; the next is to be it then.
                 self._holding.look_again()
             self._calls.begin([work for work in works if work.message is not None], tasks)
-            self._hold([work for work in works if not work.stopped and work.passed is None])
+            self._hold([work for work in works if work.passed is None and not work.stopped])
 
     def _batch_min(self) -> int:
         """
@@ -234,14 +237,16 @@ class LaneDelivery:
         await self._recall(works)
         now_ms = parts.clock.now_ms()
         records: Records = [*await parts.unknown.resolve(works, now_ms)]
-        for work in works:
+        lined = {each.partition for each in owned if not each.order.idle}
+        for work in [work for work in works if work.partition in lined]:
             self._line_up(work, owned, now_ms)
         await parts.prepare([work for work in works if not work.stopped], now_ms)
         self._give_back([work for work in works if work.stopped])
-        self._holding.park(works, now_ms)
-        self._count_parked(works)
-        records += await parts.conclude.ended([w for w in works if w.ended is not None], now_ms)
-        calling = [work for work in works if not work.stopped and work.message is not None]
+        self._holding.park([work for work in works if work.passed is None], now_ms)
+        ended = [work for work in works if work.ended is not None]
+        self._count_parked(ended)
+        records += await parts.conclude.ended(ended, now_ms)
+        calling = [work for work in works if work.message is not None and not work.stopped]
         return records + parts.conclude.attempts(calling, [o.epoch for o in owned], now_ms)
 
     async def _recall(self, works: Sequence[Work]) -> None:
@@ -249,11 +254,14 @@ class LaneDelivery:
         from_timers = [work.delivery for work in works if work.from_timer]
         histories = self._parts.histories
         found = await histories.again(from_timers)
-        histories.keep({work.delivery: work.history for work in works if not work.from_timer})
+        histories.keep({w.handoff.delivery: w.history for w in works if not w.from_timer})
         for work in works:
-            work.history = found.get(work.delivery, work.history)
-            standing = work.history.standing(work.attempts_before)
-            work.settled_before = standing in _DONE
+            if work.from_timer:
+                work.history = found.get(work.delivery, work.history)
+            history = work.history
+            # Of most nothing was tried before.
+            if history.attempts or history.state:
+                work.settled_before = history.standing(work.attempts_before) in _DONE
 
     def _line_up(self, work: Work, owned: Sequence[Owned], now_ms: int) -> None:
         """Let *work* wait behind an earlier one to its address that is to be tried again."""

@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from tocsin.domain.attempts import History
-from tocsin.domain.records import OUTCOME_RECORDS
+from tocsin.domain.records import OUTCOME_RECORDS, Settled
 from tocsin.domain.topics import OUTCOMES
 from tocsin.ports.log import Batch, Log
 
@@ -114,7 +114,8 @@ class Remembered:
                 history = known.get(delivery)
                 if history is not None:
                     history.take(record)
-                    if history.ended:
+                    # That something was tried settles nothing.
+                    if type(record) is Settled and history.ended:
                         settled[delivery] = known.pop(delivery)
                 elif (of_late := settled.get(delivery) or ended.get(delivery)) is not None:
                     of_late.take(record)

@@ -30,8 +30,7 @@ class Taking:
 
     async def take(self, works: Sequence[Work], now_ms: int) -> None:
         """Move the rows of *works* that have a message to sending; end those a cancel came to."""
-        rows = [_row(work, now_ms) for work in works]
-        racing = [(w, row) for w, row in zip(works, rows, strict=True) if row is not None]
+        racing = [(work, row) for work in works if (row := _row(work, now_ms)) is not None]
         if not racing:
             return
         standing = await self._claims.claim([row for _, row in racing])

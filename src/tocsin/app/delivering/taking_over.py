@@ -27,12 +27,16 @@ class TakenOver:
     """Hand-offs below may have been tried before."""
     histories: dict[bytes, History]
 
-    def begin(self, position: int, log: Log) -> None:
-        """Take *position* in hand, and note from where its attempts can be found again."""
-        owned = self.owned
-        mark = owned.floor if position < self.end else log.end(OUTCOMES, owned.partition)
-        owned.window.begin(position, mark)
-        if position >= self.end:
+    def begin(self, position: int, outcomes_end: int) -> None:
+        """
+        Take *position* in hand, and note from where its attempts can be found again.
+
+        What is tried from now on lies at *outcomes_end* and above.
+        """
+        if position < self.end:
+            self.owned.window.begin(position, self.owned.floor)
+        else:
+            self.owned.window.begin(position, outcomes_end)
             self.histories.clear()
 
     def history(self, delivery: bytes) -> History:

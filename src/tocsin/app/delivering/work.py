@@ -72,7 +72,7 @@ class Work(msgspec.Struct):
     def forget(self) -> None:
         """Begin anew, since something that was to be looked at was away, or has changed."""
         self.message = self.wired = self.way = self.claim = self.ended = self.attempt = None
-        self.settled_before = self.proved = False
+        self.settled_before = self.proved = self.overtakes = False
 
     def note(self, outcome: Settled) -> None:
         """Keep in mind how the call ended that was made: another follows at once."""
