@@ -15,6 +15,7 @@ from tocsin.api.idempotency import Repeats, event_ids, fingerprint
 from tocsin.app.accepting.accept import Accept, Problems, Taken
 from tocsin.app.callers import Principal
 from tocsin.domain.cloudevents import EventLimits, Incoming, read_events
+from tocsin.domain.ids import show_event
 from tocsin.errors import FieldProblem, Malformed, RequestRefused
 from tocsin.ports.state import StoredAnswer
 
@@ -113,19 +114,17 @@ def _outcome(incoming: Incoming, outcome: Sequence[Taken | Problems]) -> tuple[i
     refused = 0
     for each in outcome:
         if isinstance(each, Taken):
-            parts.append(
-                b'{"id":"evt_%b","duplicate":%b}'
-                % (each.key.hex().encode(), b"true" if each.duplicate else b"false")
-            )
+            duplicate = "true" if each.duplicate else "false"
+            parts.append(f'{{"id":"{show_event(each.key)}","duplicate":{duplicate}}}')
         else:
             refused += 1
             title = RequestRefused.title
             code = each[0].code if each else RequestRefused.code
             refusal = EventOutcome(code=code, title=title, errors=each)
-            parts.append(msgspec.json.encode(refusal))
+            parts.append(msgspec.json.encode(refusal).decode())
     if refused == len(outcome):
         raise _all_refused(incoming, outcome)
-    return (207 if refused else 202), b'{"events":[%b]}\n' % b",".join(parts)
+    return (207 if refused else 202), f'{{"events":[{",".join(parts)}]}}\n'.encode()
 
 
 def _all_refused(incoming: Incoming, outcome: Sequence[Taken | Problems]) -> RequestRefused:

@@ -24,7 +24,10 @@ def decide(case: Case) -> tuple[Decision, ...]:
 
 def decide_steps(case: Case, steps: Sequence[CompiledStep]) -> tuple[Decision, ...]:
     """Decide some of the workflow's steps, in order, like `decide`."""
-    return tuple([decide_target(each) for step in steps for each in targets(case, step)])
+    decisions: list[Decision] = []
+    for step in steps:
+        decisions += map(decide_target, targets(case, step))
+    return tuple(decisions)
 
 
 def leave_steps(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from tocsin.domain.channels import INBOX
 from tocsin.domain.decision import Decision, PlannedNotification
 from tocsin.domain.ids import EventKey, NotificationKey, delivery_key, notification_key
@@ -14,13 +12,13 @@ from tocsin.domain.records import Handoff, Item, Plan, PlannedRun
 
 def follow(
     plan: Plan, lane: str, partition: int, position: int
-) -> Iterator[tuple[str, int, Item | Handoff]]:
+) -> list[tuple[str, int, Item | Handoff]]:
     """
-    Yield (topic, recipient, record) for every delivery of the plan that is to be made.
+    Return (topic, recipient, record) for every delivery of the plan that is to be made.
 
     The records carry where they come from, as (plans partition, position, index).
     """
-    index = 0
+    found: list[tuple[str, int, Item | Handoff]] = []
     for run in plan.runs:
         for note in run.notifications:
             key: NotificationKey | None = None
@@ -29,14 +27,14 @@ def follow(
                     continue
                 if key is None:
                     key = notification_key(EventKey(plan.event), run.index, note.recipient)
-                source = (partition, position, index)
-                index += 1
+                source = (partition, position, len(found))
                 if decision.channel == INBOX:
                     item = _item(plan, run, note, decision, key, source)
-                    yield f"inbox.{lane}", note.recipient, item
+                    found.append((f"inbox.{lane}", note.recipient, item))
                 else:
                     record = _handoff(plan, run, note.recipient, decision, key, source, lane)
-                    yield f"deliver.{decision.channel}.{lane}", note.recipient, record
+                    found.append((f"deliver.{decision.channel}.{lane}", note.recipient, record))
+    return found
 
 
 def _item(

@@ -114,11 +114,16 @@ class Workflow:
     """Takes the decoded data and returns what the schema refuses; None without a schema."""
     intervals: tuple[Interval, ...] = ()
     tracking: Mapping[str, bool] = field(default_factory=dict)
+    opening: tuple[CompiledStep, ...] = field(init=False, compare=False)
+    """The steps before the first interval."""
+    in_inbox: bool = field(init=False, compare=False)
+    """Whether a step of it is shown in the inbox, so that its text is rendered when it is routed."""
 
-    @property
-    def opening(self) -> tuple[CompiledStep, ...]:
-        """The steps before the first interval."""
-        return self.steps[: self.intervals[0].before] if self.intervals else self.steps
+    def __post_init__(self) -> None:
+        # Asked for each event, so they are worked out once.
+        opening = self.steps[: self.intervals[0].before] if self.intervals else self.steps
+        object.__setattr__(self, "opening", opening)
+        object.__setattr__(self, "in_inbox", any(each.channel == INBOX for each in self.steps))
 
     def after(self, interval: int) -> tuple[tuple[CompiledStep, ...], Interval | None]:
         """Return the steps that follow an interval up to the next one, and that one."""

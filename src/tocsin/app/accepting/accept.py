@@ -272,6 +272,7 @@ class Accept:
         now_ms: int,
     ) -> None:
         may_change = caller.reaches(Scope.RECIPIENTS_WRITE)
+        one = self._log.partitions == 1
         gathered: dict[tuple[str, int], list[Event]] = {}
         for draft in drafts:
             taken = outcome[draft.place]
@@ -279,12 +280,12 @@ class Accept:
             key, data_ref = EventKey(taken.key), None
             if len(draft.event.data) > INLINE_DATA_BYTES_MAX:
                 data_ref = await self._put_large(key, draft.event.data)
-            hashed = self._partition_key(draft)
+            hashed = 0 if one else self._partition_key(draft)
             for topic, pinned in draft.uptake.lanes:
                 record = record_of(
                     draft, key, now_ms, pinned, data_ref, content, caller, may_change=may_change
                 )
-                where = (topic, self._log.partition_of(topic, hashed))
+                where = (topic, 0 if one else self._log.partition_of(topic, hashed))
                 gathered.setdefault(where, []).append(record)
         if gathered:
             await self._log.append(
@@ -294,8 +295,6 @@ class Accept:
             self._meter.accepted[topic.removeprefix("events.")] += len(made)
 
     def _partition_key(self, draft: Draft) -> int:
-        if self._log.partitions == 1:
-            return 0
         workflows = draft.uptake.workflows
         return self._keying.partition_key(draft.event, draft.source, draft.id, workflows)
 

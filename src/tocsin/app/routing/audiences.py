@@ -17,7 +17,6 @@ from tocsin.domain.audience import (
     Term,
     decode_terms,
 )
-from tocsin.domain.channels import INBOX
 from tocsin.domain.conditions import compile_condition
 from tocsin.domain.paths import path_reader
 from tocsin.domain.records import Event
@@ -138,7 +137,7 @@ def _reader(workflow: Workflow) -> TermsOf:
 
 def _needs_data(workflow: Workflow) -> bool:
     """Return whether routing decodes an event's data in any case."""
-    return workflow.check_data is not None or any(each.channel == INBOX for each in workflow.steps)
+    return workflow.check_data is not None or workflow.in_inbox
 
 
 def _event_of(entry: Input) -> Event:

@@ -46,7 +46,7 @@ def plan_run(entry: Input, run: Run, facts: BatchFacts, created_at: str) -> Plan
     expires_ms = expiry(event, workflow)
     valid = workflow.check_data is None or not workflow.check_data(data_of(entry))
     may_be_cancelled = event.cancellation_key is not None
-    text = RunText(entry, run, created_at)
+    text = RunText(entry, run, created_at) if workflow.in_inbox else None
     pauses = facts.pauses
     intervals = workflow.intervals and (run.only is None or run.only.over is not None)
     notes = []
@@ -73,7 +73,8 @@ def plan_run(entry: Input, run: Run, facts: BatchFacts, created_at: str) -> Plan
         notes.append(
             PlannedNotification(recipient.number, recipient.id, recipient.version, decisions)
         )
-    return _planned(run, tuple(notes), Outcome.ROUTED, tuple(text.contents), expires_ms)
+    contents = () if text is None else tuple(text.contents)
+    return _planned(run, tuple(notes), Outcome.ROUTED, contents, expires_ms)
 
 
 def _again(case: Case, only: Only) -> Decisions:
@@ -179,8 +180,17 @@ def _planned(
     )
 
 
-def _with_text(decisions: Decisions, run: Run, recipient: Recipient, text: RunText) -> Decisions:
-    """Put the place of the rendered text into decisions that send to the inbox."""
+def _with_text(
+    decisions: Decisions, run: Run, recipient: Recipient, text: RunText | None
+) -> Decisions:
+    """
+    Put the place of the rendered text into decisions that send to the inbox.
+
+    *text* is None where no step does; then it is only noted whether one waits.
+    """
+    if text is None:
+        run.waits = run.waits or any(each.verdict is Verdict.DEFER for each in decisions)
+        return decisions
     done = []
     for decision in decisions:
         if decision.verdict is not Verdict.SEND:
