@@ -111,6 +111,26 @@ async def test_overwriting_leaves_nothing_behind(stores: ViewStores, tmp_path: P
     assert [name for name, body in _files(tmp_path).items() if secret in body] == []
 
 
+async def test_what_was_looked_up_before_is_overwritten_and_removed_all_the_same(
+    stores: ViewStores,
+) -> None:
+    """However a log remembers what it has read of its file."""
+    for number in range(3):
+        await _put(stores, number, BEGIN_MS + number)
+    await stores.reopen()
+    keeping, places = stores.log.keeping, [(TOPIC, 0, number) for number in range(3)]
+    before = await stores.log.pick(places)
+    assert len(before) == 3
+    bare = item(9, 9, BEGIN_MS)
+    for place in places:
+        assert await keeping.overwrite({place: bare}) == 1
+        assert (await stores.log.pick(places))[place] == bare
+    found = await keeping.removable(TOPIC, 0, before_ms=BEGIN_MS + 99, below=FAR, bytes_max=FAR)
+    assert found is not None
+    await keeping.remove(found)
+    assert await stores.log.pick(places) == {}
+
+
 def _files(folder: Path) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in folder.glob("*.db*")}
 

@@ -12,6 +12,7 @@ import apsw
 from tocsin.adapters.sqlite import log_rows
 from tocsin.adapters.sqlite.chunk import count, pack, slices, unpack
 from tocsin.adapters.sqlite.connection import Readers
+from tocsin.adapters.sqlite.late_chunks import LateChunks
 from tocsin.adapters.sqlite.log_removal import LogRemoval, starts
 from tocsin.adapters.sqlite.log_rows import chunk as chunk_row
 from tocsin.adapters.sqlite.log_rows import chunk_at, time_span
@@ -64,8 +65,11 @@ class SqliteLog:
         self._pending: dict[Place, list[Record]] = {}
         self._flushing: asyncio.Future[None] | None = None
         self._starts: dict[Place, int] = {}
+        self._late = LateChunks()
         self._load_ends(connection)
-        self.keeping = LogRemoval(writer, readers, self._topics, self._tails, self._starts)
+        self.keeping = LogRemoval(
+            writer, readers, self._topics, self._tails, self._starts, self._late
+        )
         """What removes and overwrites: `tocsin.ports.keeping.LogKeeping`."""
 
     @property
@@ -203,19 +207,33 @@ class SqliteLog:
         found: dict[LogPlace, Record | Poison] = {}
         stored = []
         for (topic, partition), positions in wanted.items():
-            tail = self._tails.get((topic, partition))
-            if tail is None:
-                continue
-            positions.sort()
-            recent = tail.pick(positions)
-            found |= {(topic, partition, at): record for at, record in recent.items()}
-            older = [at for at in positions if at not in recent and at < tail.durable]
-            number = self._topics.find(topic)
+            held = self._held(topic, partition, sorted(positions))
+            found |= {(topic, partition, at): record for at, record in held.items()}
+            durable, number = self.end(topic, partition), self._topics.find(topic)
+            older = [at for at in positions if at not in held and at < durable]
             if older and number is not None:
-                stored.append((topic, partition, number, older))
+                stored.append((topic, partition, number, sorted(older)))
         if stored:
-            found |= await self._readers.run(lambda connection: log_rows.pick(connection, stored))
+            mark = self._late.mark
+            read, last = await self._readers.run(
+                lambda connection: log_rows.pick(connection, stored)
+            )
+            self._late.keep(last, mark)
+            found |= read
         return found
+
+    def _held(
+        self, topic: str, partition: int, positions: Sequence[int]
+    ) -> dict[int, Record | Poison]:
+        """Return what memory has of a partition's ascending *positions*."""
+        tail = self._tails.get((topic, partition))
+        if tail is None:
+            return {}
+        recent = tail.pick(positions)
+        if len(recent) == len(positions):
+            return recent
+        older = [at for at in positions if at not in recent]
+        return recent | self._late.pick((topic, partition), older)
 
     def chunk_of(
         self, connection: apsw.Connection, topic: str, partition: int, position: int

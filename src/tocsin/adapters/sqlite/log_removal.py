@@ -16,6 +16,7 @@ import apsw
 from tocsin.adapters.sqlite.chunk import count, pack, unpack
 from tocsin.adapters.sqlite.chunk import record as record_of
 from tocsin.adapters.sqlite.connection import Readers
+from tocsin.adapters.sqlite.late_chunks import LateChunks
 from tocsin.adapters.sqlite.tail import Place as TailPlace
 from tocsin.adapters.sqlite.tail import Tail
 from tocsin.adapters.sqlite.topics import Topics, place, position_of
@@ -48,12 +49,14 @@ class LogRemoval:
         topics: Topics,
         tails: Mapping[TailPlace, Tail],
         starts: dict[TailPlace, int],
+        late: LateChunks,
     ) -> None:
         self._writer = writer
         self._readers = readers
         self._topics = topics
         self._tails = tails
         self._starts = starts
+        self._late = late
 
     async def readers(self) -> Mapping[tuple[str, str, int], int]:
         """Return every committed position."""
@@ -94,6 +97,7 @@ class LogRemoval:
         tail = self._tails.get(where)
         if tail is not None:
             tail.forget(what.end)
+        self._late.forget(where)
 
     async def oldest_ms(self, topic: str, partition: int) -> int | None:
         """Return when the first record that is left was written."""
@@ -120,6 +124,7 @@ class LogRemoval:
             tail = self._tails.get((topic, partition))
             if tail is not None:
                 tail.forget(tail.durable)
+            self._late.forget((topic, partition))
         return done
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import apsw
 
 from tocsin.adapters.sqlite import log_rows
-from tocsin.adapters.sqlite.chunk import pack
+from tocsin.adapters.sqlite.chunk import Records, pack
+from tocsin.adapters.sqlite.late_chunks import LateChunks
 from tocsin.adapters.sqlite.tail import Tail
 from tocsin.adapters.sqlite.topics import place
 from tocsin.domain.records import Attempt, encode
@@ -47,6 +48,24 @@ def test_rows_of_the_file_give_the_same() -> None:
         connection.execute("INSERT INTO log_chunk VALUES (?, ?)", row)
     for wanted in ([*range(20)], [3], [12], [2, 11, 12], [5, 5], [1, 7, 9], [4, 9]):
         there = {*range(2, 6), *range(9, 13)}.intersection(wanted)
-        found = log_rows.pick(connection, [(TOPIC, 0, 1, wanted)])
+        found, _ = log_rows.pick(connection, [(TOPIC, 0, 1, wanted)])
         assert found == {(TOPIC, 0, at): record(at) for at in there}
-    assert log_rows.pick(connection, [(TOPIC, 1, 1, [2]), (TOPIC, 0, 2, [2])]) == {}
+    assert log_rows.pick(connection, [(TOPIC, 1, 1, [2]), (TOPIC, 0, 2, [2])]) == ({}, {})
+
+
+def test_the_chunk_that_was_read_last_is_held_until_something_is_removed() -> None:
+    first, second = (
+        Records(pack([encode(record(at)) for at in many])) for many in (range(2, 5), range(9, 13))
+    )
+    late = LateChunks()
+    late.keep({(TOPIC, 0): (2, first), (TOPIC, 1): (9, second)}, late.mark)
+    assert late.pick((TOPIC, 0), [0, 2, 4, 5, 9]) == {2: record(2), 4: record(4)}
+    assert late.pick((TOPIC, 2), [2]) == {}
+    late.keep({(TOPIC, 0): (9, second)}, late.mark)
+    assert late.pick((TOPIC, 0), [2, 9, 12]) == {9: record(9), 12: record(12)}
+    mark = late.mark
+    late.forget((TOPIC, 1))
+    # Read before, told after.
+    late.keep({(TOPIC, 1): (9, second), (TOPIC, 0): (2, first)}, mark)
+    assert late.pick((TOPIC, 1), [9]) == {}
+    assert late.pick((TOPIC, 0), [9]) == {9: record(9)}
