@@ -118,4 +118,5 @@ def history(records: Iterable[Attempt | Settled]) -> History:
     return found
 
 
-_FINAL = frozenset(state for state in State if settled(state))
+# Plain texts, as records have: they are compared for each of them.
+_FINAL = frozenset(state.value for state in State if settled(state))

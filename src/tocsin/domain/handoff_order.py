@@ -46,7 +46,7 @@ def _holds_line(record: Settled) -> bool:
 def _waits_not(record: Attempt | Settled) -> bool:
     """Return whether nobody waits because of *record*, as nearly always."""
     return isinstance(record, Attempt) or (
-        record.state not in OPEN and record.reason != DeliveryReason.BEHIND_ANOTHER
+        record.state not in OPEN and record.reason != _BEHIND_ANOTHER
     )
 
 

@@ -45,6 +45,7 @@ from tocsin.ports.views import SettledDelivery
 ENTRY_BYTES: Final = 20
 KEY_BYTES: Final = 4
 
+_SEND: Final = Verdict.SEND
 _ENDS: Final = {verdict: str(state) for verdict, state in STATE_OF.items() if state not in OPEN}
 """The states that a decision alone ends a delivery in."""
 
@@ -138,7 +139,7 @@ class _Gathered:
                     entries.append(note.recipient.to_bytes(4, "big") + tail)
                 for decision in note.decisions:
                     # Most are to be sent, and an enumeration's member is dear to look up by.
-                    if decision.verdict is Verdict.SEND:
+                    if decision.verdict is _SEND:
                         continue
                     state = _ENDS.get(decision.verdict)
                     if state is None:

@@ -6,7 +6,6 @@ import base64
 import hashlib
 from collections.abc import Sequence
 from functools import lru_cache
-from http import HTTPStatus
 from typing import Final
 
 import msgspec
@@ -32,6 +31,7 @@ COLLAPSE_BYTES_MAX: Final = 64
 NOBODY: Final = "0" * 64
 """A token that no device has: Apple says so, to whoever it lets in."""
 
+_OK: Final = 200
 _SHOWING: Final = "showing Apple who we are"
 
 
@@ -74,7 +74,7 @@ class Apns:
         said = await self._transport.call(call)
         if not isinstance(said, Answer):
             return [unanswered(said)]
-        if said.status == HTTPStatus.OK:
+        if said.status == _OK:
             return [Accepted(id)]
         return [self._refused(said, message.registered_ms)]
 
@@ -102,7 +102,7 @@ class Apns:
         said = await self._transport.call(call)
         if not isinstance(said, Answer):
             return found(unanswered(said), _SHOWING)
-        let_in = said.status == HTTPStatus.OK or _read(said.body).reason == "BadDeviceToken"
+        let_in = said.status == _OK or _read(said.body).reason == "BadDeviceToken"
         outcome = Accepted() if let_in else self._refused(said, None)
         return found(outcome, f"{_SHOWING}, for {topic},")
 
