@@ -189,7 +189,8 @@ def _with_text(
     *text* is None where no step does; then it is only noted whether one waits.
     """
     if text is None:
-        run.waits = run.waits or any(each.verdict is Verdict.DEFER for each in decisions)
+        for decision in decisions:
+            run.waits = run.waits or decision.verdict is Verdict.DEFER
         return decisions
     done = []
     for decision in decisions:
