@@ -13,6 +13,7 @@ from h2.connection import H2Connection
 from h2.errors import ErrorCodes
 from h2.events import DataReceived, Event, StreamEnded, StreamReset
 from h2.settings import SettingCodes
+from hyperframe.frame import GoAwayFrame
 
 
 class Do(Enum):
@@ -21,6 +22,8 @@ class Do(Enum):
     ANSWER = auto()
     """Send its body back."""
     HANG = auto()
+    WARN = auto()
+    """Say that the connection is to end some time (RFC 9113, 6.8), and go on; this one hangs."""
     REFUSE = auto()
     """Reset the stream and say that it was not looked at."""
     GO_AWAY = auto()
@@ -113,6 +116,9 @@ class _Connection(asyncio.Protocol):
     def _do(self, what: Do, stream: int) -> None:
         if what in _ENDS:
             self._end(what, stream)
+        elif what is Do.WARN:
+            assert self._transport is not None
+            self._transport.write(GoAwayFrame(0, last_stream_id=2**31 - 1).serialize())
         elif what in _RESETS:
             self._h2.reset_stream(stream, _RESETS[what])
         elif what is Do.ANSWER:

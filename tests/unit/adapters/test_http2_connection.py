@@ -15,7 +15,6 @@ from h2.settings import SettingCodes
 from hyperframe.frame import (
     ContinuationFrame,
     DataFrame,
-    Frame,
     GoAwayFrame,
     HeadersFrame,
     PingFrame,
@@ -26,72 +25,10 @@ from hyperframe.frame import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.http2_wire import BROKEN, OK, Wire, ask, connect, greeted, serialized, turn
 from tocsin.adapters.http2 import heads
-from tocsin.adapters.http2.connection import Connection, Said
+from tocsin.adapters.http2.stream import Said
 from tocsin.ports.transport import Answer, NoAnswer, NoAnswerReason
-
-OK = b"\x88"
-BROKEN = NoAnswer(NoAnswerReason.BROKEN, sent=True)
-
-
-class Agreed:
-    """What TLS has to say: that HTTP/2 is spoken."""
-
-    def selected_alpn_protocol(self) -> str:
-        return "h2"
-
-
-class Wire(asyncio.Transport):
-    """Keeps what is written."""
-
-    def __init__(self) -> None:
-        super().__init__({"ssl_object": Agreed()})
-        self.written = bytearray()
-        self.closed = False
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        self.written += data
-
-    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        pass
-
-    def close(self) -> None:
-        self.closed = True
-
-    def is_closing(self) -> bool:
-        return self.closed
-
-    def taken(self) -> bytes:
-        taken, self.written = bytes(self.written), bytearray()
-        return taken
-
-
-def connect(streams_max: int = 100) -> tuple[Connection, Wire]:
-    """Return a connection that nothing has been said on."""
-    wire = Wire()
-    connection = Connection(lambda _: None, streams_max=streams_max, answer_bytes_max=100_000)
-    connection.connection_made(wire)
-    return connection, wire
-
-
-def greeted(**wishes: int) -> tuple[Connection, Wire]:
-    """Return one on which the other side has said what it wants."""
-    connection, wire = connect()
-    values = {getattr(SettingsFrame, name): value for name, value in wishes.items()}
-    connection.data_received(SettingsFrame(0, settings=values).serialize())
-    return connection, wire
-
-
-def ask(connection: Connection, body: bytes = b"") -> asyncio.Future[Said]:
-    head = heads.beginning("POST", "x.example") + heads.path("/")
-    now_s = asyncio.get_running_loop().time()
-    return connection.begin(head, body, now_s, now_s + 1_000)[1]
-
-
-async def turn() -> None:
-    """Let the loop write what is to be written."""
-    for _ in range(3):
-        await asyncio.sleep(0)
 
 
 @dataclass
@@ -230,13 +167,13 @@ async def test_a_connection_never_runs_out_of_room_for_answers() -> None:
 
 FRAMES = st.one_of(
     st.builds(
-        lambda stream, data, flags: _serialized(DataFrame(stream, data), flags),
+        lambda stream, data, flags: serialized(DataFrame(stream, data), flags),
         st.integers(1, 9),
         st.binary(max_size=60),
         st.sets(st.sampled_from(["END_STREAM", "PADDED"])),
     ),
     st.builds(
-        lambda stream, data, flags: _serialized(HeadersFrame(stream, data), flags),
+        lambda stream, data, flags: serialized(HeadersFrame(stream, data), flags),
         st.integers(1, 9),
         st.one_of(st.just(OK), st.binary(max_size=30)),
         st.sets(st.sampled_from(["END_STREAM", "END_HEADERS", "PADDED", "PRIORITY"])),
@@ -261,12 +198,6 @@ FRAMES = st.one_of(
     ),
     st.binary(max_size=60),
 )
-
-
-def _serialized(frame: Frame, flags: set[str]) -> bytes:
-    for flag in flags:
-        frame.flags.add(flag)
-    return frame.serialize()
 
 
 @settings(deadline=None)
@@ -295,13 +226,13 @@ def test_nonsense_ends_calls_and_nothing_else(said: Sequence[bytes], size: int) 
 @pytest.mark.parametrize(
     "said",
     [
-        _serialized(HeadersFrame(1, OK), {"END_STREAM"}) + PingFrame(0).serialize(),
-        _serialized(HeadersFrame(9, OK), {"END_HEADERS"}),
-        _serialized(HeadersFrame(2, OK), {"END_HEADERS"}),
-        _serialized(HeadersFrame(1, b"\xbe"), {"END_HEADERS"}),
-        _serialized(HeadersFrame(1, b"\x08\x03103"), {"END_HEADERS", "END_STREAM"}),
-        _serialized(DataFrame(1, b"x"), set()),
-        _serialized(PushPromiseFrame(1, 2, OK), {"END_HEADERS"}),
+        serialized(HeadersFrame(1, OK), {"END_STREAM"}) + PingFrame(0).serialize(),
+        serialized(HeadersFrame(9, OK), {"END_HEADERS"}),
+        serialized(HeadersFrame(2, OK), {"END_HEADERS"}),
+        serialized(HeadersFrame(1, b"\xbe"), {"END_HEADERS"}),
+        serialized(HeadersFrame(1, b"\x08\x03103"), {"END_HEADERS", "END_STREAM"}),
+        serialized(DataFrame(1, b"x"), set()),
+        serialized(PushPromiseFrame(1, 2, OK), {"END_HEADERS"}),
         b"\x00\x40\x01" + bytes(6),
         ContinuationFrame(1, OK).serialize(),
     ],
@@ -330,9 +261,9 @@ async def test_a_head_in_parts_is_one() -> None:
     connection, _ = greeted()
     call = ask(connection)
     connection.data_received(
-        _serialized(HeadersFrame(1, OK + b"\x00\x01x"), {"END_STREAM"})
+        serialized(HeadersFrame(1, OK + b"\x00\x01x"), {"END_STREAM"})
         + ContinuationFrame(1, b"\x01").serialize()
-        + _serialized(ContinuationFrame(1, b"y"), {"END_HEADERS"})
+        + serialized(ContinuationFrame(1, b"y"), {"END_HEADERS"})
     )
     said = await call
     assert isinstance(said, Answer)
@@ -393,7 +324,7 @@ async def test_a_connection_on_which_nothing_came_is_left_with_the_call() -> Non
     connection, wire = greeted()
     now_s = asyncio.get_running_loop().time()
     head = heads.beginning("POST", "x.example") + heads.path("/")
-    _, call = connection.begin(head, b"", now_s + 0.001, now_s + 0.001)
+    _, call = connection.begin(head, b"", now_s + 0.001)
     assert await call == NoAnswer(NoAnswerReason.TIMED_OUT, sent=True)
     assert connection.over
     assert wire.closed

@@ -13,6 +13,17 @@ from tocsin.adapters.http2.heads import Head
 NAMES = st.from_regex(r"[a-z][a-z0-9-]{0,20}", fullmatch=True)
 VALUES = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=300).map(str.strip)
 LINES = st.lists(st.tuples(NAMES, VALUES), max_size=10)
+ODD = [
+    "Connection: close",
+    "host: x",
+    "TE: gzip",
+    "content-length: 3",
+    "User-Agent: x",
+    "x:",
+    "x",
+    ": x",
+]
+SENT = LINES.map(lambda lines: [each for each in lines if each[1]])
 
 
 @pytest.mark.parametrize(
@@ -28,7 +39,7 @@ def test_numbers_are_as_in_the_standard(value: int, bits: int, said: str) -> Non
     method=st.sampled_from(["GET", "POST", "PUT", "PATCH", "DELETE"]),
     path=st.from_regex(r"/[!-~]{0,300}", fullmatch=True),
     bytes_=st.integers(0, 10**9),
-    lines=LINES,
+    lines=SENT,
 )
 def test_another_decoder_reads_the_same_request(
     method: str, path: str, bytes_: int, lines: list[tuple[str, str]]
@@ -52,6 +63,13 @@ def test_another_decoder_reads_the_same_request(
         (b"content-length", b"%d" % bytes_),
         *((name.encode(), value.encode()) for name, value in lines),
     ]
+
+
+@pytest.mark.parametrize("said", ODD)
+def test_what_is_no_header_of_http_2_is_not_made_one(said: str) -> None:
+    """RFC 9113, 8.2.2; and what is said elsewhere is not said twice."""
+    with pytest.raises(heads.Odd):
+        heads.line(said)
 
 
 def test_a_credential_is_never_to_be_put_into_a_table() -> None:
@@ -80,7 +98,7 @@ def test_what_another_encoder_says_is_read(
 @given(st.binary(max_size=200))
 def test_what_is_no_head_has_no_lines(block: bytes) -> None:
     head = Head(block)
-    assert head.status is None or head.status >= 0
+    assert head.status is None or 100 <= head.status <= 999
     assert len(head) == len(list(head))
 
 

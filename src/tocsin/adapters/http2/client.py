@@ -14,9 +14,10 @@ from functools import partial
 from typing import Final
 
 from tocsin.adapters.http2 import heads
-from tocsin.adapters.http2.connection import Connection, Unseen
+from tocsin.adapters.http2.connection import Connection
 from tocsin.adapters.http2.host import Host
 from tocsin.adapters.http2.opening import Opening, OtherProtocol, Unreached
+from tocsin.adapters.http2.stream import Unseen
 from tocsin.config import Outbound
 from tocsin.domain.hosts import Reach
 from tocsin.ports.transport import (
@@ -35,6 +36,7 @@ _URL: Final = re.compile(
 """Authority, host, port and path of what is called here; anything odd is left to the other."""
 _HEAD_BYTES_MAX: Final = 8_192
 _HOSTS_MAX: Final = 256
+_PORT_MAX: Final = 65_535
 _REFUSED: Final = NoAnswer(NoAnswerReason.BROKEN, sent=False)
 _TWICE: Final = 2
 
@@ -52,6 +54,7 @@ class StreamsTransport:
         self._otherwise = otherwise
         self._opening = Opening(outbound, reach)
         self._hosts: dict[tuple[str, Trust], Host] = {}
+        self._closed = False
 
     async def call(self, call: Call) -> Answer | NoAnswer:
         """Make one call on a connection that it shares with others."""
@@ -71,11 +74,11 @@ class StreamsTransport:
 
     async def _made(self, call: Call, host: Host, head: bytes) -> Answer | NoAnswer:
         """Make a call; anew, once, where the other side says that it has not looked at it."""
-        now_s = asyncio.get_running_loop().time()
-        due_s = now_s + (call.timeout_ms or self._outbound.timeout_ms) / 1_000
+        timeout_ms = call.timeout_ms or self._outbound.timeout_ms
+        due_s = asyncio.get_running_loop().time() + timeout_ms / 1_000
         for _ in range(_TWICE):
             connection = host.free() or await host.wait(due_s)
-            number, end = connection.begin(head, call.body, now_s, due_s)
+            number, end = connection.begin(head, call.body, due_s)
             try:
                 said = await end
             except asyncio.CancelledError:
@@ -86,9 +89,9 @@ class StreamsTransport:
         return _REFUSED
 
     def _host(self, place: re.Match[str], trust: Trust) -> Host | None:
-        if len(self._hosts) >= _HOSTS_MAX:
-            return None
         name, port = place[2], int(place[3] or 443)
+        if len(self._hosts) >= _HOSTS_MAX or port > _PORT_MAX or self._closed:
+            return None
         make = partial(
             Connection,
             streams_max=self._outbound.streams_max,
@@ -102,8 +105,8 @@ class StreamsTransport:
 
     async def close(self) -> None:
         """Close every connection; calls under way end as cancelled."""
-        for host in self._hosts.values():
-            await host.close()
+        self._closed = True
+        await asyncio.gather(*(host.close() for host in self._hosts.values()))
         # Calls under way wake up as cancelled.
         await asyncio.sleep(0)
 
@@ -116,10 +119,13 @@ def _head_of(call: Call, authority: str, path: str) -> bytes | None:
     has_body = call.method in WITH_BODY
     if call.body and not has_body:
         raise ValueError(f"a {call.method} has no body")
-    if len(said) + len(path) > _HEAD_BYTES_MAX or "user-agent" in said.lower():
+    if len(said) + len(path) > _HEAD_BYTES_MAX:
         return None
     fields = [heads.beginning(call.method, authority), heads.path(path), heads.AGENT]
     if has_body:
         fields.append(heads.length(len(call.body)))
-    fields += map(heads.line, call.headers)
+    try:
+        fields += map(heads.line, call.headers)
+    except heads.Odd:
+        return None
     return b"".join(fields)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from enum import Enum, auto
 from typing import Final, cast
 
 from hyperframe.exceptions import HyperframeError
@@ -25,51 +24,19 @@ from hyperframe.frame import (
 from tocsin.adapters.http2 import frames
 from tocsin.adapters.http2.heads import Head
 from tocsin.adapters.http2.reading import Reading, Wrong
+from tocsin.adapters.http2.stream import UNSEEN, Said, Stream
 from tocsin.ports.transport import Answer, NoAnswer, NoAnswerReason
 
-
-class Unseen(Enum):
-    """The other side has said that it did not look at the request (RFC 9113, 8.7)."""
-
-    UNSEEN = auto()
-
-
-UNSEEN: Final = Unseen.UNSEEN
-Said = Answer | NoAnswer | Unseen
-
-HTTP_2: Final = "h2"
-"""Its name in the handshake of TLS (RFC 9113, 3.1)."""
-
-_WINDOW: Final = 65_535
-"""How much may be sent before anything is said of it, on a stream and on all together."""
-_WINDOW_MAX: Final = 2**31 - 1
 _OURS: Final = 2**24
 """How much this side lets the other send before it says that there is room again."""
 _UNSENT_MAX: Final = 2**20
+_OWED_MAX: Final = 1_000
+"""What the other side may ask to be told, in frames, before it reads any of it."""
 _STREAMS_MAX: Final = 2**30
 """After so many a connection is left, long before the numbers of streams run out."""
 _FINAL: Final = 200
 _BROKEN: Final = NoAnswer(NoAnswerReason.BROKEN, sent=True)
 _TIMED_OUT: Final = NoAnswer(NoAnswerReason.TIMED_OUT, sent=True)
-
-
-class _Stream:
-    """A request under way: what has come of its answer, and what is still to be sent."""
-
-    __slots__ = ("began_s", "body", "bytes", "due_s", "end", "head", "parts", "room", "status")
-
-    def __init__(
-        self, end: asyncio.Future[Said], body: bytes, room: int, began_s: float, due_s: float
-    ) -> None:
-        self.end = end
-        self.body = body
-        self.room = room
-        self.began_s = began_s
-        self.due_s = due_s
-        self.status = 0
-        self.head: Head | tuple[()] = ()
-        self.parts: list[bytes] = []
-        self.bytes = 0
 
 
 class Connection(asyncio.Protocol):
@@ -88,19 +55,22 @@ class Connection(asyncio.Protocol):
         self._changed = changed
         self._answer_bytes_max = answer_bytes_max
         self._transport: asyncio.Transport | None = None
-        self._streams: dict[int, _Stream] = {}
-        self._unsent: dict[int, _Stream] = {}
+        self._streams: dict[int, Stream] = {}
+        self._unsent: dict[int, Stream] = {}
         self._next = 1
         self._ours_max = self._streams_max = streams_max
-        self._room = self._stream_room = _WINDOW
+        self._room = self._stream_room = frames.WINDOW
         self._read = 0
         self._reading = Reading(self._take_head, self._take_part, self._take_control)
         self._out: list[bytes] = []
         self._paused = False
-        self._leaving = False
+        self._owed = 0
+        self._leaving = self._ended = False
         self._timer: asyncio.TimerHandle | None = None
         self.greeted: asyncio.Future[None] = self._loop.create_future()
         """Done when the other side has said what it wants kept to, or nothing more comes."""
+        self.lost: asyncio.Future[None] = self._loop.create_future()
+        """Done when there is nothing left of it."""
         self.speaks_http_2 = False
         """Whether that was agreed on when the connection was made."""
         self.heard_s = self._loop.time()
@@ -123,17 +93,17 @@ class Connection(asyncio.Protocol):
         """Whether nothing is under way."""
         return not self._streams
 
-    def begin(
-        self, head: bytes, body: bytes, now_s: float, due_s: float
-    ) -> tuple[int, asyncio.Future[Said]]:
+    def begin(self, head: bytes, body: bytes, due_s: float) -> tuple[int, asyncio.Future[Said]]:
         """Send a request; returns its stream and what will have come of it by *due_s*."""
         number = self._next
         self._next = number + 2
         if number > _STREAMS_MAX:
             self._leaving = True
         end: asyncio.Future[Said] = self._loop.create_future()
-        stream = self._streams[number] = _Stream(end, body, self._stream_room, now_s, due_s)
+        stream = Stream(end, body, self._stream_room, self.heard_s, due_s)
+        self._streams[number] = stream
         if not body or len(body) > min(self._room, self._stream_room, frames.BODY_BYTES_MAX):
+            stream.body = memoryview(body)
             self._send(frames.request(number, head, whole=not body))
             self._send_body(number, stream)
         else:
@@ -147,36 +117,45 @@ class Connection(asyncio.Protocol):
         """End a request that nobody waits for any more."""
         if self._drop(number) is not None:
             self._send(frames.reset(number, frames.CANCEL))
-            self._changed(self)
+            self._settle()
 
     def leave(self) -> None:
         """Take no request any more; the connection ends with the last that is under way."""
         self._leaving = True
-        if not self._streams:
-            self.end(frames.NO_ERROR)
+        self._settle()
 
     def close(self) -> None:
         """End the connection; what is under way ends as cancelled."""
-        for number in list(self._streams):
-            stream = self._drop(number)
-            if stream is not None:
-                stream.end.cancel()
+        for stream in self._streams.values():
+            stream.end.cancel()
         self.end(frames.NO_ERROR)
 
     def end(self, code: int) -> None:
-        """End the connection now."""
-        self._leaving = True
+        """End the connection now; nothing that still comes is looked at."""
+        self._leaving = self._ended = True
         if self._transport is not None and not self._transport.is_closing():
             self._out.append(frames.farewell(code))
             self._flush()
             self._transport.close()
         self._end_all()
 
+    def abort(self) -> None:
+        """Let go of the connection without waiting for the other side."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _settle(self) -> None:
+        """End once nothing is left to wait for; until then, tell that there may be room."""
+        if self._leaving and not self._streams:
+            self.end(frames.NO_ERROR)
+        else:
+            self._changed(self)
+
     # What the loop calls.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Say what is asked of the other side: no pushes, no table, room for answers."""
-        if transport.get_extra_info("ssl_object").selected_alpn_protocol() != HTTP_2:
+        if transport.get_extra_info("ssl_object").selected_alpn_protocol() != frames.HTTP_2:
             transport.close()
             return
         self.speaks_http_2 = True
@@ -186,18 +165,24 @@ class Connection(asyncio.Protocol):
         wishes = {
             SettingsFrame.HEADER_TABLE_SIZE: 0,
             SettingsFrame.ENABLE_PUSH: 0,
-            SettingsFrame.INITIAL_WINDOW_SIZE: _WINDOW,
+            SettingsFrame.INITIAL_WINDOW_SIZE: frames.WINDOW,
             SettingsFrame.MAX_HEADER_LIST_SIZE: frames.HEAD_BYTES_MAX,
         }
-        self._send(frames.PREFACE + frames.settings(wishes) + frames.room(0, _OURS - _WINDOW))
+        self._send(frames.PREFACE + frames.settings(wishes) + frames.room(0, _OURS - frames.WINDOW))
 
     def connection_lost(self, error: Exception | None) -> None:
         """Nothing more comes."""
         del error
-        self._leaving = True
+        self._leaving = self._ended = True
         self._transport = None
+        self.lost.set_result(None)
         self._greet()
         self._end_all()
+
+    def eof_received(self) -> None:
+        """Let no request come that nobody reads: the loop closes, and tells a moment later."""
+        self._leaving = True
+        self._changed(self)
 
     def _greet(self) -> None:
         if not self.greeted.done():
@@ -210,10 +195,14 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         """Let requests come again."""
         self._paused = False
+        self._owed = 0
         self._changed(self)
 
     def data_received(self, data: bytes) -> None:
         """Take what has come, frame by frame."""
+        if self._ended:
+            # What came before the other side knew, handed over while the rest is being sent.
+            return
         self.heard_s = self._loop.time()
         try:
             self._reading.take(data)
@@ -223,10 +212,7 @@ class Connection(asyncio.Protocol):
         if self._read > _OURS // 2:
             self._send(frames.room(0, self._read))
             self._read = 0
-        if self._leaving and not self._streams:
-            self.end(frames.NO_ERROR)
-        else:
-            self._changed(self)
+        self._settle()
 
     # Answers.
 
@@ -246,7 +232,7 @@ class Connection(asyncio.Protocol):
         if flags & frames.END_STREAM:
             self._answered(number, stream)
 
-    def _stream(self, number: int) -> _Stream | None:
+    def _stream(self, number: int) -> Stream | None:
         """Return a stream; None for one that has ended here, as the other side may not know yet."""
         stream = self._streams.get(number)
         if stream is None and (number >= self._next or not number & 1):
@@ -261,7 +247,8 @@ class Connection(asyncio.Protocol):
             return
         if not stream.status:
             raise Wrong
-        stream.parts.append(part)
+        if part:
+            stream.parts.append(part)
         stream.bytes += counted
         if flags & frames.END_STREAM:
             self._answered(number, stream)
@@ -272,18 +259,23 @@ class Connection(asyncio.Protocol):
         elif counted:
             self._send(frames.room(number, counted))
 
-    def _answered(self, number: int, stream: _Stream) -> None:
+    def _answered(self, number: int, stream: Stream) -> None:
         if number in self._unsent:
             self._send(frames.reset(number, frames.CANCEL))
         body = stream.parts[0] if len(stream.parts) == 1 else b"".join(stream.parts)
         self._tell(number, Answer(stream.status, stream.head, body))
 
     def _tell(self, number: int, said: Said) -> None:
-        stream = self._drop(number)
-        if stream is not None and not stream.end.done():
+        if (stream := self._drop(number)) is not None and not stream.end.done():
             stream.end.set_result(said)
 
-    def _drop(self, number: int) -> _Stream | None:
+    def _tell_end(self, number: int, *, unseen: bool) -> None:
+        """Whoever has begun to answer has looked, whatever it says."""
+        stream = self._streams.get(number)
+        seen = stream is not None and stream.status
+        self._tell(number, UNSEEN if unseen and not seen else _BROKEN)
+
+    def _drop(self, number: int) -> Stream | None:
         self._unsent.pop(number, None)
         return self._streams.pop(number, None)
 
@@ -305,12 +297,12 @@ class Connection(asyncio.Protocol):
             case SettingsFrame():
                 self._take_settings(frame.settings)
             case PingFrame():
-                self._send(frames.pong(frame.opaque_data))
+                self._send_back(frames.pong(frame.opaque_data))
             case WindowUpdateFrame():
                 self._take_room(frame.stream_id, frame.window_increment)
             case RstStreamFrame():
                 unseen = frame.error_code == frames.REFUSED_STREAM
-                self._tell(frame.stream_id, UNSEEN if unseen else _BROKEN)
+                self._tell_end(frame.stream_id, unseen=unseen)
             case GoAwayFrame():
                 self._take_farewell(frame.last_stream_id)
             case _:
@@ -322,29 +314,31 @@ class Connection(asyncio.Protocol):
             self._streams_max = min(streams, self._ours_max)
         window = said.get(SettingsFrame.INITIAL_WINDOW_SIZE)
         if window is not None:
-            if window > _WINDOW_MAX:
+            if window > frames.WINDOW_MAX:
                 raise Wrong
-            for stream in self._streams.values():
+            for stream in self._unsent.values():
                 # May be negative from here on (RFC 9113, 6.9.2).
                 stream.room += window - self._stream_room
             self._stream_room = window
-        self._send(frames.settings_seen())
+        self._send_back(frames.settings_seen())
         self._greet()
         self._go_on()
 
     def _take_room(self, number: int, more: int) -> None:
         if number == 0:
             self._room += more
-            if self._room > _WINDOW_MAX:
+            if self._room > frames.WINDOW_MAX:
                 raise Wrong
-        elif (stream := self._streams.get(number)) is not None:
+        elif (stream := self._unsent.get(number)) is not None:
             stream.room += more
+            if stream.room > frames.WINDOW_MAX:
+                raise Wrong
         self._go_on()
 
     def _take_farewell(self, last: int) -> None:
         self._leaving = True
         for number in [each for each in self._streams if each > last]:
-            self._tell(number, UNSEEN)
+            self._tell_end(number, unseen=True)
 
     # What is sent.
 
@@ -352,7 +346,7 @@ class Connection(asyncio.Protocol):
         for number, stream in list(self._unsent.items()):
             self._send_body(number, stream)
 
-    def _send_body(self, number: int, stream: _Stream) -> None:
+    def _send_body(self, number: int, stream: Stream) -> None:
         """Send as much of the body as there is room for, and keep the rest."""
         rest = stream.body
         while rest:
@@ -367,6 +361,13 @@ class Connection(asyncio.Protocol):
             self._send(frames.part(number, part, last=not rest))
         self._unsent.pop(number, None)
 
+    def _send_back(self, said: bytes) -> None:
+        """Send what the other side wants to be told; who asks on and reads nothing is left."""
+        self._owed += self._paused
+        if self._owed > _OWED_MAX:
+            raise Wrong
+        self._send(said)
+
     def _send(self, said: bytes) -> None:
         if not self._out:
             self._loop.call_soon(self._flush)
@@ -374,7 +375,7 @@ class Connection(asyncio.Protocol):
 
     def _flush(self) -> None:
         out, self._out = self._out, []
-        if self._transport is not None and out:
+        if self._transport is not None and out and not self._transport.is_closing():
             self._transport.write(b"".join(out))
 
     # What takes too long.
@@ -389,13 +390,11 @@ class Connection(asyncio.Protocol):
         now_s = self._loop.time()
         for number, stream in list(self._streams.items()):
             if stream.due_s <= now_s:
-                if self.heard_s < stream.began_s:
+                if self.heard_s == stream.begun_s:
                     # Nobody may be there any more; those behind it must not wait as long.
                     self._leaving = True
                 self._send(frames.reset(number, frames.CANCEL))
                 self._tell(number, _TIMED_OUT)
-        if self._leaving and not self._streams:
-            self.end(frames.NO_ERROR)
         if self._streams:
             self._set_timer(min(stream.due_s for stream in self._streams.values()))
-        self._changed(self)
+        self._settle()

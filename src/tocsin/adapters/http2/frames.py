@@ -19,10 +19,14 @@ from hyperframe.frame import (
     WindowUpdateFrame,
 )
 
+HTTP_2: Final = "h2"
+"""Its name in the handshake of TLS (RFC 9113, 3.1)."""
 PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 START: Final = Struct(">BHBBI")
 """Length in two parts, type, flags and stream."""
 START_BYTES: Final = START.size
+STREAM_MAX: Final = 2**31 - 1
+"""The bit above means nothing and is not looked at (RFC 9113, 4.1)."""
 
 DATA: Final = 0
 HEADERS: Final = 1
@@ -32,6 +36,10 @@ END_STREAM: Final = 0x1
 END_HEADERS: Final = 0x4
 PADDED: Final = 0x8
 PRIORITY: Final = 0x20
+
+WINDOW: Final = 65_535
+"""How much may be sent before anything is said of it, on a stream and on all together."""
+WINDOW_MAX: Final = 2**31 - 1
 
 BODY_BYTES_MAX: Final = 16_384
 """Of a frame, unless another size was agreed on, which nobody here does."""
@@ -57,7 +65,7 @@ def request_with(stream: int, head: bytes, body: bytes) -> bytes:
     return b"%b%b%b%b" % (start, head, START.pack(0, len(body), DATA, END_STREAM, stream), body)
 
 
-def part(stream: int, body: bytes, *, last: bool) -> bytes:
+def part(stream: int, body: bytes | memoryview, *, last: bool) -> bytes:
     """Return the frame of a part of a body."""
     return START.pack(0, len(body), DATA, END_STREAM if last else 0, stream) + body
 

@@ -8,6 +8,7 @@ head of an answer is read only if somebody asks for more than its status.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Final, overload
@@ -25,6 +26,22 @@ AGENT: Final = b"\x0f\x2b\x06Tocsin"
 """The field that says who calls."""
 _NAMES: Final = {"authorization": 23, "content-type": 31}
 """Places of names in the static table (RFC 7541, appendix A)."""
+_ODD: Final = frozenset(
+    (
+        "connection",
+        "content-length",
+        "expect",
+        "host",
+        "keep-alive",
+        "proxy-connection",
+        "te",
+        "transfer-encoding",
+        "upgrade",
+        "user-agent",
+        "",
+    )
+)
+"""Those of one connection (RFC 9113, 8.2.2), and those that say what is said elsewhere."""
 
 _LITERAL: Final = 0x00
 _SECRET: Final = 0x10
@@ -32,7 +49,8 @@ _SECRET: Final = 0x10
 
 _STATUS: Final = {0x88: 200, 0x89: 204, 0x8A: 206, 0x8B: 304, 0x8C: 400, 0x8D: 404, 0x8E: 500}
 """Statuses that are one byte: places in the static table, with the mark of a whole field."""
-_RESIZED: Final = 0x20
+_STATUS_LINE: Final = re.compile(rb"HTTP/2 ([1-9][0-9]{2}) \r")
+_RESIZED: Final = b"\x20"
 
 _METHOD: Final = b"\x02"
 
@@ -55,15 +73,21 @@ def _text(text: bytes) -> bytes:
     return number(len(text), 7) + text
 
 
+class Odd(Exception):
+    """A header that is none in HTTP/2, or one that this side sets itself."""
+
+
 @lru_cache(maxsize=4_096)
 def line(said: str) -> bytes:
-    """Return a header, ``name: value``, as a field of a head."""
+    """Return a header, ``name: value``, as a field of a head; raises `Odd`."""
     name, _, value = said.partition(":")
-    name = name.strip().lower()
+    name, value = name.strip().lower(), value.strip()
+    if name in _ODD or not value:
+        raise Odd
     mark = _SECRET if name == "authorization" else _LITERAL
     place = _NAMES.get(name)
     start = number(place, 4, mark) if place else bytes((mark,)) + _text(name.encode())
-    return start + _text(value.strip().encode())
+    return start + _text(value.encode())
 
 
 @lru_cache(maxsize=1_024)
@@ -96,14 +120,13 @@ class Head(Sequence[bytes]):
     @property
     def status(self) -> int | None:
         """The status; None for what is no head."""
-        status = _STATUS.get(self._block[0]) if self._block else None
-        if status is not None:
-            return status
-        if self._block[:1] == bytes((_RESIZED,)):
-            # The other side has put its table away, as it was told to.
-            return Head(self._block[1:]).status
-        first = self.lines[0].split() if self.lines else ()
-        return int(first[1]) if len(first) == 2 and first[1].isdigit() else None
+        # The other side begins with having put its table away, as it was told to.
+        for block in (self._block, self._block.lstrip(_RESIZED)):
+            status = _STATUS.get(block[0]) if block else None
+            if status is not None:
+                return status
+        found = _STATUS_LINE.match(self.lines[0]) if self.lines else None
+        return int(found[1]) if found else None
 
     @property
     def lines(self) -> tuple[bytes, ...]:

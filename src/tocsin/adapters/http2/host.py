@@ -14,6 +14,8 @@ from tocsin.ports.transport import NoAnswerReason
 _IDLE_S: Final = 100.0
 """After that a connection may be gone without a word, since whoever stands between forgets it."""
 
+_GOODBYE_S: Final = 2.0
+
 Open = Callable[[Callable[[Connection], None]], Awaitable[Connection]]
 """Opens a connection that tells whenever its room may have changed."""
 
@@ -30,6 +32,8 @@ class Host:
         self._open = open_
         self._connections_max = connections_max
         self._connections: list[Connection] = []
+        self._leaving: set[Connection] = set()
+        self._closed = False
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._opening: asyncio.Task[None] | None = None
         self.speaks_http_2 = True
@@ -42,8 +46,9 @@ class Host:
     async def wait(self, due_s: float) -> Connection:
         """Return a connection with room; raises `Unreached`, or `OtherProtocol`."""
         while (connection := self._with_room()) is None:
-            if self._opening is None and len(self._connections) < self._connections_max:
-                self._opening = self._loop.create_task(self._add())
+            if self._closed:
+                raise asyncio.CancelledError
+            self._widen()
             turn: asyncio.Future[None] = self._loop.create_future()
             self._waiting.append(turn)
             try:
@@ -66,14 +71,20 @@ class Host:
 
     async def close(self) -> None:
         """Close every connection; what is under way ends as cancelled, and so does who waits."""
+        self._closed = True
         if self._opening is not None:
             self._opening.cancel()
             await asyncio.gather(self._opening, return_exceptions=True)
         waiting, self._waiting = self._waiting, deque()
         for turn in waiting:
             turn.cancel()
-        for connection in list(self._connections):
+        closing = [*self._connections, *self._leaving]
+        for connection in closing:
             connection.close()
+        if closing:
+            await asyncio.wait([each.lost for each in closing], timeout=_GOODBYE_S)
+        for connection in closing:
+            connection.abort()
 
     def _with_room(self) -> Connection | None:
         for connection in self._connections:
@@ -88,10 +99,12 @@ class Host:
         if connection.over:
             if connection in self._connections:
                 self._connections.remove(connection)
-            if self._waiting and not self._connections:
+                self._leaving.add(connection)
                 # Let one look, and open another.
                 self._wake(1)
-        elif self._waiting:
+            if connection.lost.done():
+                self._leaving.discard(connection)
+        elif self._waiting and connection in self._connections:
             self._wake(connection.room)
 
     def _wake(self, count: int) -> None:
@@ -101,20 +114,27 @@ class Host:
                 turn.set_result(None)
                 count -= 1
 
+    def _widen(self) -> None:
+        if self._opening is None and len(self._connections) < self._connections_max:
+            self._opening = self._loop.create_task(self._add())
+
     async def _add(self) -> None:
         try:
             connection = await self._open(self._changed)
-        except (Unreached, OtherProtocol) as error:
-            self.speaks_http_2 = not isinstance(error, OtherProtocol)
+        except Exception as error:  # noqa: BLE001, whatever it is, who waits must hear of it
             self._opening = None
-            if not self._connections:
+            self.speaks_http_2 = not isinstance(error, OtherProtocol)
+            if not (self._connections and self.speaks_http_2):
                 self._fail(error)
             return
         self._opening = None
         self._connections.append(connection)
         self._changed(connection)
+        if self._waiting:
+            # More than it takes: nobody else may come to ask for another.
+            self._widen()
 
-    def _fail(self, error: Unreached | OtherProtocol) -> None:
+    def _fail(self, error: Exception) -> None:
         waiting, self._waiting = self._waiting, deque()
         for turn in waiting:
             if not turn.done():

@@ -10,11 +10,14 @@ from typing import Final
 
 from aiohappyeyeballs import start_connection
 
-from tocsin.adapters.http2.connection import HTTP_2, Connection
+from tocsin.adapters.http2.connection import Connection
+from tocsin.adapters.http2.frames import HTTP_2
 from tocsin.config import Outbound
 from tocsin.domain.hosts import Reach
 from tocsin.ports.transport import NoAnswer, NoAnswerReason, Trust
 
+_GOODBYE_S: Final = 1.0
+"""How long the other side may take to end TLS as well; it may be gone."""
 _NEXT_S: Final = 0.25
 """After that the next address is tried as well (RFC 8305, 5)."""
 
@@ -54,7 +57,8 @@ class Opening:
         try:
             context = ssl.create_default_context(cafile=trust.ca_file or self._outbound.ca_file)
             if trust.certificate_file is not None:
-                context.load_cert_chain(trust.certificate_file, trust.key_file)
+                # No password, or OpenSSL asks for one at the terminal and waits.
+                context.load_cert_chain(trust.certificate_file, trust.key_file, password="")
         except OSError:
             # Files are read anew for each connection, so that a certificate can be renewed.
             raise Unreached(NoAnswerReason.TLS) from None
@@ -92,7 +96,11 @@ class Opening:
         loop = asyncio.get_running_loop()
         try:
             _, connection = await loop.create_connection(
-                make, sock=made, ssl=context, server_hostname=host
+                make,
+                sock=made,
+                ssl=context,
+                server_hostname=host,
+                ssl_shutdown_timeout=_GOODBYE_S,
             )
         except OSError:
             # Also one that ends without a word: somebody was there, and did not shake hands.

@@ -43,6 +43,7 @@ class Reading:
         at, end = 0, len(rest)
         while end - at >= frames.START_BYTES:
             high, low, kind, flags, number = frames.START.unpack_from(rest, at)
+            number &= frames.STREAM_MAX
             if high or low > frames.BODY_BYTES_MAX:
                 raise Wrong
             start = at + frames.START_BYTES
