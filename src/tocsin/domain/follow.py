@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from tocsin.domain.channels import INBOX
 from tocsin.domain.decision import Decision, PlannedNotification
 from tocsin.domain.ids import EventKey, NotificationKey, delivery_key, notification_key
 from tocsin.domain.items import body
 from tocsin.domain.reasons import Verdict
 from tocsin.domain.records import Handoff, Item, Plan, PlannedRun
+
+# An enumeration's member costs as much to name as a record to make, and this is named for each.
+_SEND: Final = Verdict.SEND
 
 
 def follow(
@@ -23,7 +28,7 @@ def follow(
         for note in run.notifications:
             key: NotificationKey | None = None
             for decision in note.decisions:
-                if decision.verdict is not Verdict.SEND:
+                if decision.verdict is not _SEND:
                     continue
                 if key is None:
                     key = notification_key(EventKey(plan.event), run.index, note.recipient)
