@@ -215,10 +215,10 @@ class SqliteLog:
                 stored.append((topic, partition, number, sorted(older)))
         if stored:
             mark = self._late.mark
-            read, last = await self._readers.run(
+            read, chunks = await self._readers.run(
                 lambda connection: log_rows.pick(connection, stored)
             )
-            self._late.keep(last, mark)
+            self._late.keep(chunks, mark)
             found |= read
         return found
 

@@ -115,15 +115,15 @@ def spans(
 
 def pick(
     connection: apsw.Connection, wanted: Iterable[tuple[str, int, int, Sequence[int]]]
-) -> tuple[dict[Place, Record | Poison], dict[tuple[str, int], tuple[int, Records]]]:
+) -> tuple[dict[Place, Record | Poison], dict[tuple[str, int], list[tuple[int, Records]]]]:
     """
-    Return single records by place, and of each partition the chunk that was read last.
+    Return single records by place, and the chunks that they are of, each with its first position.
 
     Each chunk is read once, and only what is wanted is decoded. *wanted* is (topic, partition, the
     topic's number, ascending positions).
     """
     found: dict[Place, Record | Poison] = {}
-    last: dict[tuple[str, int], tuple[int, Records]] = {}
+    chunks: dict[tuple[str, int], list[tuple[int, Records]]] = {}
     for topic, partition, number, positions in wanted:
         begin = end = 0
         bodies: Records | None = None
@@ -134,8 +134,8 @@ def pick(
                     break
                 begin, bodies = at[0], Records(at[1])
                 end = begin + len(bodies)
-                last[topic, partition] = begin, bodies
+                chunks.setdefault((topic, partition), []).append((begin, bodies))
             # The next chunk may begin beyond it: then it lies in a hole.
             if position >= begin:
                 found[topic, partition, position] = decode(bodies[position - begin])
-    return found, last
+    return found, chunks

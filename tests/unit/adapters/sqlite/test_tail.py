@@ -6,7 +6,7 @@ import apsw
 
 from tocsin.adapters.sqlite import log_rows
 from tocsin.adapters.sqlite.chunk import Records, pack
-from tocsin.adapters.sqlite.late_chunks import LateChunks
+from tocsin.adapters.sqlite.late_chunks import CHUNKS_MAX, Chunk, LateChunks
 from tocsin.adapters.sqlite.tail import Tail
 from tocsin.adapters.sqlite.topics import place
 from tocsin.domain.records import Attempt, encode
@@ -53,19 +53,33 @@ def test_rows_of_the_file_give_the_same() -> None:
     assert log_rows.pick(connection, [(TOPIC, 1, 1, [2]), (TOPIC, 0, 2, [2])]) == ({}, {})
 
 
-def test_the_chunk_that_was_read_last_is_held_until_something_is_removed() -> None:
-    first, second = (
-        Records(pack([encode(record(at)) for at in many])) for many in (range(2, 5), range(9, 13))
-    )
+def chunk(first: int, records: int) -> Chunk:
+    return first, Records(pack([encode(record(first + n)) for n in range(records)]))
+
+
+def test_chunks_that_were_read_are_held_until_something_is_removed() -> None:
     late = LateChunks()
-    late.keep({(TOPIC, 0): (2, first), (TOPIC, 1): (9, second)}, late.mark)
-    assert late.pick((TOPIC, 0), [0, 2, 4, 5, 9]) == {2: record(2), 4: record(4)}
+    late.keep({(TOPIC, 0): [chunk(9, 4), chunk(2, 3)], (TOPIC, 1): [chunk(9, 1)]}, late.mark)
+    there = {*range(2, 5), *range(9, 13)}
+    for wanted in ([*range(20)], [0], [3], [12], [13], [2, 11, 12], [1, 7, 9]):
+        found = late.pick((TOPIC, 0), wanted)
+        assert found == {at: record(at) for at in there.intersection(wanted)}
     assert late.pick((TOPIC, 2), [2]) == {}
-    late.keep({(TOPIC, 0): (9, second)}, late.mark)
-    assert late.pick((TOPIC, 0), [2, 9, 12]) == {9: record(9), 12: record(12)}
     mark = late.mark
-    late.forget((TOPIC, 1))
+    late.forget((TOPIC, 0))
     # Read before, told after.
-    late.keep({(TOPIC, 1): (9, second), (TOPIC, 0): (2, first)}, mark)
-    assert late.pick((TOPIC, 1), [9]) == {}
-    assert late.pick((TOPIC, 0), [9]) == {9: record(9)}
+    late.keep({(TOPIC, 0): [chunk(9, 4)]}, mark)
+    assert late.pick((TOPIC, 0), [9]) == {}
+    assert late.pick((TOPIC, 1), [9]) == {9: record(9)}
+
+
+def test_of_too_many_chunks_the_first_are_let_go() -> None:
+    late = LateChunks()
+    late.keep({(TOPIC, 1): [chunk(0, 1)]}, late.mark)
+    for first in range(2 * CHUNKS_MAX):
+        # Twice, as two readers may.
+        for _ in range(2):
+            late.keep({(TOPIC, 0): [chunk(first, 1)]}, late.mark)
+    last = range(CHUNKS_MAX + 1, 2 * CHUNKS_MAX)
+    assert list(late.pick((TOPIC, 0), range(2 * CHUNKS_MAX))) == list(last)
+    assert late.pick((TOPIC, 1), [0]) == {0: record(0)}
