@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.authority import Authority, Issued
+from tests.support.http2_server import http2_server
 from tests.support.receiver import HANG, Receiver, answer, receiver
 from tests.support.transports import Streams
 from tests.support.vendor_proxy import vendor_proxy
@@ -109,6 +110,20 @@ async def test_without_the_certificate_that_is_asked_for_there_is_no_answer(
             # With TLS 1.3 the refusal may arrive after the call has been sent.
             assert isinstance(said, NoAnswer)
         assert not there.seen
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+async def test_a_certificate_that_is_refused_is_no_matter_of_the_network(
+    ours: Authority, theirs: Authority, version: ssl.TLSVersion
+) -> None:
+    """Over HTTP/2 the other side speaks first, so that nothing has been sent when it refuses."""
+    context = ours.issue("127.0.0.1").server_context("h2", client_ca=theirs.ca_file)
+    context.maximum_version = version
+    transport = Streams(Outbound(), Reach(networks(["127.0.0.0/8"])))
+    async with http2_server(context) as there:
+        for own in (None, ours.issue("stranger.example")):
+            assert await transport.call(Call(there.url, b"{}", trust=trust(ours, own))) == TLS
+    await transport.close()
 
 
 async def test_files_that_are_not_there_are_found_before_anything_is_sent(

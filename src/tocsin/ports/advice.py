@@ -54,7 +54,9 @@ ADVICE: Final[Mapping[ProviderReason, tuple[str, str]]] = {
         "no connection to it comes about, so nothing was sent",
         (
             "see whether this machine may connect there: name server, firewall, outbound.proxy,"
-            " outbound.allowed_networks, outbound.ports"
+            " outbound.allowed_networks, outbound.ports; where it says tls, whether the files that"
+            " ca_file, outbound.ca_file and certificate_file name can be read and are the right"
+            " ones, and the certificates have not run out"
         ),
     ),
     ProviderReason.TIMED_OUT: (

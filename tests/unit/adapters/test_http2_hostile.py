@@ -7,6 +7,7 @@ import asyncio
 import pytest
 from hyperframe.frame import (
     DataFrame,
+    Frame,
     GoAwayFrame,
     HeadersFrame,
     PingFrame,
@@ -15,14 +16,14 @@ from hyperframe.frame import (
     WindowUpdateFrame,
 )
 
-from tests.support.http2_wire import BROKEN, OK, ask, greeted, serialized, turn
+from tests.support.http2_wire import BROKEN, OK, ask, connect, greeted, serialized, turn
 from tocsin.adapters.http2.stream import UNSEEN
 from tocsin.ports.transport import Answer
 
 WHOLE = serialized(HeadersFrame(1, OK), {"END_HEADERS", "END_STREAM"})
 
 
-async def test_what_comes_after_the_end_is_not_looked_at() -> None:
+async def test_nothing_is_said_after_the_end() -> None:
     """A loop may hand over what it has read while the end is still on its way."""
     connection, wire = greeted()
     call = ask(connection)
@@ -138,6 +139,15 @@ async def test_more_room_than_there_can_be_is_none(stream: int) -> None:
     assert wire.closed
 
 
+async def test_a_window_that_is_too_wide_is_none() -> None:
+    """RFC 9113, 6.5.2."""
+    connection, wire = greeted()
+    connection.data_received(SettingsFrame(0, settings={4: 2**31 - 1}).serialize())
+    assert not wire.closed
+    connection.data_received(SettingsFrame(0, settings={4: 2**31}).serialize())
+    assert wire.closed
+
+
 async def test_room_that_nobody_needs_any_more_is_no_fault() -> None:
     """Who reads a body gives its room back, also of a window that is as wide as can be."""
     connection, wire = greeted(INITIAL_WINDOW_SIZE=2**31 - 1)
@@ -147,11 +157,72 @@ async def test_room_that_nobody_needs_any_more_is_no_fault() -> None:
     assert not wire.closed
 
 
+async def test_who_answers_before_it_has_read_all_is_sent_no_more() -> None:
+    """RFC 9113, 8.1."""
+    connection, wire = greeted(INITIAL_WINDOW_SIZE=10)
+    call = ask(connection, b"x" * 100)
+    await turn()
+    wire.taken()
+    connection.data_received(WHOLE)
+    assert isinstance(await call, Answer)
+    connection.data_received(WindowUpdateFrame(1, 100).serialize())
+    await turn()
+    assert wire.taken() == RstStreamFrame(1, error_code=8).serialize()
+
+
+async def test_padding_counts_as_what_it_pads() -> None:
+    """RFC 9113, 6.9.1: room for it is given back, on its stream and on all together."""
+    connection, wire = greeted()
+    call = ask(connection)
+    connection.data_received(serialized(HeadersFrame(1, OK), {"END_HEADERS"}))
+    await turn()
+    wire.taken()
+    padded = serialized(DataFrame(1, b"x", pad_length=200), {"PADDED"})
+    connection.data_received(padded)
+    await turn()
+    assert wire.taken() == WindowUpdateFrame(1, 202).serialize()
+    connection.data_received(padded * (2**23 // 202))
+    await turn()
+    assert WindowUpdateFrame(0, 202 * (2**23 // 202 + 1)).serialize() in wire.taken()
+    call.cancel()
+
+
+async def test_no_request_comes_that_could_not_leave() -> None:
+    connection, _ = greeted()
+    connection.pause_writing()
+    assert connection.room == 0
+    connection.resume_writing()
+    assert connection.room == 100
+
+
+async def test_a_connection_is_left_before_streams_run_out_of_numbers() -> None:
+    """RFC 9113, 5.1.1."""
+    connection, _ = greeted()
+    # To come there by calls takes hours.
+    connection._next = 2**30 + 1
+    call = ask(connection)
+    assert connection.over
+    call.cancel()
+
+
+async def test_nothing_is_wanted_that_nobody_asked_for() -> None:
+    """No pushes, and no table of headers to keep (RFC 9113, 6.5.2)."""
+    _, wire = connect()
+    await turn()
+    said = wire.taken().removeprefix(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+    frame, length = Frame.parse_frame_header(memoryview(said)[:9])
+    frame.parse_body(memoryview(said)[9 : 9 + length])
+    assert isinstance(frame, SettingsFrame)
+    assert frame.settings[SettingsFrame.ENABLE_PUSH] == 0
+    assert frame.settings[SettingsFrame.HEADER_TABLE_SIZE] == 0
+
+
 async def test_a_connection_that_says_something_is_kept_when_a_call_is_late() -> None:
     connection, wire = greeted()
     loop = asyncio.get_running_loop()
     call = connection.begin(b"", b"", loop.time() + 0.02)[1]
-    await asyncio.sleep(0.005)
+    while loop.time() <= connection.heard_s:
+        await asyncio.sleep(0)
     connection.data_received(PingFrame(0).serialize())
     assert not isinstance(await call, Answer)
     assert not connection.over

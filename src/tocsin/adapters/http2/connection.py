@@ -65,7 +65,7 @@ class Connection(asyncio.Protocol):
         self._out: list[bytes] = []
         self._paused = False
         self._owed = 0
-        self._leaving = self._ended = False
+        self._leaving = False
         self._timer: asyncio.TimerHandle | None = None
         self.greeted: asyncio.Future[None] = self._loop.create_future()
         """Done when the other side has said what it wants kept to, or nothing more comes."""
@@ -131,8 +131,8 @@ class Connection(asyncio.Protocol):
         self.end(frames.NO_ERROR)
 
     def end(self, code: int) -> None:
-        """End the connection now; nothing that still comes is looked at."""
-        self._leaving = self._ended = True
+        """End the connection now; nothing is said any more."""
+        self._leaving = True
         if self._transport is not None and not self._transport.is_closing():
             self._out.append(frames.farewell(code))
             self._flush()
@@ -173,7 +173,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         """Nothing more comes."""
         del error
-        self._leaving = self._ended = True
+        self._leaving = True
         self._transport = None
         self.lost.set_result(None)
         self._greet()
@@ -200,9 +200,6 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take what has come, frame by frame."""
-        if self._ended:
-            # What came before the other side knew, handed over while the rest is being sent.
-            return
         self.heard_s = self._loop.time()
         try:
             self._reading.take(data)
@@ -375,6 +372,7 @@ class Connection(asyncio.Protocol):
 
     def _flush(self) -> None:
         out, self._out = self._out, []
+        # A loop may hand over what it has read while the end is still on its way.
         if self._transport is not None and out and not self._transport.is_closing():
             self._transport.write(b"".join(out))
 

@@ -117,5 +117,7 @@ class Opening:
             connection.close()
             raise
         if connection.over:
-            raise Unreached(NoAnswerReason.UNREACHABLE)
+            # Since TLS 1.3 a certificate of ours is refused when hands have been shaken.
+            refused = connection.lost.done()
+            raise Unreached(NoAnswerReason.TLS if refused else NoAnswerReason.UNREACHABLE)
         return connection
