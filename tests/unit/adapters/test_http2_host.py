@@ -111,3 +111,40 @@ async def test_who_speaks_no_http_2_any_more_keeps_nobody_waiting() -> None:
         await begun(host)
     assert not host.speaks_http_2
     await host.close()
+
+
+async def test_who_is_called_up_and_goes_away_lets_the_next_one_go() -> None:
+    openings = Openings()
+    host = Host(openings, connections_max=1)
+    connection = await begun(host)
+    loop = asyncio.get_running_loop()
+    gone, behind = (loop.create_task(begun(host)) for _ in range(2))
+    await settled()
+    connection.give_up(1)
+    gone.cancel()
+    await settled()
+    assert gone.cancelled()
+    assert behind.done()
+    await host.close()
+
+
+async def test_a_connection_that_was_silent_for_long_is_not_used_again() -> None:
+    """Whoever stands between may have forgotten it."""
+    openings = Openings()
+    host = Host(openings, connections_max=1)
+    connection = await begun(host)
+    connection.give_up(1)
+    connection.heard_s -= 101
+    assert await begun(host) is openings.made[1]
+    assert connection.over
+    await host.close()
+
+
+async def test_a_host_that_is_closed_opens_nothing() -> None:
+    openings = Openings()
+    host = Host(openings, connections_max=2)
+    await begun(host)
+    await host.close()
+    with pytest.raises(asyncio.CancelledError):
+        await begun(host)
+    assert len(openings.made) == 1
