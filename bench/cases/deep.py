@@ -23,6 +23,7 @@ EVENTS_PER_REQUEST = 20
 PRODUCERS = 4
 BUSY = frozenset({429, 503})
 AGAIN_S = 0.5
+BUSY_LIMIT_S = 60
 SETTLE_LIMIT_S = 3_600
 REST_LOOK_S = 3.0
 REST_CORES = 0.03
@@ -126,12 +127,13 @@ def _produce(server: Server, requests: Iterator[list[dict[str, Any]]]) -> None:
 
 
 def _send(client: Client, events: list[dict[str, Any]]) -> None:
-    """Send until the server has room: more may come at once than it can decide."""
+    """Send until the server has room: more may come at once than it can decide, for a while."""
+    give_up = time.monotonic() + BUSY_LIMIT_S
     while True:
         try:
             client.send("POST", "/v1/events", events)
         except Refused as refused:
-            if refused.status not in BUSY:
+            if refused.status not in BUSY or time.monotonic() > give_up:
                 raise
             time.sleep(AGAIN_S)
         else:
