@@ -16,7 +16,8 @@ from tocsin.ports.message import Button, Message
 from tocsin.ports.outcomes import Accepted, ProviderOutcome
 from tocsin.ports.provider import Provider, ProviderTools
 from tocsin.ports.receipts import ReceiptState
-from tocsin.wiring.channels import build_provider, open_transport
+from tocsin.wiring.channels import build_provider
+from tocsin.wiring.clients import open_clients
 
 AT_MS = 1_900_000_000_000
 REFERENCE = "dlv_" + "3" * 40
@@ -73,7 +74,7 @@ async def playing(name: str, **more: object) -> AsyncIterator[Chat]:
         simulator: ChatSimulating = loaded(spec.simulator)()
         settings = await simulator.start()
         stack.push_async_callback(simulator.close)
-        transport = open_transport(Outbound(), [settings])
+        transport = open_clients(Outbound(), [settings]).ordinary
         stack.push_async_callback(transport.close)
         values = {key: each for key, each in {**settings, **more}.items() if each is not None}
         table = RawTable(name, {}, {}).with_values(values, "test")

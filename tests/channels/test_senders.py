@@ -9,7 +9,8 @@ from tocsin.channels.registry import loaded
 from tocsin.config import Outbound, RawTable
 from tocsin.ports.message import Message
 from tocsin.ports.provider import BySender, InParts, Provider, ProviderTools, Sender
-from tocsin.wiring.channels import build_provider, open_transport
+from tocsin.wiring.channels import build_provider
+from tocsin.wiring.clients import open_clients
 
 LONG, FREE, CODE, NAME, ABROAD = "+12065550100", "+18445550100", "12345", "TOCSIN", "+447700900000"
 SENDERS = {"+1": LONG, "+12": FREE, "+49": NAME, "+44": ABROAD, "+33": CODE}
@@ -20,7 +21,7 @@ async def made(name: str, **values: object) -> Provider:
     simulator = loaded(spec.simulator)()
     table = RawTable(name, {}, {}).with_values({**await simulator.start(), **values}, "test")
     await simulator.close()
-    transport = open_transport(Outbound())
+    transport = open_clients(Outbound()).ordinary
     provider = build_provider(spec, table, ProviderTools(name, transport, lambda: 0)).provider
     await transport.close()
     return provider

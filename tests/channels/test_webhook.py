@@ -23,7 +23,8 @@ from tocsin.ports.message import About, Content, Message
 from tocsin.ports.outcomes import Accepted, ProviderOutcome, ProviderReason, Refused, TryLater
 from tocsin.ports.provider import Provider, ProviderTools
 from tocsin.ports.receipts import Callback
-from tocsin.wiring.channels import build_provider, open_transport
+from tocsin.wiring.channels import build_provider
+from tocsin.wiring.clients import open_clients
 
 SPEC = Registry(folders()).spec("webhook")
 SECRET = "whsec_" + "canary" * 8
@@ -50,7 +51,7 @@ async def made() -> AsyncIterator[Made]:
     transports = []
 
     def one(outbound: Outbound = LOOPBACK, **values: object) -> Provider:
-        transports.append(open_transport(outbound))
+        transports.append(open_clients(outbound).ordinary)
         tools = ProviderTools("webhook", transports[-1], SystemClock().now_ms)
         table = RawTable("webhook", {}, {}).with_values(values, "test")
         return build_provider(SPEC, table, tools).provider

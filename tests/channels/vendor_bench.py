@@ -15,7 +15,8 @@ from tocsin.ports.message import Message
 from tocsin.ports.provider import Provider, ProviderTools
 from tocsin.ports.receipts import Callback
 from tocsin.ports.simulator import Stage
-from tocsin.wiring.channels import build_provider, open_transport
+from tocsin.wiring.channels import build_provider
+from tocsin.wiring.clients import open_clients
 
 NOW_MS = 1_900_000_000_000
 
@@ -59,9 +60,9 @@ async def bench(name: str, **settings: object) -> AsyncIterator[Bench]:
         stage = Stage(now_ms=lambda: NOW_MS, real_ms=lambda: NOW_MS)
         led = {**await simulator.start(stage), **settings}
         stack.push_async_callback(simulator.close)
-        transport = open_transport(Outbound(), [led])
-        stack.push_async_callback(transport.close)
-        tools = ProviderTools(name, transport, lambda: NOW_MS, lambda: called)
+        clients = open_clients(Outbound(), [led])
+        stack.push_async_callback(clients.close)
+        tools = ProviderTools(name, clients.of(spec), lambda: NOW_MS, lambda: called)
         said = {key: value for key, value in led.items() if value is not None}
         wired = build_provider(spec, RawTable(name, {}, {}).with_values(said, "test"), tools)
         stack.push_async_callback(wired.provider.close)

@@ -12,7 +12,8 @@ from tocsin.ports.message import Message
 from tocsin.ports.outcomes import ProviderOutcome
 from tocsin.ports.provider import ProviderSpec, ProviderTools
 from tocsin.ports.simulator import Simulator, Stage
-from tocsin.wiring.channels import build_provider, open_transport
+from tocsin.wiring.channels import build_provider
+from tocsin.wiring.clients import open_clients
 
 AT_MS = 1_900_000_000_000
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -36,8 +37,10 @@ class Vendor:
         **values: object,
     ) -> None:
         table = RawTable(spec.name, {}, {}).with_values({**played, **values}, "test")
-        self._transport = open_transport(outbound or Outbound(), [played])
-        tools = ProviderTools(spec.name, self._transport, lambda: AT_MS, lambda: _called(spec))
+        self._clients = open_clients(outbound or Outbound(), [played])
+        tools = ProviderTools(
+            spec.name, self._clients.of(spec), lambda: AT_MS, lambda: _called(spec)
+        )
         self.spec = spec
         self.simulator = simulator
         self.wired = build_provider(spec, table, tools)
@@ -49,7 +52,7 @@ class Vendor:
     async def close(self) -> None:
         """Let go of connections."""
         await self.provider.close()
-        await self._transport.close()
+        await self._clients.close()
 
     def message(self, n: int = 1, supersedes: str | None = None) -> Message:
         content, address = self._content, self.simulator.address(n)

@@ -185,8 +185,9 @@ class _Http2(asyncio.Protocol):
         self._streams = self._served.streams_first
         self._client = _common_name(self._transport.get_extra_info("peercert"))
         self._served.connected(self._transport)
-        self._h2.update_settings({SettingCodes.MAX_CONCURRENT_STREAMS: self._streams})
         self._h2.initiate_connection()
+        # After what h2 begins with, which names another number: what is said last counts.
+        self._h2.update_settings({SettingCodes.MAX_CONCURRENT_STREAMS: self._streams})
         self._flush()
 
     def connection_lost(self, exc: Exception | None) -> None:

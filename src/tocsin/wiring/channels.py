@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
-from tocsin.adapters.http.curl import CurlTransport
-from tocsin.adapters.http2.client import StreamsTransport
 from tocsin.adapters.system import SystemClock
 from tocsin.app.addresses import AddressBook
 from tocsin.app.announcing import Announcer
@@ -38,18 +35,18 @@ from tocsin.app.routing.facts import FactsStep
 from tocsin.app.routing.last_known import LastKnown
 from tocsin.app.routing.workflows import RunWorkflows
 from tocsin.channels.registry import Registry, folders, loaded
-from tocsin.config import Config, Misconfigured, Outbound, RawTable, decode_table, show_table
+from tocsin.config import Config, Misconfigured, RawTable, decode_table, show_table
 from tocsin.config.settings import Section, section_of
 from tocsin.domain.case import ChannelFacts
 from tocsin.domain.channels import FOLLOWED
 from tocsin.domain.endpoints import Patience
-from tocsin.domain.hosts import Reach, networks
 from tocsin.domain.lanes import LANES, Lane
 from tocsin.ports.log import Follow, Log
 from tocsin.ports.provider import Channel, Flags, Provider, ProviderSpec, ProviderTools
 from tocsin.ports.system import Chance, Clock
 from tocsin.ports.transport import Transport
 from tocsin.ports.vendors import Vendors
+from tocsin.wiring.clients import open_clients
 from tocsin.wiring.provider_routes import read_routes
 from tocsin.wiring.public import Whereabouts
 from tocsin.wiring.receipts import Receipts, build_receipts
@@ -161,60 +158,21 @@ async def open_channels(
     if config.mode == "sandbox":
         spare = on_request(tables, found, leads)
         tables = led(tables, found, leads)
-    transport = open_transport(config.outbound, leads.values())
-    stack.push_async_callback(transport.close)
-    streams = open_streams(config.outbound, transport, leads.values())
-    stack.push_async_callback(streams.close)
+    clients = open_clients(config.outbound, leads.values())
+    stack.push_async_callback(clients.close)
     providers: dict[str, list[Wired]] = {}
     places = Whereabouts(config)
     for name, table in tables.items():
         spec = found.spec(name)
         wall = wall_ms or SystemClock().now_ms
-        client = streams if spec.multiplexed else transport
-        tools = ProviderTools(name, client, wall, places.callbacks_of(name))
+        tools = ProviderTools(name, clients.of(spec), wall, places.callbacks_of(name))
         wired = build_provider(spec, table, tools, on_request=name in spare)
         stack.push_async_callback(wired.provider.close)
         providers.setdefault(spec.channel, []).append(wired)
     vendors = None if played is None else played.vendors
     fleet = Fleet(found.channels, providers, routes)
     followed = config.tracking.opens or config.tracking.clicks
-    return OpenChannels(fleet, transport, vendors, places, followed)
-
-
-def open_transport(outbound: Outbound, played: Iterable[Mapping[str, object]] = ()) -> Transport:
-    """
-    Open the client for HTTP that providers share; raises `Misconfigured`.
-
-    *played* are settings that lead to simulators: the addresses in them may be called although
-    they are this machine's, and no others of it.
-    """
-    return CurlTransport(outbound, reach_of(outbound, _played_at(played)))
-
-
-def open_streams(
-    outbound: Outbound, otherwise: Transport, played: Iterable[Mapping[str, object]] = ()
-) -> Transport:
-    """Open the client for hosts with many calls, as `open_transport` does, with that behind it."""
-    return StreamsTransport(outbound, reach_of(outbound, _played_at(played)), otherwise)
-
-
-def _played_at(played: Iterable[Mapping[str, object]]) -> list[tuple[str, int]]:
-    return [
-        (where.hostname, where.port)
-        for values in played
-        for value in values.values()
-        if isinstance(value, str) and value.startswith(("http://", "https://"))
-        if (where := urlsplit(value)).hostname is not None and where.port is not None
-    ]
-
-
-def reach_of(outbound: Outbound, endpoints: Iterable[tuple[str, int]] = ()) -> Reach:
-    """Return what may be called: as the settings say, and *endpoints*; raises `Misconfigured`."""
-    try:
-        allowed = networks(outbound.allowed_networks)
-    except ValueError as error:
-        raise Misconfigured([f"outbound.allowed_networks: {error}"]) from None
-    return Reach(allowed, outbound.ports, endpoints)
+    return OpenChannels(fleet, clients.ordinary, vendors, places, followed)
 
 
 def build_provider(

@@ -13,7 +13,7 @@ from tocsin.config import Config
 from tocsin.ports.log import Log
 from tocsin.ports.system import Chance, Clock
 from tocsin.ports.transport import Transport
-from tocsin.wiring.channels import reach_of
+from tocsin.wiring.clients import reach_of
 from tocsin.wiring.stores import Stores
 
 

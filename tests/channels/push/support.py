@@ -13,7 +13,8 @@ from tocsin.ports.message import About, Message
 from tocsin.ports.outcomes import ProviderOutcome
 from tocsin.ports.provider import Provider, ProviderTools
 from tocsin.ports.simulator import Received, Simulator, Stage
-from tocsin.wiring.channels import build_provider, open_transport
+from tocsin.wiring.channels import build_provider
+from tocsin.wiring.clients import open_clients
 
 NOW_MS = 1_900_000_000_000
 REGISTRY = Registry(folders())
@@ -48,9 +49,9 @@ class Played:
 
     def provider(self, **also: object) -> Provider:
         """Return one more provider with these settings, too."""
-        transport = open_transport(Outbound(timeout_ms=5_000), [self.settings])
-        self._opened.append(transport)
-        tools = ProviderTools(self.spec.name, transport, lambda: self.now_ms)
+        clients = open_clients(Outbound(timeout_ms=5_000), [self.settings])
+        self._opened.append(clients)
+        tools = ProviderTools(self.spec.name, clients.of(self.spec), lambda: self.now_ms)
         values = {**self.settings, **also}
         table = RawTable(self.spec.name, {}, {}).with_values(values, "test")
         return build_provider(self.spec, table, tools).provider

@@ -15,7 +15,7 @@ from tocsin.channels.webhook.http.settings import WebhookSettings
 from tocsin.config import Outbound
 from tocsin.ports.outcomes import ProviderReason, TryLater
 from tocsin.ports.provider import ProviderTools
-from tocsin.wiring.channels import open_transport
+from tocsin.wiring.clients import open_clients
 
 HOUR_MS = 3_600_000
 SETTINGS = WebhookSettings()
@@ -24,7 +24,7 @@ WAIT = TryLater(ProviderReason.THROTTLED, after_ms=24 * HOUR_MS, detail="429")
 
 @pytest.fixture
 async def wired() -> AsyncIterator[Wired]:
-    transport = open_transport(Outbound())
+    transport = open_clients(Outbound()).ordinary
     yield Wired(Webhooks(SETTINGS, ProviderTools("webhook", transport, lambda: 0)), SETTINGS)
     await transport.close()
 
