@@ -110,7 +110,7 @@ class HalfAway(Broken):
 
     async def by_id(self, ids: Sequence[str]) -> Mapping[str, Any]:
         found = dict(await self._real.by_id(ids))
-        if found and self._dice.random() < 0.3:
+        if found and self._dice.random() < 0.8:
             found.pop(self._dice.choice(sorted(found)))
         return found
 
