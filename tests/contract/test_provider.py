@@ -201,6 +201,13 @@ async def test_a_signed_callback_that_cannot_be_read_is_malformed(
         await calling.provider.read_callback(calling.simulator.signed(body, AT_MS))
 
 
+def test_what_a_step_may_say_cannot_be_changed_afterwards() -> None:
+    """All messages of which nothing is said to a vendor alone share one object (`read_options`)."""
+    kinds = [spec.options for spec in REGISTRY.specs.values() if spec.options is not None]
+    assert kinds
+    assert [kind for kind in kinds if not kind.__struct_config__.frozen] == []
+
+
 def test_a_name_that_is_taken_is_refused() -> None:
     with pytest.raises(Misconfigured, match="pager"):
         Registry([*folders(), toy, toy])

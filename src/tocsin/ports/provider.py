@@ -276,7 +276,11 @@ class ProviderSpec(msgspec.Struct, frozen=True, kw_only=True):
     simulator: str
     """``module:callable`` that takes no argument and returns the `tocsin.ports.simulator`."""
     options: type[msgspec.Struct] | None = None
-    """What a step's ``options.<name>`` table may hold; None where it takes none."""
+    """
+    What a step's ``options.<name>`` table may hold; None where it takes none.
+
+    Frozen, since all messages without such a table share one object.
+    """
     preference: int = 100
     """
     Which provider of its channel a sandbox sends by where nobody configured one: the lowest, of
