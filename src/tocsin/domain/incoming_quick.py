@@ -83,7 +83,7 @@ def is_plain(body: bytes) -> bool:
 
 
 def _is_printable(body: bytes) -> bool:
-    """Return whether no string in *body* surely has an escape or a character to look at."""
+    """Return whether surely no string in *body* has an escape or a character to look at."""
     return body.isascii() and b"\\" not in body and b"\x7f" not in body
 
 

@@ -107,12 +107,12 @@ class _Gathered:
         if batch.topic == OUTCOMES:
             self._outcomes(batch)
             return
-        _, _, lane = batch.topic.partition(".")
-        where = bytes((LANE_NUMBER.get(lane, 0), batch.partition))
-        for position, record in enumerate(batch.records, batch.position):
+        kind, _, lane = batch.topic.partition(".")
+        if kind == "plans":
+            self._plans(batch, lane)
+            return
+        for record in batch.records:
             match record:
-                case Plan():
-                    self._plan(record, lane, where, position)
                 case Item():
                     self._item(record, lane)
                 case Broadcast():
@@ -121,6 +121,12 @@ class _Gathered:
                     self._received(record)
                 case _:
                     continue
+
+    def _plans(self, batch: Batch, lane: str) -> None:
+        where = bytes((LANE_NUMBER[lane], batch.partition))
+        for position, record in enumerate(batch.records, batch.position):
+            if isinstance(record, Plan):
+                self._plan(record, lane, where, position)
 
     def _item(self, item: Item, lane: str) -> None:
         delivery = item.key + bytes((item.step, 0, 0, 0))

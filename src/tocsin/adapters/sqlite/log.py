@@ -207,12 +207,13 @@ class SqliteLog:
         found: dict[LogPlace, Record | Poison] = {}
         stored = []
         for (topic, partition), positions in wanted.items():
-            held = self._held(topic, partition, sorted(positions))
+            positions.sort()
+            held = self._held(topic, partition, positions)
             found |= {(topic, partition, at): record for at, record in held.items()}
             durable, number = self.end(topic, partition), self._topics.find(topic)
             older = [at for at in positions if at not in held and at < durable]
             if older and number is not None:
-                stored.append((topic, partition, number, sorted(older)))
+                stored.append((topic, partition, number, older))
         if stored:
             mark = self._late.mark
             read, chunks = await self._readers.run(

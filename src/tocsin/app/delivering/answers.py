@@ -28,7 +28,7 @@ class Answers:
         self.last_problem: Problem | None = None
 
     def note(self, outcomes: Sequence[ProviderOutcome], now_ms: int) -> None:
-        """Take in what one call was answered."""
+        """Take in what calls were answered, in order."""
         for outcome in outcomes:
             if isinstance(outcome, Accepted):
                 self.accepted += 1

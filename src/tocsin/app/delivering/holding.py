@@ -40,7 +40,7 @@ class Holding:
         """Let those of *works* end as rows that have no pass and would hold others up."""
         for work in works:
             way = work.way
-            if way is None or work.stopped or work.passed is not None:
+            if work.passed is not None or way is None or work.stopped:
                 continue
             reason = self._reason(way, now_ms)
             if reason is not None and len(self._parked) < self._parked_max:

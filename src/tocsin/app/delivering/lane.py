@@ -242,7 +242,7 @@ class LaneDelivery:
             self._line_up(work, owned, now_ms)
         await parts.prepare([work for work in works if not work.stopped], now_ms)
         self._give_back([work for work in works if work.stopped])
-        self._holding.park([work for work in works if work.passed is None], now_ms)
+        self._holding.park(works, now_ms)
         ended = [work for work in works if work.ended is not None]
         self._count_parked(ended)
         records += await parts.conclude.ended(ended, now_ms)
@@ -335,14 +335,17 @@ class LaneDelivery:
     def _hear(self, made: Sequence[Called], now_ms: int) -> None:
         """Let those hear of the answers who watch how providers do."""
         health = self._parts.health
-        for wired in {called.wired.name: called.wired for called in made}.values():
-            own = [called for called in made if called.wired is wired]
+        by_provider: dict[str, list[Called]] = {}
+        for called in made:
+            by_provider.setdefault(called.wired.name, []).append(called)
+        for name, own in by_provider.items():
+            wired = own[0].wired
             wired.answers.note([each for called in own for each in called.outcomes], now_ms)
-            if not health.watches(wired.name):
+            if not health.watches(name):
                 continue
             for called in own:
                 slow = called.took_ms >= wired.settings.slow_after_ms
-                health.tell(wired.name, slow=slow, failed=failed(called.outcomes))
+                health.tell(name, slow=slow, failed=failed(called.outcomes))
 
     def _fail_over(self, again: Sequence[tuple[Work, Settled]]) -> None:
         counts = self._parts.turnstiles.counts

@@ -54,6 +54,7 @@ class AudienceStep:
         if event.audience is not None:
             return decode_terms(event.audience)
         if event.content is not None:
+            # Sent by hand: all of these are called the same, whatever they are.
             return _reader(run.workflow)(entry)
         version = (run.workflow.key, run.workflow.version)
         read = self._readers.get(version)

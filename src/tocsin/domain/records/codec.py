@@ -43,14 +43,13 @@ Record = (
     | Continue
 )
 
-_encoder = msgspec.msgpack.Encoder()
-_encode = _encoder.encode
+_encode = msgspec.msgpack.Encoder().encode
 _decoder: msgspec.msgpack.Decoder[Record] = msgspec.msgpack.Decoder(Record)
 
 
 def encode(record: Record) -> bytes:
     """Return the bytes of *record* as they lie on the log."""
-    return _encoder.encode(record)
+    return _encode(record)
 
 
 def encode_all(records: Iterable[Record | Poison]) -> list[bytes]:
