@@ -10,6 +10,12 @@ import pytest
 
 from tests.contract.providers import REGISTRY, Vendor, played
 from tests.contract.state_stores import SqliteStores, StateStores
+from tests.support.authority import Authority
+from tests.support.transports import Make, Streams
+from tocsin.adapters.http.curl import CurlTransport
+from tocsin.config import Outbound
+from tocsin.domain.hosts import Reach, networks
+from tocsin.ports.transport import Transport
 
 
 @pytest.fixture(params=["sqlite-joint", "sqlite-split"])
@@ -27,3 +33,23 @@ async def vendor(request: pytest.FixtureRequest) -> AsyncIterator[Vendor]:
     """Each provider that there is, and the toy."""
     async with played(cast(str, request.param)) as one:
         yield one
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    """Whom a client trusts that is told to."""
+    return Authority(tmp_path)
+
+
+@pytest.fixture(params=[CurlTransport, Streams], ids=["curl", "streams"])
+async def make(request: pytest.FixtureRequest) -> AsyncIterator[Make]:
+    """Makes clients that call this machine, and are closed in the end."""
+    made: list[Transport] = []
+
+    def one(outbound: Outbound) -> Transport:
+        made.append(request.param(outbound, Reach(networks(["127.0.0.0/8"]))))
+        return made[-1]
+
+    yield one
+    for each in made:
+        await each.close()

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from tests.support.authority import Authority
 from tests.support.receiver import HANG, Receiver, answer, receiver
-from tests.support.transports import Streams
-from tocsin.adapters.http.curl import CurlTransport
+from tests.support.transports import Make
 from tocsin.config import Outbound
-from tocsin.domain.hosts import Reach, networks
 from tocsin.ports.transport import (
     WITH_BODY,
     Answer,
@@ -24,21 +22,7 @@ from tocsin.ports.transport import (
     Transport,
 )
 
-Make = Callable[[Outbound], Transport]
 METHODS: tuple[Method, ...] = ("GET", "POST", "PUT", "PATCH", "DELETE")
-
-
-@pytest.fixture(params=[CurlTransport, Streams], ids=["curl", "streams"])
-async def make(request: pytest.FixtureRequest) -> AsyncIterator[Make]:
-    made: list[Transport] = []
-
-    def one(outbound: Outbound) -> Transport:
-        made.append(request.param(outbound, Reach(networks(["127.0.0.0/8"]))))
-        return made[-1]
-
-    yield one
-    for each in made:
-        await each.close()
 
 
 @pytest.fixture

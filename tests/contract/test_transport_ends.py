@@ -4,42 +4,30 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 
 import pytest
 
 from tests.support.authority import Authority
 from tests.support.http2_server import Do, Http2Server, http2_server
-from tests.support.transports import Streams
-from tocsin.adapters.http.curl import CurlTransport
+from tests.support.transports import Make
 from tocsin.config import Outbound
-from tocsin.domain.hosts import Reach, networks
 from tocsin.ports.transport import Answer, Call, NoAnswer, NoAnswerReason, Transport
 
-Make = Callable[..., Transport]
+Bounded = Callable[..., Transport]
 
 
 @pytest.fixture
-def authority(tmp_path: Path) -> Authority:
-    return Authority(tmp_path)
-
-
-@pytest.fixture(params=[CurlTransport, Streams], ids=["curl", "streams"])
-async def make(request: pytest.FixtureRequest, authority: Authority) -> AsyncIterator[Make]:
-    made: list[Transport] = []
-
+def bounded(make: Make, authority: Authority) -> Bounded:
     def one(connections: int = 16, timeout_ms: int = 30_000) -> Transport:
-        outbound = Outbound(
-            ca_file=str(authority.ca_file),
-            connections_per_host_max=connections,
-            timeout_ms=timeout_ms,
+        return make(
+            Outbound(
+                ca_file=str(authority.ca_file),
+                connections_per_host_max=connections,
+                timeout_ms=timeout_ms,
+            )
         )
-        made.append(request.param(outbound, Reach(networks(["127.0.0.0/8"]))))
-        return made[-1]
 
-    yield one
-    for each in made:
-        await each.close()
+    return one
 
 
 @pytest.fixture
@@ -61,10 +49,10 @@ async def _call(transport: Transport, there: Http2Server) -> Answer | NoAnswer:
 
 
 async def test_who_waits_for_room_gets_it_on_another_connection(
-    make: Make, single: Http2Server
+    bounded: Bounded, single: Http2Server
 ) -> None:
     """All begin at once, so that nobody comes later and asks for one more."""
-    transport = make(connections=3, timeout_ms=2_000)
+    transport = bounded(connections=3, timeout_ms=2_000)
     single.script = [Do.HANG, Do.HANG]
     said = await asyncio.gather(*(_call(transport, single) for _ in range(6)))
     late = NoAnswer(NoAnswerReason.TIMED_OUT, sent=True)
@@ -73,8 +61,10 @@ async def test_who_waits_for_room_gets_it_on_another_connection(
 
 
 @pytest.mark.parametrize("last", [Do.HANG, Do.WARN], ids=["kept", "to be left"])
-async def test_the_client_ends_what_is_under_way(make: Make, there: Http2Server, last: Do) -> None:
-    transport = make()
+async def test_the_client_ends_what_is_under_way(
+    bounded: Bounded, there: Http2Server, last: Do
+) -> None:
+    transport = bounded()
     there.script = [Do.HANG, last]
     loop = asyncio.get_running_loop()
     calls = [loop.create_task(_call(transport, there)) for _ in range(2)]
@@ -88,9 +78,9 @@ async def test_the_client_ends_what_is_under_way(make: Make, there: Http2Server,
 
 
 async def test_the_client_ends_who_waits_for_room_or_for_a_connection(
-    make: Make, single: Http2Server
+    bounded: Bounded, single: Http2Server
 ) -> None:
-    transport = make(connections=1)
+    transport = bounded(connections=1)
     single.script = [Do.HANG] * 5
     loop = asyncio.get_running_loop()
     calls = [loop.create_task(_call(transport, single)) for _ in range(5)]
@@ -105,8 +95,8 @@ async def test_the_client_ends_who_waits_for_room_or_for_a_connection(
     assert single.connections == 1
 
 
-async def test_a_client_that_is_closed_opens_nothing(make: Make, there: Http2Server) -> None:
-    transport = make()
+async def test_a_client_that_is_closed_opens_nothing(bounded: Bounded, there: Http2Server) -> None:
+    transport = bounded()
     loop = asyncio.get_running_loop()
     opening = loop.create_task(_call(transport, there))
     await asyncio.sleep(0)
@@ -118,6 +108,6 @@ async def test_a_client_that_is_closed_opens_nothing(make: Make, there: Http2Ser
 
 
 @pytest.mark.parametrize("port", ["65536", "99999"])
-async def test_a_port_that_is_none_is_no_url(make: Make, port: str) -> None:
-    said = await make().call(Call(f"https://127.0.0.1:{port}/", b"{}"))
+async def test_a_port_that_is_none_is_no_url(bounded: Bounded, port: str) -> None:
+    said = await bounded().call(Call(f"https://127.0.0.1:{port}/", b"{}"))
     assert said == NoAnswer(NoAnswerReason.BAD_URL, sent=False)

@@ -24,11 +24,6 @@ pytestmark = pytest.mark.skipif(NODE is None, reason="needs node, whose HTTP/2 s
 
 
 @pytest.fixture
-def authority(tmp_path: Path) -> Authority:
-    return Authority(tmp_path)
-
-
-@pytest.fixture
 def server(authority: Authority) -> Iterator[subprocess.Popen[str]]:
     assert NODE is not None
     issued = authority.issue("127.0.0.1")

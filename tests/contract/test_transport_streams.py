@@ -4,44 +4,31 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 
 import pytest
 
 from tests.support.authority import Authority
 from tests.support.http2_server import Do, Http2Server, http2_server
 from tests.support.receiver import CUT, answer, receiver
-from tests.support.transports import Streams
+from tests.support.transports import Make, Streams
 from tocsin.adapters.http.curl import CurlTransport
 from tocsin.config import Outbound
 from tocsin.domain.hosts import Reach, networks
 from tocsin.ports.transport import Answer, Call, NoAnswer, NoAnswerReason, Transport, Trust
 
-Make = Callable[[int], Transport]
+Within = Callable[[int], Transport]
 
 
 @pytest.fixture
-def authority(tmp_path: Path) -> Authority:
-    return Authority(tmp_path)
-
-
-@pytest.fixture(params=[CurlTransport, Streams], ids=["curl", "streams"])
-async def make(request: pytest.FixtureRequest, authority: Authority) -> AsyncIterator[Make]:
-    made: list[Transport] = []
-
-    def one(timeout_ms: int) -> Transport:
-        outbound = Outbound(ca_file=str(authority.ca_file), timeout_ms=timeout_ms)
-        made.append(request.param(outbound, Reach(networks(["127.0.0.0/8"]))))
-        return made[-1]
-
-    yield one
-    for each in made:
-        await each.close()
+def within(make: Make, authority: Authority) -> Within:
+    """Makes clients whose calls take so many ms at most."""
+    ca_file = str(authority.ca_file)
+    return lambda timeout_ms: make(Outbound(ca_file=ca_file, timeout_ms=timeout_ms))
 
 
 @pytest.fixture
-def transport(make: Make) -> Transport:
-    return make(30_000)
+def transport(within: Within) -> Transport:
+    return within(30_000)
 
 
 @pytest.fixture
@@ -127,9 +114,9 @@ async def test_a_question_that_was_not_looked_at_may_be_asked_again(
 
 
 async def test_a_call_that_hangs_holds_up_none_on_its_connection(
-    make: Make, there: Http2Server
+    within: Within, there: Http2Server
 ) -> None:
-    transport = make(300)
+    transport = within(300)
     there.script = [Do.ANSWER, Do.HANG]
     await _post(transport, there)
     said = await asyncio.gather(*(_post(transport, there) for _ in range(30)))
@@ -158,13 +145,10 @@ async def _cancelled(transport: Transport, there: Http2Server) -> None:
     await _post(transport, there)
 
 
-@pytest.fixture(params=[CurlTransport, Streams], ids=["curl", "streams"])
-async def narrow(request: pytest.FixtureRequest, authority: Authority) -> AsyncIterator[Transport]:
+@pytest.fixture
+def narrow(make: Make, authority: Authority) -> Transport:
     """May have one connection to a host."""
-    outbound = Outbound(ca_file=str(authority.ca_file), connections_per_host_max=1)
-    made = request.param(outbound, Reach(networks(["127.0.0.0/8"])))
-    yield made
-    await made.close()
+    return make(Outbound(ca_file=str(authority.ca_file), connections_per_host_max=1))
 
 
 async def test_who_waits_for_room_in_vain_was_not_heard_and_holds_up_nobody(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -11,28 +10,13 @@ import pytest
 from tests.support.authority import Authority, Issued
 from tests.support.http2_server import http2_server
 from tests.support.receiver import HANG, Receiver, answer, receiver
-from tests.support.transports import Streams
+from tests.support.transports import Make, Streams
 from tests.support.vendor_proxy import vendor_proxy
-from tocsin.adapters.http.curl import CurlTransport
 from tocsin.config import Outbound
 from tocsin.domain.hosts import Reach, networks
-from tocsin.ports.transport import Answer, Call, NoAnswer, NoAnswerReason, Transport, Trust
+from tocsin.ports.transport import Answer, Call, NoAnswer, NoAnswerReason, Trust
 
-Make = Callable[[Outbound], Transport]
 TLS = NoAnswer(NoAnswerReason.TLS, sent=False)
-
-
-@pytest.fixture(params=[CurlTransport, Streams], ids=["curl", "streams"])
-async def make(request: pytest.FixtureRequest) -> AsyncIterator[Make]:
-    made: list[Transport] = []
-
-    def one(outbound: Outbound) -> Transport:
-        made.append(request.param(outbound, Reach(networks(["127.0.0.0/8"]))))
-        return made[-1]
-
-    yield one
-    for each in made:
-        await each.close()
 
 
 @pytest.fixture

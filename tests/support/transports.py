@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from tocsin.adapters.http.curl import CurlTransport
 from tocsin.adapters.http2.client import StreamsTransport
 from tocsin.config import Outbound
 from tocsin.domain.hosts import Reach
+from tocsin.ports.transport import Transport
+
+Make = Callable[[Outbound], Transport]
 
 
 class Streams(StreamsTransport):
