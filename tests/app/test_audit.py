@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 from tests.app.town import BEGIN_MS, Town
+from tocsin.app.auditing.differences import Differences, Found, Sides
 from tocsin.app.auditing.watch import AuditWatch
-from tocsin.domain.audit import SETTLING_MS, Audit, DeliveryLine, EventLine
+from tocsin.domain.audit import (
+    SETTLING_MS,
+    Audit,
+    DeliveryLine,
+    EventLine,
+    Planned,
+    Window,
+    planned_deliveries,
+)
 from tocsin.domain.ids import show_event
+from tocsin.domain.records import Plan
 
 WORKFLOW = {
     "key": "order.shipped",
@@ -142,6 +152,27 @@ async def test_what_is_young_is_settling_and_no_violation(town: Town) -> None:
 
     assert audit.balanced
     assert audit.settling == 20
+
+
+async def test_what_settles_while_it_is_counted_is_no_violation(town: Town) -> None:
+    await sent(town)
+    window = Window(BEGIN_MS, BEGIN_MS + 60_000, BEGIN_MS + 50_000)
+    planned = Planned(window)
+    plans = [each for each in await town.records("plans.transactional") if isinstance(each, Plan)]
+    for plan in plans:
+        planned.take_plan("transactional", plan)
+    deliveries = [each for plan in plans for each in planned_deliveries(plan, "inbox")]
+    # When it was asked nothing had settled, then one had, and now all have.
+    pending = dict.fromkeys(deliveries[1:], ("transactional", "inbox"))
+    sides = Sides(window, planned, {}, {}, pending)
+    found = Found()
+
+    await Differences(town.services.storage.log, town.services.storage.ledger).deliveries(
+        sides, found
+    )
+
+    assert len(deliveries) == 20
+    assert (found.violations, found.missing) == (0, [])
 
 
 async def test_repair_routes_what_no_plan_names(town: Town) -> None:
