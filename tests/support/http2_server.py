@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from enum import Enum, auto
 
 from h2.config import H2Configuration
@@ -148,12 +149,38 @@ async def http2_server(
 ) -> AsyncIterator[Http2Server]:
     """Listen on this machine until the block ends; *tls* offers ``h2``."""
     found = Http2Server(streams_max)
+    listener = socket.create_server(("127.0.0.1", port))
+    listener.setblocking(False)
+    found.port = int(listener.getsockname()[1])
+    accepted: list[socket.socket] = []
+    welcomes: list[asyncio.Task[None]] = []
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: _Connection(found), "127.0.0.1", port, ssl=tls)
-    found.port = int(server.sockets[0].getsockname()[1])
+
+    def accept() -> None:
+        made, _ = listener.accept()
+        made.setblocking(False)
+        accepted.append(made)
+        welcomes.append(loop.create_task(_welcome(made, tls, found)))
+
+    loop.add_reader(listener, accept)
     try:
         yield found
     finally:
-        server.close()
+        loop.remove_reader(listener)
+        listener.close()
+        # Also what still shakes hands ends here, and not when somebody collects garbage.
+        for welcome in welcomes:
+            welcome.cancel()
+        await asyncio.gather(*welcomes, return_exceptions=True)
         for transport in tuple(found.open):
             transport.abort()
+        await asyncio.sleep(0)
+        for made in accepted:
+            made.close()
+
+
+async def _welcome(made: socket.socket, tls: ssl.SSLContext, server: Http2Server) -> None:
+    loop = asyncio.get_running_loop()
+    # Who turns away in the midst of it is the client's matter.
+    with suppress(OSError):
+        await loop.connect_accepted_socket(lambda: _Connection(server), made, ssl=tls)
