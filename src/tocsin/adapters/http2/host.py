@@ -121,7 +121,7 @@ class Host:
     async def _add(self) -> None:
         try:
             connection = await self._open(self._changed)
-        except Exception as error:  # noqa: BLE001, whatever it is, who waits must hear of it
+        except Exception as error:  # noqa: BLE001  # whatever it is, who waits must hear of it
             self._opening = None
             self.speaks_http_2 = not isinstance(error, OtherProtocol)
             if not (self._connections and self.speaks_http_2):
