@@ -10,7 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
-from typing import Final
+from typing import Annotated, Final
+
+import msgspec
+from msgspec import Meta
 
 from tocsin.api.endpoint import Answer, Call, Endpoint
 from tocsin.api.sandbox_page.letters import PATH, LetterAddresses
@@ -46,6 +49,12 @@ _LETTER_HEADERS: Final = (
 )
 
 
+class PageWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Read by the page itself: with ``demo=1`` it tells a story, see `files/demo.js`."""
+
+    demo: Annotated[int, Meta(ge=0, le=1)] = 0
+
+
 class SandboxPageRoutes:
     """The page, its files, and the letters in its frame; a real server has none of them."""
 
@@ -66,6 +75,7 @@ class SandboxPageRoutes:
                 "The page of the sandbox",
                 self.page,
                 said,
+                query=PageWanted,
                 answer_type="text/html",
             ),
             Endpoint(

@@ -31,6 +31,8 @@ export async function call(method, path, body, bearer = key()) {
       ...(body === undefined ? {} : { "content-type": "application/json" }),
     },
     body: body === undefined ? undefined : JSON.stringify(body),
+    // What is done is done also when the page is left at that moment.
+    keepalive: method !== "GET",
   });
   const text = await answer.text();
   let said = null;
@@ -83,10 +85,13 @@ export async function deliveryOf(message) {
   return found === undefined ? null : { note, delivery: found };
 }
 
+export const explained = (event, recipient) => (
+  call("GET", `/v1/explain?${new URLSearchParams({ event, recipient })}`)
+);
+
 // One true sentence about it, and everything that was tried and reported.
 export async function whyOf(note, message) {
-  const query = new URLSearchParams({ event: note.event, recipient: note.recipient });
-  const why = await call("GET", `/v1/explain?${query}`);
+  const why = await explained(note.event, note.recipient);
   const all = why.runs.flatMap((run) => run.deliveries);
   const own = all.find((each) => each.id === message.reference);
   return { sentence: why.sentence, attempts: own?.attempts ?? [] };

@@ -46,6 +46,7 @@ export class Shown {
 
   add(message, node) {
     node.hidden = !this.desk.looksAt(message);
+    node.dataset.message = message.id;
     this.entries.push({ message, node });
     if (this.entries.length > this.held) this.entries.shift().node.remove();
   }

@@ -27,7 +27,7 @@ export class Dials {
   vendor(vendor) {
     const state = el("span", { class: "soft" });
     this.summaries.set(vendor.provider, state);
-    const details = el("details", { class: "vendor" },
+    const details = el("details", { class: "vendor", id: `vendor-${vendor.provider}` },
       el("summary", {}, el("b", {}, vendor.provider), " ",
         el("span", { class: "label" }, vendor.channel), " ", state));
     // The form is made when it is first wanted: some vendors know hundreds of errors.

@@ -34,7 +34,7 @@ export class Mail {
   }
 
   add(message) {
-    const open = el("button", { type: "button", class: "letter", "data-step": true, click: () => this.open(message, open) },
+    const open = el("button", { type: "button", class: "letter", "data-step": true, click: () => this.read(message, open) },
       el("b", { dir: "auto" }, message.content.subject || "(no subject)"),
       el("span", { class: "soft" }, message.to),
       el("span", { class: "from soft" }, message.provider, " ", moment(message.received_at)),
@@ -44,13 +44,20 @@ export class Mail {
     this.shown.add(message, node);
   }
 
+  async read(message, opener) {
+    if (!await this.open(message, opener)) return;
+    byId("letter").querySelector("h3").focus({ preventScroll: true });
+    if (byId("letter").getBoundingClientRect().top > innerHeight - 120) byId("letter").scrollIntoView();
+  }
+
+  // Answers whether it is shown.
   async open(message, opener) {
     this.unmark();
     this.opened = message;
     opener.setAttribute("aria-current", "true");
     const bodies = await parts(message);
     // Another one was opened meanwhile, or another person chosen.
-    if (this.opened !== message) return;
+    if (this.opened !== message) return false;
     const article = byId("letter");
     const heading = el("h3", { dir: "auto", tabindex: -1 }, message.content.subject || "(no subject)");
     article.replaceChildren(heading,
@@ -58,8 +65,7 @@ export class Mail {
         this.desk.inspectButton(message), download(message)),
       tabs(bodies), actionBar(this.desk, message));
     article.hidden = false;
-    heading.focus({ preventScroll: true });
-    if (article.getBoundingClientRect().top > innerHeight - 120) article.scrollIntoView();
+    return true;
   }
 }
 

@@ -15,13 +15,7 @@ export class People {
   }
 
   add(message) {
-    const id = personOf(message);
-    let found = this.known.get(id);
-    if (found === undefined) {
-      found = this.entry(id, id);
-      this.known.set(id, found);
-      byId("people").append(found.node);
-    }
+    const found = this.entryOf(personOf(message));
     this.forget();
     found.recipient ||= message.recipient;
     found.addresses.add(message.to);
@@ -32,6 +26,26 @@ export class People {
     found.under.textContent = found.recipient === null ? "" : [...found.addresses]
       .map((address) => (address.length > 26 ? `${address.slice(0, 25)}…` : address)).slice(0, 4)
       .join("\n");
+  }
+
+  entryOf(id) {
+    let found = this.known.get(id);
+    if (found === undefined) {
+      found = this.entry(id, id);
+      this.known.set(id, found);
+      byId("people").append(found.node);
+    }
+    return found;
+  }
+
+  // Lists a recipient to whom nothing has come yet.
+  meet(recipient) {
+    this.entryOf(recipient).recipient = recipient;
+  }
+
+  choose(id) {
+    this.desk.choose(id);
+    this.mark();
   }
 
   // Of very many the last to come are listed; the others are still among everybody.
@@ -52,10 +66,7 @@ export class People {
     const shown = el("span", { class: "count" }, "0");
     const under = el("span", { class: "under soft" });
     const short = label.length > 60 ? `${label.slice(0, 59)}…` : label;
-    const choose = button([el("span", { class: "name" }, short), shown, under], () => {
-      this.desk.choose(id);
-      this.mark();
-    });
+    const choose = button([el("span", { class: "name" }, short), shown, under], () => this.choose(id));
     return { node: el("li", {}, choose), choose, shown, under, count: 0, id, recipient: null,
       addresses: new Set() };
   }

@@ -1,0 +1,94 @@
+// The parts of the page, and what arrives handed to them.
+
+import { call } from "./api.js";
+import { Chat } from "./chat.js";
+import { Clock } from "./clock.js";
+import { Demo } from "./demo.js";
+import { Desk, personOf } from "./desk.js";
+import { Dials } from "./dials.js";
+import { byId } from "./dom.js";
+import { Hooks } from "./hooks.js";
+import { Inbox } from "./inbox.js";
+import { Inspector } from "./inspector.js";
+import { Mail } from "./mail.js";
+import { News } from "./news.js";
+import { People } from "./people.js";
+import { Phone } from "./phone.js";
+import { sender } from "./sender.js";
+import { Stage } from "./stage.js";
+
+const AT_ONCE = 500;
+const SLOWER = 5;
+
+export class Page {
+  // *soon* asks for the next turn at once.
+  constructor(soon) {
+    this.desk = new Desk();
+    this.people = new People(this.desk);
+    this.clock = new Clock();
+    this.dials = new Dials();
+    this.inbox = new Inbox(this.desk);
+    this.news = new News();
+    this.panes = { phone: new Phone(this.desk), mail: new Mail(this.desk), chat: new Chat(this.desk),
+      webhooks: new Hooks(this.desk) };
+    new Inspector(this.desk);
+    sender();
+    this.seen = new Set();
+    this.last = null;
+    this.left_out = false;
+    this.quiet = false;
+    this.turns = 0;
+    this.desk.choose = (id) => this.choose(id);
+    this.demo = new Demo(new Stage(this, soon));
+  }
+
+  choose(id) {
+    this.desk.person = id;
+    for (const pane of Object.values(this.panes)) pane.filter();
+    this.count();
+    if (id !== null) this.inbox.of(this.people.recipient(id));
+  }
+
+  // One turn: what is new, and now and then what changes seldom.
+  async turn() {
+    if (this.turns % SLOWER === 0) {
+      const { vendors } = await call("GET", "/v1/sandbox/vendors");
+      this.desk.vendors = new Map(vendors.map((each) => [each.provider, each]));
+      this.dials.draw(vendors);
+      await this.clock.look();
+    }
+    await this.messages();
+    this.turns += 1;
+  }
+
+  async messages() {
+    const query = new URLSearchParams({ limit: AT_ONCE });
+    if (this.last !== null) {
+      // What came in the very moment of the last one is asked for once more, not for ever.
+      query.set("since", new Date(this.last + (this.quiet ? 1 : 0)).toISOString());
+    }
+    const { messages } = await call("GET", `/v1/sandbox/messages?${query}`);
+    const fresh = messages.filter((each) => !this.seen.has(each.id)).reverse();
+    this.quiet = fresh.length === 0;
+    // There is more than one answer holds: the page says so, and shows the newest.
+    this.left_out ||= fresh.length === AT_ONCE;
+    for (const message of fresh) this.add(message);
+    if (fresh.length > 0) this.count();
+    if (this.turns > 0) this.news.tell(fresh);
+  }
+
+  add(message) {
+    this.seen.add(message.id);
+    this.last = Math.max(this.last ?? 0, new Date(message.received_at).getTime());
+    this.people.add(message);
+    Object.values(this.panes).find((pane) => pane.takes(message))?.add(message);
+    const whose = this.inbox.whose === null && message.recipient !== null;
+    if (whose && personOf(message) === message.recipient) this.inbox.of(message.recipient);
+  }
+
+  count() {
+    for (const [name, pane] of Object.entries(this.panes)) {
+      byId(`count-${name}`).textContent = pane.shown.count || "";
+    }
+  }
+}
