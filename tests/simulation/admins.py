@@ -42,7 +42,7 @@ class Admin:
         chance = dice.random()
         person = dice.choice(PEOPLE)
         if chance < 0.3:
-            self._jump(life)
+            self._jump()
         elif chance < 0.45:
             await self._cancel(life)
         elif chance < 0.55:
@@ -76,14 +76,11 @@ class Admin:
                 operation, "fail" if reply.status in _REFUSED else "info", reply.status
             )
 
-    def _jump(self, life: Life) -> None:
+    def _jump(self) -> None:
         steps = [1_000, 60_000, 1_800_000, 3_600_000, 7_200_000]
         if self.jumps_back:
             steps += [-1_000, -60_000, -3_600_000]
         by_ms = self.dice.choice(steps)
-        now_ms = life.clock.now_ms()
-        if by_ms > 0:
-            self.history.leaps_ms.append((now_ms, now_ms + by_ms))
         self.machine.skew.ms += by_ms
         self.history.set_back |= by_ms < 0
         self.history.disturbed = True

@@ -39,8 +39,6 @@ class History:
     errors: list[str] = field(default_factory=list)
     set_back: bool = False
     """Whether the wall clock was ever set back."""
-    leaps_ms: list[tuple[int, int]] = field(default_factory=list)
-    """From when and to when the wall clock was set forward."""
     disturbed: bool = False
     """Whether the clock jumped, or the disk has faults."""
     deaths_ms: list[int] = field(default_factory=list)

@@ -19,9 +19,6 @@ _CHAT, _PUSH = 1, 2
 """The steps of ``follow``: what is waited for, and what it makes needless."""
 
 
-_TELLING_MS = 1_000
-"""How long a call and a disk without room may keep what was heard from being told."""
-
 _ARRIVED = frozenset({State.SENT, State.DELIVERED})
 
 
@@ -72,23 +69,9 @@ def reports_end_waits(history: History, final: Final) -> list[str]:
             continue
         arrived = chat in final.carried and final.carried[chat].state in _ARRIVED
         until_ms = due_ms.get(interval_timer(interval_key(note, 0)), 0)
-        heard = heard_ms.get(reference, until_ms)
-        if arrived and heard < until_ms and not _leapt(history, heard, until_ms):
+        if arrived and heard_ms.get(reference, until_ms) < until_ms:
             found.append(f"{reference} had arrived in time, and its follower was sent")
     return found
-
-
-def _leapt(history: History, heard_ms: int, until_ms: int) -> bool:
-    """
-    Return whether a leap of the clock took the time in which what was heard is told.
-
-    What is heard while its call is under way is told once the call's outcome is durable; a leap past
-    the end of the wait before that leaves none of the time that was to be waited.
-    """
-    return any(
-        heard_ms <= before <= heard_ms + _TELLING_MS and before < until_ms <= after
-        for before, after in history.leaps_ms
-    )
 
 
 def _arrivals(history: History) -> dict[str, int]:

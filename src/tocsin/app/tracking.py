@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 import msgspec
 import structlog
 
+from tocsin.app.receipts.early import EarlyReceipts
 from tocsin.app.routing.inputs import RECEIPT
 from tocsin.app.routing.intervals import capped, interval_timer
 from tocsin.app.waiting import first_of, set_
@@ -17,7 +18,15 @@ from tocsin.domain.delivery import State
 from tocsin.domain.intervals import interval_key
 from tocsin.domain.records import Continue, Poison, Record, Settled, StateChange, decode, encode
 from tocsin.domain.topics import OUTCOMES, STATES
-from tocsin.domain.waiting import Fact, Stage, fact_of, fact_of_item, facts_of, judge
+from tocsin.domain.waiting import (
+    Fact,
+    Stage,
+    fact_of,
+    fact_of_item,
+    fact_of_report,
+    facts_of,
+    judge,
+)
 from tocsin.errors import Fenced, StorageFailed, Unavailable
 from tocsin.ports.log import Log, Output, Source, Step
 from tocsin.ports.state import Claim, Claims, Timer, Timers, Waits, Watched
@@ -53,6 +62,8 @@ class _Read(NamedTuple):
     runs: set[bytes]
     all_of: set[int]
     """Recipients who changed all of their inbox at once."""
+    settled: list[bytes]
+    """Deliveries whose calls have ended."""
 
 
 class Tracker:
@@ -62,6 +73,10 @@ class Tracker:
     A wait ends early in this order: its claim row is taken, then the record that lets the run go
     on is durable together with the position. After a crash the same records are read again and
     come to the same.
+
+    A receipt that came before the outcome of its call is not on ``outcomes`` yet when that is read,
+    and the wait's time runs from then: so what is kept aside is asked for with each outcome. What
+    is not kept aside any more lies on ``receipts``, and is told before the timer fires.
     """
 
     def __init__(
@@ -71,6 +86,7 @@ class Tracker:
         claims: Claims,
         timers: Timers,
         inbox: InboxView,
+        early: EarlyReceipts,
         clock: Clock,
     ) -> None:
         self._log = log
@@ -78,6 +94,7 @@ class Tracker:
         self._claims = claims
         self._timers = timers
         self._inbox = inbox
+        self._early = early
         self._clock = clock
         self._owned: list[_Owned] = []
         self._fresh: set[bytes] = set()
@@ -205,10 +222,17 @@ class Tracker:
             await self._inbox.reached({p: end for p, end in ends.items() if p[0] == STATES})
             read.facts.extend(await self._shown_to(read.all_of))
             read.runs.update(fact.delivery[:16] for fact in read.facts)
+        if read.settled:
+            read.facts.extend(await self._heard_early(read.settled))
         if read.facts:
             await self._waits.note(read.facts)
         runs = [*read.runs, *fresh]
         return await self._judge(await self._waits.of_runs(runs)) if runs else []
+
+    async def _heard_early(self, deliveries: Sequence[bytes]) -> list[Fact]:
+        kept = await self._early.of(deliveries)
+        facts = (fact_of_report(each) for reports in kept.values() for each in reports)
+        return [fact for fact in facts if fact is not None]
 
     async def _shown_to(self, recipients: set[int]) -> list[Fact]:
         facts = []
@@ -279,12 +303,14 @@ class Tracker:
 
 
 def _read(records: Iterable[Record | Poison]) -> _Read:
-    read = _Read([], set(), set())
+    read = _Read([], set(), set(), [])
     for record in records:
         if isinstance(record, Settled):
             fact = fact_of(record)
             if fact is not None:
                 read.facts.append(fact)
+                if fact.state and not record.receipt:
+                    read.settled.append(fact.delivery)
         elif isinstance(record, StateChange):
             read.facts.extend(facts_of(record))
             if not record.keys:

@@ -11,7 +11,7 @@ import msgspec
 from tocsin.domain.delivery import State, settled
 from tocsin.domain.inbox import ItemState, changed
 from tocsin.domain.intervals import CONDITIONS
-from tocsin.domain.records import Settled, StateChange
+from tocsin.domain.records import Reported, Settled, StateChange
 
 
 class Fact(msgspec.Struct, frozen=True, array_like=True):
@@ -97,6 +97,18 @@ def fact_of(record: Settled) -> Fact | None:
 
 
 _FINAL: Final = frozenset(str(state) for state in State if settled(state))
+
+
+def fact_of_report(report: Reported) -> Fact | None:
+    """
+    Return what a receipt says of its delivery before it is told, if it can end a wait.
+
+    What it says beyond that is for whoever tells of it to find out.
+    """
+    field = _RECEIPTS.get(report.state)
+    if field is None:
+        return None
+    return msgspec.structs.replace(Fact(report.delivery), **{field: report.at_ms})
 
 
 def facts_of(change: StateChange) -> Iterable[Fact]:

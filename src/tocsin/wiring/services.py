@@ -25,6 +25,7 @@ from tocsin.app.metrics.meters import EventMeter, MessageMeter
 from tocsin.app.pausing.gate import PauseGate
 from tocsin.app.pausing.releasing import ReleaseStep
 from tocsin.app.project import InboxProjection, LedgerProjection, following
+from tocsin.app.receipts.early import EarlyReceipts
 from tocsin.app.routing.again import AgainStep
 from tocsin.app.routing.audiences import AudienceStep
 from tocsin.app.routing.facts import FactsStep
@@ -215,7 +216,8 @@ async def _services(
     texts = BroadcastTexts(storage.log, ground.workflows, stores.recipients, stores.blobs)
     metrics = CollectorRegistry()
     accept = _accept(ground, event_meter)
-    tracker, delivery = _tracker(ground), _delivery(ground, opened, accept, wall_ms)
+    delivery = _delivery(ground, opened, accept, wall_ms)
+    tracker = _tracker(ground, delivery.receipts.early)
     violations = Gauge(AUDIT_FAMILY.name, AUDIT_FAMILY.help, registry=metrics)
     return Services(
         config=ground.config,
@@ -331,11 +333,10 @@ def _route_step(ground: _Ground) -> RouteStep:
     )
 
 
-def _tracker(ground: _Ground) -> Tracker:
+def _tracker(ground: _Ground, early: EarlyReceipts) -> Tracker:
     storage, stores = ground.storage, ground.stores
-    return Tracker(
-        storage.log, stores.waits, stores.claims, stores.timers, storage.inbox, ground.clock
-    )
+    kept = stores.waits, stores.claims, stores.timers, storage.inbox, early
+    return Tracker(storage.log, *kept, ground.clock)
 
 
 def _fanouts(ground: _Ground) -> FanoutRunner:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from tocsin.domain.intervals import (
@@ -15,11 +16,12 @@ from tocsin.domain.intervals import (
     interval_number,
     is_interval,
 )
-from tocsin.domain.records import Settled, StateChange
-from tocsin.domain.waiting import Fact, Judgement, Stage, fact_of, facts_of, judge
+from tocsin.domain.records import Reported, Settled, StateChange
+from tocsin.domain.waiting import Fact, Judgement, Stage, fact_of, fact_of_report, facts_of, judge
 from tocsin.domain.workflow import compile_workflow, publish_warnings
 from tocsin.domain.workflow_read import read_document, show_document
 from tocsin.errors import RequestRefused
+from tocsin.ports.receipts import ReceiptState
 
 INBOX = {"channel": "inbox", "title": "t", "body": "b"}
 PUSH = {"channel": "push"}
@@ -177,3 +179,13 @@ def test_outcomes_receipts_and_changes_become_facts() -> None:
     change = StateChange(1, "ana", "acknowledge", (RUN,), 5)
     assert facts_of(change) == [Fact(RUN, "", None, 5, 5, 5)]
     assert facts_of(StateChange(1, "ana", "unread", (RUN,), 5)) == ()
+
+
+def test_a_receipt_says_of_a_wait_what_it_says_once_it_is_told() -> None:
+    for state in ReceiptState:
+        told = fact_of(Settled(b"d", "bulk", "push", state, "", 5, receipt=True))
+        early = fact_of_report(Reported(b"d", "pager", state, "", 5))
+        times = None if told is None else msgspec.structs.replace(told, state="", settled_ms=None)
+        assert early == (None if times == Fact(b"d") else times), state
+    assert fact_of_report(Reported(b"d", "pager", "failed", "", 5)) is None
+    assert fact_of_report(Reported(b"d", "pager", "acknowledged", "", 5)) is not None
