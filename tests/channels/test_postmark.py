@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -16,9 +17,9 @@ from tocsin.channels.email.postmark.provider import CALL_BYTES_MAX
 from tocsin.channels.email.postmark.simulator import SENDER, TOKEN
 from tocsin.errors import Unauthenticated
 from tocsin.ports.message import Attachment
-from tocsin.ports.outcomes import Accepted, ProviderReason, Refused
+from tocsin.ports.outcomes import Accepted, ProviderReason, Refused, TryLater
 from tocsin.ports.receipts import ReceiptState
-from tocsin.ports.simulator import Dial
+from tocsin.ports.simulator import Dial, Faults
 
 
 @pytest.fixture
@@ -161,3 +162,21 @@ async def test_what_ours_says_is_what_postmarks_own_client_would_say(mark: Bench
     said = msgspec.json.decode(mark.simulator.taken[0].raw)
     theirs = postmark.Email.model_validate(said, extra="forbid")
     assert theirs.model_dump(by_alias=True, exclude_none=True) == said
+
+
+async def test_of_large_calls_no_more_fail_than_of_small_ones() -> None:
+    dice = random.Random(3)
+    async with bench("postmark", fraction=dice.random) as mark:
+        await mark.simulator.set_faults(Faults(errors={"500": 0.1, "406": 0.1}))
+        calls = [await mark.provider.send(mark.alike(100)) for _ in range(50)]
+    failed = [call for call in calls if isinstance(call[0], TryLater)]
+    assert 1 <= len(failed) <= 15
+    gone = sum(isinstance(each, Refused) for call in calls for each in call)
+    assert 250 <= gone <= 750
+
+
+async def test_what_concerns_a_call_befalls_it_by_its_first_letter(mark: Bench) -> None:
+    mark.simulator.dial([Dial.ACCEPT, Dial.THROTTLE, Dial.THROTTLE, Dial.ACCEPT])
+    first, second = [await mark.provider.send(mark.alike(2)) for _ in range(2)]
+    assert all(isinstance(each, Accepted) for each in first)
+    assert [getattr(each, "reason", None) for each in second] == [ProviderReason.THROTTLED] * 2

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -50,14 +50,16 @@ class Bench:
 
 
 @asynccontextmanager
-async def bench(name: str, **settings: object) -> AsyncIterator[Bench]:
-    """Play the vendor *name* and build its provider, with *settings* beside what leads there."""
+async def bench(
+    name: str, *, fraction: Callable[[], float] = lambda: 1.0, **settings: object
+) -> AsyncIterator[Bench]:
+    """Play the vendor *name* and build its provider, with *settings* beside what leads there; *fraction* draws."""
     registry = Registry(folders())
     spec = registry.specs[name]
     called = f"https://tocsin.example/v1/callbacks/{name}"
     async with AsyncExitStack() as stack:
         simulator = loaded(spec.simulator)()
-        stage = Stage(now_ms=lambda: NOW_MS, real_ms=lambda: NOW_MS)
+        stage = Stage(now_ms=lambda: NOW_MS, real_ms=lambda: NOW_MS, fraction=fraction)
         led = {**await simulator.start(stage), **settings}
         stack.push_async_callback(simulator.close)
         clients = open_clients(Outbound(), [led])

@@ -160,7 +160,8 @@ class MailgunSimulator(MailSimulating):
         return Reply.json(200, {"id": f"<{id}@{DOMAIN}>", "message": "Queued. Thank you."})
 
     def _deals(self, readers: Sequence[str]) -> Sequence[Deal]:
-        deals = [self._again[to] if to in self._again else self._deal(to) for to in readers]
+        fresh = iter(self._deal_together([to for to in readers if to not in self._again]))
+        deals = [self._again[to] if to in self._again else next(fresh) for to in readers]
         for to, deal in zip(readers, deals, strict=True):
             if len(readers) == 1:
                 self._again.pop(to, None)

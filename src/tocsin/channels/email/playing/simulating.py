@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Final
 
+from tocsin.channels.simulating import Deal
 from tocsin.channels.simulating_http import HttpSimulating
 from tocsin.ports.receipts import ReceiptState
-from tocsin.ports.simulator import Action
+from tocsin.ports.simulator import Action, Dial
+
+OF_A_LETTER: Final = frozenset({Dial.ACCEPT, Dial.REFUSE, Dial.DEAD_ADDRESS})
+"""What may happen to one letter of a call; all else happens to the call."""
 
 
 def reader(n: int) -> str:
@@ -30,3 +35,14 @@ class MailSimulating(HttpSimulating):
     def address(self, n: int) -> str:
         """Return an address."""
         return reader(n)
+
+    def _deal_together(self, readers: Sequence[str]) -> list[Deal]:
+        """
+        Say what happens to the letters of one call.
+
+        What concerns the call is drawn once, with its first letter: with a chance for each of a
+        hundred letters hardly any call would go well. Dialled for another letter it is passed over.
+        """
+        first = [self._deal(to) for to in readers[:1]]
+        others = [self._deal(to) for to in readers[1:]]
+        return first + [each if each.dial in OF_A_LETTER else Deal(Dial.ACCEPT) for each in others]

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import msgspec
 
-from tocsin.channels.email.playing.simulating import MailSimulating
+from tocsin.channels.email.playing.simulating import OF_A_LETTER, MailSimulating
 from tocsin.channels.simulating import Deal
 from tocsin.channels.simulating_http import Reply, Request
 from tocsin.ports.receipts import Callback, ReceiptState
@@ -78,8 +78,6 @@ _BY_DIAL: Final = {
     Dial.THROTTLE: "429",
     Dial.FAIL: "500",
 }
-_EACH: Final = frozenset({Dial.ACCEPT, Dial.REFUSE, Dial.DEAD_ADDRESS})
-"""What is said of one letter of a batch; all else concerns the call."""
 _EVENTS: Final[Mapping[ReceiptState, tuple[str, Mapping[str, object]]]] = {
     ReceiptState.DELIVERED: ("DeliveredAt", {"RecordType": "Delivery", "Details": "250 ok"}),
     ReceiptState.FAILED: (
@@ -153,9 +151,9 @@ class PostmarkSimulator(MailSimulating):
         if wrong is not None:
             return _error(wrong)
         await self._arrived(map(_reference, letters))
-        deals = [self._deal(letter["To"]) for letter in letters]
+        deals = self._deal_together([letter["To"] for letter in letters])
         alone = request.path == "/email"
-        whole = next((deal for deal in deals if alone or deal.dial not in _EACH), None)
+        whole = next((deal for deal in deals if alone or deal.dial not in OF_A_LETTER), None)
         if whole is None:
             done = [await self._put(*each) for each in zip(letters, deals, strict=True)]
             await self._wait(Deal(Dial.ACCEPT))

@@ -100,7 +100,7 @@ class SendGridSimulator(MailSimulating):
         if isinstance(said, Played):
             return self._refusal([(0, said)])
         await self._arrived(_reference(each) for each in said["personalizations"])
-        deals = [self._deal(_address(each)) for each in said["personalizations"]]
+        deals = self._deal_together([_address(each) for each in said["personalizations"]])
         refused = [
             (n, ERRORS[deal.code] if deal.code is not None else BY_DIAL[deal.dial])
             for n, deal in enumerate(deals)

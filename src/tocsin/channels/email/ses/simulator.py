@@ -104,7 +104,7 @@ class SesSimulator(MailSimulating):
         except (KeyError, TypeError, ValueError, IndexError, msgspec.DecodeError, binascii.Error):
             return _error(ERRORS["BadRequestException"])
         await self._arrived(letter["reference"] for letter in letters)
-        deals = [self._deal(letter["to"]) for letter in letters]
+        deals = self._deal_together([letter["to"] for letter in letters])
         if request.path == _ONE:
             return await self._whole(letters, deals[0], [])
         whole = next((d for d in deals if d.dial in _WHOLE or d.code is not None), None)

@@ -7,7 +7,7 @@ import email
 import email.policy
 import logging
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from email.message import EmailMessage
 from typing import Any, Final, NoReturn, cast
@@ -72,7 +72,8 @@ class SmtpSimulator(Simulating):
     async def start(self, stage: Stage | None = None) -> Mapping[str, object]:
         # It would log every address, and nobody asked for its log.
         logging.getLogger("mail.log").disabled = True
-        port = await self._open(stage, lambda: _Speaker(self, self._connected, self._gone))
+        hooks = _Hooks(self._take)
+        port = await self._open(stage, lambda: _Speaker(hooks, self._connected, self._gone))
         return {
             "host": "127.0.0.1",
             "port": port,
@@ -111,7 +112,37 @@ class SmtpSimulator(Simulating):
         headers = {"content-type": "message/rfc822"}
         return Callback("POST", f"/v1/callbacks/{self.provider}", "", headers, body, at_ms)
 
-    # What the speaking side asks, under the names that its library looks for.
+    async def _take(self, server: SMTP, letter: _Letter) -> str:
+        await self._arrived([letter.reference])
+        deal = self._deal(letter.to)
+        if letter.to.startswith("drop-after-dot@"):
+            deal = Deal(Dial.TAKE_AND_DROP)
+        answer = _CODES[deal.code] if deal.code is not None else _ANSWERS.get(deal.dial, "250")
+        id = await self._keep(
+            reference=letter.reference,
+            to=letter.to,
+            content=letter.content,
+            raw=letter.raw,
+            answer="" if deal.lost else answer,
+            taken=deal.dial in {Dial.ACCEPT, Dial.STALL, Dial.TAKE_AND_DROP},
+            trace=letter.trace,
+        )
+        await self._wait(deal)
+        if deal.lost:
+            await _hang_up(server)
+        return f"250 2.0.0 Ok: queued as {id}" if answer == "250" else answer
+
+
+class _Hooks:
+    """
+    What the speaking side asks, under the names that its library looks for.
+
+    No part of the simulator: for each connection the library looks at all that its hooks have,
+    and would read the whole mailbox with it.
+    """
+
+    def __init__(self, take: Callable[[SMTP, _Letter], Awaitable[str]]) -> None:
+        self._take = take
 
     async def handle_EHLO(  # noqa: N802  # the library's name
         self, server: SMTP, session: Session, envelope: Envelope, hostname: str, lines: list[str]
@@ -143,25 +174,7 @@ class SmtpSimulator(Simulating):
     async def handle_DATA(  # noqa: N802  # as above
         self, server: SMTP, session: Session, envelope: Envelope
     ) -> str:
-        letter = _Letter.read(envelope)
-        await self._arrived([letter.reference])
-        deal = self._deal(letter.to)
-        if letter.to.startswith("drop-after-dot@"):
-            deal = Deal(Dial.TAKE_AND_DROP)
-        answer = _CODES[deal.code] if deal.code is not None else _ANSWERS.get(deal.dial, "250")
-        id = await self._keep(
-            reference=letter.reference,
-            to=letter.to,
-            content=letter.content,
-            raw=letter.raw,
-            answer="" if deal.lost else answer,
-            taken=deal.dial in {Dial.ACCEPT, Dial.STALL, Dial.TAKE_AND_DROP},
-            trace=letter.trace,
-        )
-        await self._wait(deal)
-        if deal.lost:
-            await _hang_up(server)
-        return f"250 2.0.0 Ok: queued as {id}" if answer == "250" else answer
+        return await self._take(server, _Letter.read(envelope))
 
 
 class _Speaker(SMTP):
@@ -169,12 +182,12 @@ class _Speaker(SMTP):
 
     def __init__(
         self,
-        simulator: SmtpSimulator,
+        hooks: _Hooks,
         connected: Callable[[Breakable], None],
         gone: Callable[[Breakable], None],
     ) -> None:
         super().__init__(
-            simulator,
+            hooks,
             hostname="sandbox.test",
             ident="Tocsin's sandbox",
             data_size_limit=LETTER_BYTES_MAX,
