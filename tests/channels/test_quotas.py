@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from tests.channels.vendor_bench import NOW_MS, bench
 from tocsin.channels.quotas import Quota, Quotas
@@ -37,6 +38,36 @@ async def test_one_place_is_told_to_wait_and_others_are_not(
         (outcome,) = await vendor.provider.send([vendor.message(2)])
         assert isinstance(outcome, Accepted)
         assert len(vendor.simulator.taken) == burst + 1
+
+
+async def test_telegram_lets_twenty_a_minute_into_a_group_and_thirty_a_second_in_all() -> None:
+    now_ms = NOW_MS
+    async with bench("telegram", now_ms=lambda: now_ms) as vendor:
+
+        async def sent(chat: str) -> TryLater | None:
+            message = replace(vendor.message(1), address=chat)
+            (outcome,) = await vendor.provider.send([message])
+            assert isinstance(outcome, Accepted | TryLater)
+            return outcome if isinstance(outcome, TryLater) else None
+
+        for _ in range(20):
+            assert await sent("-1001") is None
+            assert await sent("1001") is None
+            now_ms += 1_000
+        # One comes back every three seconds.
+        for _ in range(9):
+            assert await sent("-1001") is None
+            now_ms += 1_000
+        full = await sent("-1001")
+        assert full is not None
+        assert (full.reason, full.after_ms) == (ProviderReason.THROTTLED, 1_000)
+        assert await sent("1001") is None
+        now_ms += 60_000
+        for n in range(30):
+            assert await sent(str(2_000 + n)) is None
+        busy = await sent("2999")
+        assert busy is not None
+        assert busy.after_ms == 1_000
 
 
 async def test_the_quota_of_a_firebase_project_is_for_all_devices() -> None:

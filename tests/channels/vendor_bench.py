@@ -51,15 +51,23 @@ class Bench:
 
 @asynccontextmanager
 async def bench(
-    name: str, *, fraction: Callable[[], float] = lambda: 1.0, **settings: object
+    name: str,
+    *,
+    fraction: Callable[[], float] = lambda: 1.0,
+    now_ms: Callable[[], int] = lambda: NOW_MS,
+    **settings: object,
 ) -> AsyncIterator[Bench]:
-    """Play the vendor *name* and build its provider, with *settings* beside what leads there; *fraction* draws."""
+    """
+    Play the vendor *name* and build its provider, with *settings* beside what leads there.
+
+    *fraction* draws, *now_ms* is the vendor's time.
+    """
     registry = Registry(folders())
     spec = registry.specs[name]
     called = f"https://tocsin.example/v1/callbacks/{name}"
     async with AsyncExitStack() as stack:
         simulator = loaded(spec.simulator)()
-        stage = Stage(now_ms=lambda: NOW_MS, real_ms=lambda: NOW_MS, fraction=fraction)
+        stage = Stage(now_ms=now_ms, real_ms=lambda: NOW_MS, fraction=fraction)
         led = {**await simulator.start(stage), **settings}
         stack.push_async_callback(simulator.close)
         clients = open_clients(Outbound(), [led])

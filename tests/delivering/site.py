@@ -18,6 +18,8 @@ from tocsin.adapters.system import SystemChance, SystemClock, VirtualClock
 from tocsin.app.accepting.accept import Taken
 from tocsin.app.callers import LOCAL, Principal
 from tocsin.app.quiet import Quiet
+from tocsin.channels.chat.slack.simulator import SlackSimulator
+from tocsin.channels.chat.telegram.simulator import TelegramSimulator
 from tocsin.channels.email.smtp.simulator import SmtpSimulator
 from tocsin.channels.push.fcm.simulator import FcmSimulator
 from tocsin.channels.registry import Registry, folders
@@ -27,6 +29,7 @@ from tocsin.domain.cloudevents import EventLimits, read_events
 from tocsin.domain.ids import EventKey, delivery_key, notification_key
 from tocsin.domain.recipient import Recipient
 from tocsin.domain.records import Attempt, Settled
+from tocsin.ports.simulator import Stage
 from tocsin.roles.background import background
 from tocsin.wiring.channels import OpenChannels, open_channels
 from tocsin.wiring.process import Around
@@ -45,20 +48,28 @@ WORKFLOW: Mapping[str, object] = {
 
 _STEP_MS = 10_000
 
-Played = PagerSimulator | WebhookSimulator | SmtpSimulator | FcmSimulator
+Played = (
+    PagerSimulator
+    | WebhookSimulator
+    | SmtpSimulator
+    | FcmSimulator
+    | TelegramSimulator
+    | SlackSimulator
+)
 
 
 class Vendor:
     """A played service, by default the toy's: it goes on while processes come and go."""
 
-    def __init__(self, simulator: Played | None = None) -> None:
+    def __init__(self, simulator: Played | None = None, stage: Stage | None = None) -> None:
+        self._stage = stage
         self.simulator: Played = simulator or PagerSimulator()
         self.settings: Mapping[str, object] = {}
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[Vendor]:
         try:
-            self.settings = await self.simulator.start()
+            self.settings = await self.simulator.start(self._stage)
             yield self
         finally:
             await self.simulator.close()

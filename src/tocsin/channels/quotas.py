@@ -27,14 +27,19 @@ class Quotas:
 
     def take(self, place: str, now_ms: int) -> int:
         """Use one; return 0, or in how many milliseconds there will be one."""
-        left = self.left(place, now_ms)
-        if left < 1:
-            return math.ceil((1 - left) * self._quota.per_ms / self._quota.calls)
-        self._left[place] = (left - 1, now_ms)
+        after_ms = self.after_ms(place, now_ms)
+        if after_ms:
+            return after_ms
+        self._left[place] = (self.left(place, now_ms) - 1, now_ms)
         self._left.move_to_end(place)
         while len(self._left) > _PLACES_MAX:
             self._left.popitem(last=False)
         return 0
+
+    def after_ms(self, place: str, now_ms: int) -> int:
+        """Return in how many milliseconds there will be one; 0: now."""
+        missing = max(0.0, 1 - self.left(place, now_ms))
+        return math.ceil(missing * self._quota.per_ms / self._quota.calls)
 
     def left(self, place: str, now_ms: int) -> float:
         """Return how many would go through now."""

@@ -220,6 +220,27 @@ class InParts(Protocol):
         """Return how many *message* is, 1 at least; asked for every message before its call."""
 
 
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How many messages one address is given, where its vendor limits each by itself: a chat."""
+
+    rate_per_second: float
+    burst: int = 1
+
+
+@runtime_checkable
+class ByAddress(Protocol):
+    """A provider whose vendor lets only so much through to each address. Optional."""
+
+    def pace_of(self, address: str) -> Pace | None:
+        """
+        Return what *address* is given; None: only other limits count.
+
+        Asked for every message before its call, so it must be quick, and always the same for one
+        address. Who has had enough waits as a row, and holds nobody up but those behind it.
+        """
+
+
 class Channel(Protocol):
     """
     What a message of one kind is. Pure: a channel makes no call.

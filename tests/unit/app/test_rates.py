@@ -12,7 +12,7 @@ from tocsin.app.delivering.turnstiles import Counts, Pass, Turnstiles
 from tocsin.domain.lanes import Lane
 from tocsin.ports.message import Content, Message
 from tocsin.ports.outcomes import Accepted, ProviderOutcome, ProviderReason, Refused, TryLater
-from tocsin.ports.provider import Flags, ProviderSettings, Sender
+from tocsin.ports.provider import Flags, Pace, ProviderSettings, Sender
 from tocsin.ports.receipts import Callback, Reading
 
 GERMAN: Final = "+4915112345678"
@@ -36,6 +36,9 @@ class Texter:
 
     def sender_of(self, address: str) -> Sender | None:
         return Sender(address[:3], 1.0) if address.startswith(("+49", "+44")) else None
+
+    def pace_of(self, address: str) -> Pace | None:
+        return Pace(0.5, 2) if address == GERMAN else None
 
     def parts_of(self, message: Message) -> int:
         return len(message.content.body)
@@ -119,6 +122,18 @@ def test_an_address_that_has_enough_rests_alone() -> None:
     asked = [turnstiles.rested_ms(wired, "+1202", BEGIN_MS) for _ in range(3)]
     assert asked == [BEGIN_MS + ms for ms in (60_000, 61_000, 62_000)]
     assert turnstiles.rested_ms(wired, "+1202", BEGIN_MS + 60_000) is None
+
+
+def test_an_address_with_a_pace_waits_alone_when_it_has_had_enough() -> None:
+    turnstiles, wired = made()
+    german, british = turnstiles.way(wired, GERMAN), turnstiles.way(wired, BRITISH)
+    turnstiles.count_addresses([(german, GERMAN), (british, BRITISH), (None, GERMAN)], BEGIN_MS)
+    assert turnstiles.rested_ms(wired, GERMAN, BEGIN_MS) is None
+    turnstiles.count_addresses([(german, GERMAN), (british, BRITISH)], BEGIN_MS)
+    assert turnstiles.rested_ms(wired, BRITISH, BEGIN_MS) is None
+    assert turnstiles.rested_ms(wired, GERMAN, BEGIN_MS) == BEGIN_MS + 2_000
+    assert turnstiles.rested_ms(wired, GERMAN, BEGIN_MS + 1_999) == BEGIN_MS + 2_000
+    assert turnstiles.rested_ms(wired, GERMAN, BEGIN_MS + 2_000) is None
 
 
 def test_our_own_fault_opens_the_breaker_at_once() -> None:

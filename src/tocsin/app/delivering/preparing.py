@@ -103,6 +103,7 @@ class PrepareStep:
         _each(deciding, partial(self._decide, facts, now_ms))
         self._let_pass([work for work in deciding if work.ended is None], now_ms)
         passing = [work for work in works if work.ended is None and work.passed is not None]
+        self._turnstiles.count_addresses([(work.way, work.opened) for work in passing], now_ms)
         badges = await self._badges(passing, now_ms)
         _each(passing, partial(self._fill, texts, badges))
         await supersede(passing, self._parts.standings, now_ms)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from tocsin.app.delivering.providers import Wired
 from tocsin.domain.token_bucket import TokenBucket
-from tocsin.ports.provider import Sender
+from tocsin.ports.provider import Pace, Sender
 
 _SENDERS_MAX: Final = 10_000
 _ADDRESSES_MAX: Final = 10_000
@@ -97,6 +98,7 @@ class Rates:
         }
         self._senders: dict[Way, Tokens] = {}
         self._resting: dict[tuple[str, str], _Rest] = {}
+        self._paces: OrderedDict[tuple[str, str], TokenBucket] = OrderedDict()
 
     def know(self, way: Way, sender: Sender) -> None:
         """Take note of a sender's rate."""
@@ -165,6 +167,24 @@ class Rates:
             return None
         rest.waiting += 1
         return rest.until_ms + (rest.waiting - 1) * _SPACING_MS
+
+    def spend(self, provider: str, address: str, pace: Pace, now_ms: int) -> None:
+        """Count a message to *address*, which is given so many."""
+        key, paces = (provider, address), self._paces
+        bucket = paces.get(key)
+        if bucket is None:
+            # The one that was forgotten begins with a full bucket; it was not asked for long.
+            while len(paces) >= _ADDRESSES_MAX:
+                paces.popitem(last=False)
+            bucket = paces[key] = TokenBucket(pace.rate_per_second, pace.burst)
+        paces.move_to_end(key)
+        bucket.take(1, now_ms)
+
+    def paced_ms(self, provider: str, address: str, now_ms: int) -> int | None:
+        """Return when *address* may have another message; None: now."""
+        bucket = self._paces.get((provider, address))
+        ready_ms = now_ms if bucket is None else bucket.ready_ms(now_ms)
+        return ready_ms if ready_ms > now_ms else None
 
     def _buckets(self, way: Way) -> Sequence[Tokens]:
         own = self._providers[way.provider]

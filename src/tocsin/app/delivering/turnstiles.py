@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final, NamedTuple
@@ -17,7 +17,7 @@ from tocsin.domain.breaker import Breaker, BreakerPolicy, BreakerState
 from tocsin.domain.lanes import Lane
 from tocsin.ports.message import Message
 from tocsin.ports.outcomes import Accepted, ProviderOutcome, ProviderReason, Refused, TryLater
-from tocsin.ports.provider import BySender, InParts
+from tocsin.ports.provider import ByAddress, BySender, InParts
 
 _THROTTLED_MS: Final = 1_000
 """What a provider that asks for less, and does not say for how long, is given."""
@@ -90,6 +90,11 @@ class Turnstiles:
             for wired in providers
             if isinstance(wired.provider, InParts)
         }
+        self._pace_of = {
+            wired.name: wired.provider.pace_of
+            for wired in providers
+            if isinstance(wired.provider, ByAddress)
+        }
         self._plain_ways = {
             wired.name: Way(wired.name)
             for wired in providers
@@ -117,8 +122,11 @@ class Turnstiles:
         return way
 
     def rested_ms(self, wired: Wired, address: str, now_ms: int) -> int | None:
-        """Return when to come back, where the provider wants less for *address*; else None."""
-        return self._rates.rested_ms(wired.name, address, now_ms)
+        """Return when to come back, where *address* has had enough for now; else None."""
+        rested_ms = self._rates.rested_ms(wired.name, address, now_ms)
+        if rested_ms is not None or wired.name not in self._pace_of:
+            return rested_ms
+        return self._rates.paced_ms(wired.name, address, now_ms)
 
     def passable(self, way: Way, now_ms: int) -> bool:
         """Return whether its breaker would let a message through, or may soon."""
@@ -154,6 +162,16 @@ class Turnstiles:
         admitted = breaker.admit(taken, now_ms)
         self._rates.give_back(way, taken - admitted)
         return admitted, breaker.generation
+
+    def count_addresses(self, passing: Iterable[tuple[Way | None, str]], now_ms: int) -> None:
+        """Count each message that was let through against what its address is given."""
+        if not self._pace_of:
+            return
+        for way, address in passing:
+            pace_of = None if way is None else self._pace_of.get(way.provider)
+            pace = None if pace_of is None else pace_of(address)
+            if way is not None and pace is not None:
+                self._rates.spend(way.provider, address, pace, now_ms)
 
     def count_parts(self, way: Way, message: Message) -> None:
         """

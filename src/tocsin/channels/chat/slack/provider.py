@@ -19,10 +19,13 @@ from tocsin.domain.retry_after import retry_after_ms
 from tocsin.errors import Unauthenticated
 from tocsin.ports.message import Message
 from tocsin.ports.outcomes import Accepted, ProviderOutcome, ProviderReason, Refused
-from tocsin.ports.provider import Flags, ProviderTools
+from tocsin.ports.provider import Flags, Pace, ProviderTools
 from tocsin.ports.receipts import Callback, Reading, Response
 from tocsin.ports.self_check import Finding, Weight, found
 from tocsin.ports.transport import Answer, Call
+
+CHANNEL_BURST: Final = 3
+"""Short bursts above one message a second pass in a channel."""
 
 HOOKS: Final = "https://hooks.slack.com/"
 TELL_TIMEOUT_MS: Final = 2_000
@@ -53,6 +56,7 @@ class Slack:
         hears = settings.signing_secret is not None
         self.flags = Flags(receipts=hears, acknowledges=hears, edits=True)
         self._settings = settings
+        self._pace = Pace(settings.channel_rate_per_second, CHANNEL_BURST)
         self._transport = tools.transport
         self._wall_ms = tools.wall_ms
         self._replies = load_replies(__package__)
@@ -69,6 +73,10 @@ class Slack:
             if not (isinstance(outcome, Refused) and outcome.detail in _GONE):
                 return [outcome]
         return [await self._to_api("chat.postMessage", message, {"channel": message.address})]
+
+    def pace_of(self, address: str) -> Pace:
+        """Return what a channel or webhook is given (`tocsin.ports.provider.ByAddress`)."""
+        return self._pace
 
     async def read_callback(self, callback: Callback) -> Reading:
         """Read who pressed a button; the message then shows that it was acknowledged."""

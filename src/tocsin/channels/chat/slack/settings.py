@@ -37,6 +37,10 @@ class SlackSettings(AcknowledgeSettings, frozen=True, kw_only=True):
     hooks_url: Annotated[
         Base, Meta(description="Where incoming webhooks are called; GovSlack has its own.")
     ] = "https://hooks.slack.com/"
+    channel_rate_per_second: Annotated[
+        float,
+        Meta(gt=0, le=1_000_000, description="Messages that one channel is given, on average."),
+    ] = 1.0
     rate_per_second: Annotated[
         Annotated[float, Meta(gt=0, le=1_000_000)] | None,
         Meta(description="Messages that it may be given, on average; without it, no limit."),

@@ -19,12 +19,14 @@ from tocsin.domain.retry_after import RETRY_AFTER_MAX_MS, retry_after_ms
 from tocsin.errors import Unauthenticated
 from tocsin.ports.message import Message
 from tocsin.ports.outcomes import Accepted, ProviderOutcome, Refused
-from tocsin.ports.provider import Flags, ProviderTools
+from tocsin.ports.provider import Flags, Pace, ProviderTools
 from tocsin.ports.receipts import Callback, Reading, Response
 from tocsin.ports.self_check import Finding, found
 from tocsin.ports.transport import Answer, Call
 
 TELL_TIMEOUT_MS: Final = 2_000
+CHAT_BURST: Final = 3
+"""Short bursts above one message a second pass in a chat."""
 
 _OPTIONS: Final = ("message_thread_id", "disable_notification", "protect_content")
 _NOT_MODIFIED: Final = "Bad Request: message is not modified"
@@ -78,6 +80,11 @@ class Telegram:
         self._transport = tools.transport
         self._wall_ms = tools.wall_ms
         self._replies = load_replies(__package__)
+        # Of a group's twenty in a minute no more than a chat's burst at once.
+        self._person = Pace(settings.chat_rate_per_second, CHAT_BURST)
+        self._group = Pace(
+            min(settings.chat_rate_per_second, settings.group_rate_per_minute / 60), CHAT_BURST
+        )
 
     async def send(self, messages: Sequence[Message]) -> Sequence[ProviderOutcome]:
         """Send the one message, or put it in the place of the one that it supersedes."""
@@ -93,6 +100,10 @@ class Telegram:
             # The group has become a supergroup, under another number; nothing was sent.
             _, outcome = await self._call("sendMessage", message, {"chat_id": moved_to})
         return [outcome]
+
+    def pace_of(self, address: str) -> Pace:
+        """Return what a chat is given (`tocsin.ports.provider.ByAddress`); channels as groups."""
+        return self._group if address.startswith(("-", "@")) else self._person
 
     async def read_callback(self, callback: Callback) -> Reading:
         """Read who pressed a button, or no longer wants to hear from the bot."""

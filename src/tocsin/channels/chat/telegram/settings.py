@@ -30,6 +30,18 @@ class TelegramSettings(AcknowledgeSettings, frozen=True, kw_only=True):
         str,
         Meta(pattern="^https?://[^/]+/", description="Where the Bot API is; yours, if you run it."),
     ] = "https://api.telegram.org/"
+    chat_rate_per_second: Annotated[
+        float,
+        Meta(gt=0, le=1_000_000, description="Messages that one chat is given, on average."),
+    ] = 1.0
+    group_rate_per_minute: Annotated[
+        float,
+        Meta(
+            gt=0,
+            le=1_000_000,
+            description="Messages that one group or channel is given in a minute, on average.",
+        ),
+    ] = 20.0
     rate_per_second: Annotated[
         Annotated[float, Meta(gt=0, le=1_000_000)] | None,
         Meta(description="Messages that it may be given, on average; without it, no limit."),

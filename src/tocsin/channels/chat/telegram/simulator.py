@@ -11,7 +11,7 @@ import msgspec
 
 from tocsin.channels.chat.playing.simulating import OK, ChatSimulating, Posted, pressable
 from tocsin.channels.chat.telegram.played_errors import CODES, status_of
-from tocsin.channels.quotas import Quota
+from tocsin.channels.quotas import Quota, Quotas
 from tocsin.channels.simulating import Deal
 from tocsin.channels.simulating_http import Reply, Request
 from tocsin.ports.receipts import Callback, ReceiptState
@@ -45,6 +45,8 @@ class TelegramSimulator(ChatSimulating):
 
     def __init__(self) -> None:
         super().__init__()
+        self._groups = Quotas(Quota(20, 60_000))
+        self._bot = Quotas(Quota(30, 1_000))
         self._updates = 0
         self.moved: dict[int, int] = {}
         """Groups that have become supergroups, by their old number."""
@@ -135,6 +137,21 @@ class TelegramSimulator(ChatSimulating):
         if method == "editMessageReplyMarkup":
             return self._change(said)
         return _error("Not Found: method not found")
+
+    def _within_quota(self, address: str) -> Deal:
+        """What one chat has had too much of may also be too much for a group, or in all."""
+        now_ms = self._stage.now_ms()
+        if not now_ms or self._quotas is None:
+            return Deal(Dial.ACCEPT)
+        places = [(self._bot, ""), (self._quotas, address)]
+        if _is_group(address):
+            places.append((self._groups, address))
+        after_ms = max(quotas.after_ms(place, now_ms) for quotas, place in places)
+        if after_ms:
+            return Deal(Dial.THROTTLE, after_ms=after_ms)
+        for quotas, place in places:
+            quotas.take(place, now_ms)
+        return Deal(Dial.ACCEPT)
 
     async def _send(self, request: Request, said: Mapping[str, Any]) -> Reply | None:
         chat, reference = said.get("chat_id", ""), request.headers.get("idempotency-key", "")
@@ -249,6 +266,10 @@ def _message(posted: Posted) -> dict[str, Any]:
     if posted.place.startswith("@"):
         chat["username"] = posted.place[1:]
     return {"message_id": int(posted.id), "date": 1_900_000_000, "chat": chat, **shown}
+
+
+def _is_group(chat: str) -> bool:
+    return chat.startswith(("-", "@"))
 
 
 def _number(chat: str) -> int:
