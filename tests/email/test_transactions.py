@@ -6,7 +6,7 @@ import asyncio
 import email
 import email.policy
 import ssl
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -26,10 +26,8 @@ from tests.email.scripted import (
 from tests.support.certificates import make_certificate
 from tocsin.channels.email.smtp.bounces import Tokens
 from tocsin.channels.email.smtp.provider import Smtp
-from tocsin.channels.email.smtp.simulator import SmtpSimulator
 from tocsin.config import Misconfigured, Secret
 from tocsin.ports.outcomes import Accepted, ProviderReason, Refused, TryLater
-from tocsin.ports.simulator import Taken
 
 SECRET = "c2VjcmV0"
 
@@ -400,26 +398,3 @@ async def test_the_return_path_bears_a_token_where_there_is_a_key_for_it() -> No
     path = f"bounces+{token.removeprefix('dlv_')}@sender.test"
     assert mail.startswith(f"MAIL FROM:<{path}>")
     assert mail.endswith(f" ENVID={token}")
-
-
-class _Watched(SmtpSimulator):
-    looked = 0
-
-    @property
-    def taken(self) -> Sequence[Taken]:
-        self.looked += 1
-        return super().taken
-
-
-async def test_a_new_connection_to_the_played_server_does_not_read_its_mailbox() -> None:
-    """The library that speaks for it looks at all that its hooks have."""
-    played = _Watched()
-    await played.start()
-    try:
-        reader, writer = await asyncio.open_connection("127.0.0.1", played.port)
-        assert (await reader.readline()).startswith(b"220 ")
-        writer.close()
-        await writer.wait_closed()
-    finally:
-        await played.close()
-    assert not played.looked
