@@ -137,9 +137,26 @@ async def test_pages_hold_everyone_once(admin: httpx2.AsyncClient) -> None:
     assert seen == [f"r{number}" for number in range(7)]
 
 
+async def test_pages_hold_whose_id_begins_so_and_nobody_else(admin: httpx2.AsyncClient) -> None:
+    for id in ("an", "ana", "ana-2", "anb", "a", "b", "Ana", "ana\U0001f600"):
+        await admin.put(f"/v1/recipients/{id}", json={})
+    pages: list[list[str]] = []
+    cursor: str | None = None
+    while len(pages) < 5:
+        query = {"prefix": "ana", "limit": "1"} | ({"cursor": cursor} if cursor else {})
+        page = (await admin.get("/v1/recipients", params=query)).json()
+        pages.append([one["id"] for one in page["items"]])
+        cursor = page.get("next")
+        if cursor is None:
+            break
+
+    assert pages == [["ana"], ["ana-2"], ["ana\U0001f600"], []]
+
+
 @pytest.mark.parametrize(
     "query",
     [
+        {"prefix": ""},
         {"limit": "0"},
         {"limit": "many"},
         {"cursor": "%%%"},

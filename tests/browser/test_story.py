@@ -92,7 +92,7 @@ def test_it_is_told_to_its_end_and_leaves_the_dials_as_they_were(site: Site) -> 
     expect(says).to_contain_text("on the suppression list")
     step(page, 12)
     expect(story.get_by_role("button", name="Play again")).to_be_visible()
-    assert page.url == f"{site.address}/sandbox"
+    assert page.url == f"{site.address}/sandbox#person=demo-ana"
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     assert failures == []
     page.context.close()

@@ -10,7 +10,7 @@ from msgspec import UNSET, Raw, UnsetType
 
 from tocsin.api.addresses import AddressAnswer, sees_addresses, show_address
 from tocsin.api.endpoint import JSON, MERGE_PATCH, Answer, Call, Endpoint
-from tocsin.api.shared import PageQuery, cursor_of, has_version, shown_time
+from tocsin.api.shared import PageQuery, RecipientId, cursor_of, has_version, shown_time
 from tocsin.app.callers import Principal
 from tocsin.app.importing import Importing, ImportResult
 from tocsin.app.people import People
@@ -43,6 +43,12 @@ class RecipientPage(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     next: str | UnsetType = UNSET
 
 
+class RecipientsQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which page, of all or of those whose id begins with ``prefix``."""
+
+    prefix: RecipientId | None = None
+
+
 class RecipientRoutes:
     """Handlers of ``/v1/recipients``."""
 
@@ -61,7 +67,7 @@ class RecipientRoutes:
                 "List recipients",
                 self.page,
                 {200: RecipientPage},
-                query=PageQuery,
+                query=RecipientsQuery,
             ),
             Endpoint(
                 "POST",
@@ -95,8 +101,8 @@ class RecipientRoutes:
 
     async def page(self, call: Call) -> Answer:
         """Answer one page."""
-        query = call.query(PageQuery)
-        found = await self._people.page(query.after(), query.limit)
+        query = call.query(RecipientsQuery)
+        found = await self._found(query.prefix, query.after(), query.limit)
         items = [self._show(call.by, one) for one in found if not one.erased]
         more = cursor_of(found[-1].id) if len(found) == query.limit else UNSET
         return Answer(RecipientPage(items=items, next=more))
@@ -124,6 +130,13 @@ class RecipientRoutes:
         assert call.chunks is not None
         read = self._importing.from_csv if call.content_type == CSV else self._importing.from_ndjson
         return Answer(await read(call.by, call.chunks))
+
+    async def _found(
+        self, prefix: str | None, after: str | None, limit: int
+    ) -> Sequence[Recipient]:
+        if prefix is None:
+            return await self._people.page(after, limit)
+        return await self._people.beginning_with(prefix, after, limit)
 
     def _show(self, by: Principal, one: Recipient) -> RecipientAnswer:
         addresses = [show_address(self._people.book, by, one, address) for address in one.addresses]

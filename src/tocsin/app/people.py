@@ -70,6 +70,16 @@ class People:
         """Return recipients ordered by id, after *after*."""
         return await self._recipients.page(after, limit)
 
+    async def beginning_with(
+        self, prefix: str, after: str | None, limit: int
+    ) -> Sequence[Recipient]:
+        """Return recipients whose id begins with *prefix*, ordered by id, after *after*."""
+        # Ordered by id, all of them come right behind *prefix* itself.
+        behind = await self._recipients.page(after or prefix, limit)
+        itself = {} if after else await self._recipients.by_id([prefix])
+        found = [*itself.values(), *(one for one in behind if one.id.startswith(prefix))]
+        return found[:limit]
+
     async def known(self, ids: Iterable[str]) -> Mapping[str, Recipient]:
         """Return those of *ids* who exist."""
         return await self._recipients.by_id(list(dict.fromkeys(ids)))

@@ -13,9 +13,12 @@ export class Refused extends Error {
 }
 
 export function keyFromAddress() {
-  const given = new URLSearchParams(location.hash.slice(1)).get("key");
+  const hash = new URLSearchParams(location.hash.slice(1));
+  const given = hash.get("key");
   if (given === null) return;
-  history.replaceState(null, "", location.pathname + location.search);
+  hash.delete("key");
+  const rest = hash.toString();
+  history.replaceState(null, "", location.pathname + location.search + (rest && `#${rest}`));
   keepKey(given);
 }
 

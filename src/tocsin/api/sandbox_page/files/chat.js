@@ -49,10 +49,9 @@ export class Chat {
       links ? el("p", { class: "soft links" }, links) : null,
       labels.length === 0 ? null : el("div", { class: "row" }, labels.map(pressed)), said);
     const window = this.window(message);
-    window.list.append(node);
+    this.shown.add(message, node, window.list, false);
     window.list.scrollTop = window.list.scrollHeight;
     byId("windows").prepend(window.section);
-    this.shown.add(message, node);
     hideIfBare(window.section, window.list);
   }
 

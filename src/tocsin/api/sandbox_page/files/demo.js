@@ -23,7 +23,7 @@ export class Demo {
       this.offer(true);
       byId("demo-play").focus();
     });
-    addEventListener("pagehide", () => this.end());
+    addEventListener("pagehide", () => this.cast?.leave().catch(() => {}));
     // What is scrolled to must not lie below it.
     new ResizeObserver(([{ target }]) => {
       document.documentElement.style.setProperty("--above", `${target.offsetHeight}px`);

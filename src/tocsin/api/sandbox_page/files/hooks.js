@@ -26,7 +26,6 @@ export class Hooks {
         el("code", {}, message.to), moment(message.received_at), this.desk.inspectButton(message)),
       el("p", { dir: "auto" }, title || body || text || ""),
       el("p", { class: "soft" }, `Signature: ${signature ?? "none"}`));
-    byId("hooks").prepend(node);
-    this.shown.add(message, node);
+    this.shown.add(message, node, byId("hooks"));
   }
 }

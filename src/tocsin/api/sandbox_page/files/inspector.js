@@ -3,6 +3,7 @@
 import { actionBar } from "./acting.js";
 import { deliveryOf, whyOf } from "./api.js";
 import { button, byId, el, moment } from "./dom.js";
+import { keepBar } from "./keeping.js";
 import { pre } from "./mail.js";
 
 const NARROW = matchMedia("(max-width: 1180px)");
@@ -23,6 +24,7 @@ export class Inspector {
         Taken: message.taken ? "yes" : "no", Replaces: message.replaces,
         Delivery: message.reference, Trace: message.trace,
       })),
+      keepBar(this.desk, message),
       actionBar(this.desk, message),
       el("h3", {}, "In the ledger"), ledger, again,
       el("h3", {}, "Content"), el("dl", { class: "content" }, rows(message.content)),

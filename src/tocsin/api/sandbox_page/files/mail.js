@@ -2,15 +2,16 @@
 
 import { call } from "./api.js";
 import { actionBar } from "./acting.js";
-import { Shown } from "./desk.js";
-import { button, byId, el, empty, moment } from "./dom.js";
+import { byId, el } from "./dom.js";
+import { download } from "./keeping.js";
+import { Letters } from "./letters.js";
 
 export class Mail {
   constructor(desk) {
     this.desk = desk;
-    this.shown = new Shown(desk);
+    this.letters = new Letters(desk, (message) => this.read(message));
+    this.shown = this.letters.shown;
     this.opened = null;
-    empty(byId("letters"), "No letters.");
   }
 
   takes(message) {
@@ -18,43 +19,32 @@ export class Mail {
   }
 
   filter() {
-    this.shown.filter();
+    this.letters.filter();
     if (this.opened !== null && !this.desk.looksAt(this.opened)) this.close();
   }
 
   close() {
     this.opened = null;
-    this.unmark();
+    this.letters.current(null);
     byId("letter").hidden = true;
     byId("letter").replaceChildren();
   }
 
-  unmark() {
-    for (const { node } of this.shown.entries) node.firstChild.removeAttribute("aria-current");
-  }
-
   add(message) {
-    const open = el("button", { type: "button", class: "letter", "data-step": true, click: () => this.read(message, open) },
-      el("b", { dir: "auto" }, message.content.subject || "(no subject)"),
-      el("span", { class: "soft" }, message.to),
-      el("span", { class: "from soft" }, message.provider, " ", moment(message.received_at)),
-      message.taken ? null : el("span", { class: "bad" }, `Refused: ${message.answer || "no answer"}`));
-    const node = el("li", {}, open);
-    byId("letters").prepend(node);
-    this.shown.add(message, node);
+    this.letters.add(message);
   }
 
-  async read(message, opener) {
-    if (!await this.open(message, opener)) return;
+  async read(message) {
+    if (!await this.open(message)) return;
     byId("letter").querySelector("h3").focus({ preventScroll: true });
     if (byId("letter").getBoundingClientRect().top > innerHeight - 120) byId("letter").scrollIntoView();
   }
 
   // Answers whether it is shown.
-  async open(message, opener) {
-    this.unmark();
+  async open(message) {
     this.opened = message;
-    opener.setAttribute("aria-current", "true");
+    this.letters.current(message);
+    this.desk.mark("read", [message], true);
     const bodies = await parts(message);
     // Another one was opened meanwhile, or another person chosen.
     if (this.opened !== message) return false;
@@ -67,17 +57,6 @@ export class Mail {
     article.hidden = false;
     return true;
   }
-}
-
-// Only what came by mail is a letter on the wire; services are handed the parts of one.
-function download(message) {
-  const whole = /^MIME-Version:/im.test(message.raw.split(/\r?\n\r?\n/, 1)[0]);
-  const [kind, end] = whole ? ["message/rfc822", "eml"] : ["text/plain", "txt"];
-  return button(`Download .${end}`, () => {
-    const url = URL.createObjectURL(new Blob([message.raw], { type: kind }));
-    el("a", { href: url, download: `${message.id}.${end}` }).click();
-    URL.revokeObjectURL(url);
-  }, { class: "quiet small" });
 }
 
 async function parts(message) {

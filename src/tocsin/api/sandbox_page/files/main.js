@@ -16,7 +16,7 @@ class Watch {
     this.timer = null;
     this.under_way = false;
     this.gone_at = null;
-    this.offered = false;
+    this.begun = false;
     document.addEventListener("visibilitychange", () => this.soon(0));
   }
 
@@ -30,8 +30,7 @@ class Watch {
     this.under_way = true;
     try {
       await this.page.turn();
-      if (!this.offered && demoWanted()) this.page.demo.offer(this.page.seen.size > 0);
-      this.offered = true;
+      if (!this.begun) await this.begin();
       say(this.page.left_out ? "Live; some older ones are left out" : "Live", true);
       this.gone_at = null;
       this.soon(EACH_MS);
@@ -46,6 +45,12 @@ class Watch {
     } finally {
       this.under_way = false;
     }
+  }
+
+  async begin() {
+    this.begun = true;
+    await this.page.arrive();
+    if (demoWanted()) this.page.demo.offer(this.page.seen.size > 0);
   }
 }
 
@@ -95,6 +100,7 @@ byId("key-form").addEventListener("submit", (event) => {
 });
 addEventListener("hashchange", () => {
   if (location.hash.startsWith("#key=")) open();
+  else if (/^#(person|message)=/.test(location.hash)) watch.page?.arrive();
 });
 theme(byId("theme"));
 keys();

@@ -1,12 +1,15 @@
 // The parts of the page, and what arrives handed to them.
 
+import { placeInAddress, putInAddress } from "./address.js";
 import { call } from "./api.js";
 import { Chat } from "./chat.js";
+import { Clearing } from "./clearing.js";
 import { Clock } from "./clock.js";
 import { Demo } from "./demo.js";
 import { Desk, personOf } from "./desk.js";
 import { Dials } from "./dials.js";
 import { byId } from "./dom.js";
+import { Finding } from "./finding.js";
 import { Hooks } from "./hooks.js";
 import { Inbox } from "./inbox.js";
 import { Inspector } from "./inspector.js";
@@ -16,6 +19,7 @@ import { People } from "./people.js";
 import { Phone } from "./phone.js";
 import { sender } from "./sender.js";
 import { Stage } from "./stage.js";
+import { showUnread } from "./unread.js";
 
 const AT_ONCE = 500;
 const SLOWER = 5;
@@ -38,15 +42,62 @@ export class Page {
     this.left_out = false;
     this.quiet = false;
     this.turns = 0;
+    this.whole = new Set();
+    this.clearing = new Clearing(this.desk, () => (
+      Object.values(this.panes).flatMap((pane) => pane.shown.messages)));
+    new Finding((id) => this.people.choose(this.people.meet(id)));
     this.desk.choose = (id) => this.choose(id);
+    this.desk.changed = (what) => this.changed(what);
     this.demo = new Demo(new Stage(this, soon));
   }
 
   choose(id) {
     this.desk.person = id;
-    for (const pane of Object.values(this.panes)) pane.filter();
+    putInAddress({ person: id });
+    this.changed();
+    if (id === null) return;
+    const recipient = this.people.recipient(id);
+    this.inbox.of(recipient);
+    if (recipient !== null) this.older(recipient);
+  }
+
+  // What is somebody's own may lie far behind the newest of everybody.
+  async older(recipient) {
+    if (this.whole.has(recipient)) return;
+    this.whole.add(recipient);
+    const query = new URLSearchParams({ recipient, limit: AT_ONCE });
+    const { messages } = await call("GET", `/v1/sandbox/messages?${query}`);
+    this.take(messages);
+  }
+
+  changed(what) {
+    for (const pane of what === "read" ? [this.panes.mail] : Object.values(this.panes)) pane.filter();
+    this.people.recount();
+    this.clearing.show();
     this.count();
-    if (id !== null) this.inbox.of(this.people.recipient(id));
+  }
+
+  // Goes where the address leads, if anywhere.
+  async arrive() {
+    const { person, message: id } = placeInAddress();
+    if (id !== null) {
+      const message = await call("GET", `/v1/sandbox/messages/${encodeURIComponent(id)}`).catch(() => null);
+      if (message === null) byId("cleared").textContent = "The message of this link is not here any more.";
+      else this.open(message);
+    } else if (person !== null) this.people.choose(this.people.meet(person));
+  }
+
+  open(message) {
+    const whose = personOf(message);
+    this.people.entryOf(whose).recipient = message.recipient;
+    this.people.choose(whose);
+    this.take([message]);
+    this.desk.mark("cleared", [message], false);
+    putInAddress({ person: whose, message: message.id });
+    if (message.channel === "email") this.panes.mail.open(message);
+    const node = document.querySelector(`[data-message="${CSS.escape(message.id)}"]`);
+    node.scrollIntoView({ block: "center" });
+    this.desk.inspect(message, node.querySelector("[data-step]"));
   }
 
   // One turn: what is new, and now and then what changes seldom.
@@ -68,13 +119,19 @@ export class Page {
       query.set("since", new Date(this.last + (this.quiet ? 1 : 0)).toISOString());
     }
     const { messages } = await call("GET", `/v1/sandbox/messages?${query}`);
-    const fresh = messages.filter((each) => !this.seen.has(each.id)).reverse();
+    const fresh = this.take(messages);
     this.quiet = fresh.length === 0;
     // There is more than one answer holds: the page says so, and shows the newest.
     this.left_out ||= fresh.length === AT_ONCE;
+    if (this.turns > 0) this.news.tell(fresh);
+  }
+
+  // Answers which of them are new here.
+  take(messages) {
+    const fresh = messages.filter((each) => !this.seen.has(each.id)).reverse();
     for (const message of fresh) this.add(message);
     if (fresh.length > 0) this.count();
-    if (this.turns > 0) this.news.tell(fresh);
+    return fresh;
   }
 
   add(message) {
@@ -90,5 +147,6 @@ export class Page {
     for (const [name, pane] of Object.entries(this.panes)) {
       byId(`count-${name}`).textContent = pane.shown.count || "";
     }
+    showUnread(this.panes.mail.letters.unread);
   }
 }

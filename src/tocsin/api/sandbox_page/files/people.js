@@ -20,12 +20,25 @@ export class People {
     found.recipient ||= message.recipient;
     found.addresses.add(message.to);
     for (const each of [found, this.all]) {
-      each.count += 1;
-      each.shown.textContent = each.count;
+      each.ids.add(message.id);
+      this.count(each);
     }
     found.under.textContent = found.recipient === null ? "" : [...found.addresses]
       .map((address) => (address.length > 26 ? `${address.slice(0, 25)}…` : address)).slice(0, 4)
       .join("\n");
+  }
+
+  count(entry) {
+    const { cleared } = this.desk.kept;
+    const gone = cleared.size === 0 ? 0 : [...entry.ids].filter((id) => cleared.has({ id })).length;
+    entry.shown.textContent = entry.ids.size - gone;
+    // Who has got something, all of which was cleared, is cleared with it.
+    const bare = entry.ids.size > 0 && entry.ids.size === gone;
+    entry.node.hidden = bare && entry.id !== null && entry.id !== this.desk.person;
+  }
+
+  recount() {
+    for (const each of [this.all, ...this.known.values()]) this.count(each);
   }
 
   entryOf(id) {
@@ -38,9 +51,10 @@ export class People {
     return found;
   }
 
-  // Lists a recipient to whom nothing has come yet.
+  // Lists a recipient to whom nothing has come yet; answers who it is.
   meet(recipient) {
     this.entryOf(recipient).recipient = recipient;
+    return recipient;
   }
 
   choose(id) {
@@ -67,7 +81,7 @@ export class People {
     const under = el("span", { class: "under soft" });
     const short = label.length > 60 ? `${label.slice(0, 59)}…` : label;
     const choose = button([el("span", { class: "name" }, short), shown, under], () => this.choose(id));
-    return { node: el("li", {}, choose), choose, shown, under, count: 0, id, recipient: null,
+    return { node: el("li", {}, choose), choose, shown, under, id, ids: new Set(), recipient: null,
       addresses: new Set() };
   }
 

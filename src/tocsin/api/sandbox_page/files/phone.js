@@ -57,8 +57,7 @@ export class Phone {
       title === undefined ? null : el("h4", { dir: "auto" }, title),
       body === undefined ? null : el("p", { dir: "auto" }, body),
       el("div", { class: "row" }, told, this.desk.inspectButton(message)), said);
-    byId("pushes").prepend(node);
-    this.shown.add(message, node);
+    this.shown.add(message, node, byId("pushes"));
   }
 
   sms(message) {
@@ -69,10 +68,10 @@ export class Phone {
       el("p", { class: "from" }, moment(message.received_at),
         el("span", {}, `${message.content.segments ?? "?"} × ${message.content.encoding ?? ""}`),
         this.desk.inspectButton(message)));
-    thread.list.append(node);
+    this.shown.add(message, node, thread.list, false);
     thread.list.scrollTop = thread.list.scrollHeight;
-    if (message.taken) thread.last = message;
-    this.shown.add(message, node);
+    const newer = thread.last === null || message.received_at >= thread.last.received_at;
+    if (message.taken && newer) thread.last = message;
     hideIfBare(thread.section, thread.list);
     byId("sms").prepend(thread.section);
   }
@@ -126,8 +125,7 @@ export class Phone {
     };
     if (message.taken) this.keypad(message, { keys, said, heard, over });
     else over("The vendor refused it");
-    byId("calls").prepend(node);
-    this.shown.add(message, node);
+    this.shown.add(message, node, byId("calls"));
     if (message.taken) this.settle(message, over);
   }
 

@@ -10,16 +10,14 @@ export class Stage {
   }
 
   choose(recipient) {
-    this.page.people.meet(recipient);
-    this.page.people.choose(recipient);
+    this.page.people.choose(this.page.people.meet(recipient));
   }
 
   // What was asked for may not have been drawn yet.
   async open(message) {
     if (message === undefined) return;
     await this.page.messages();
-    const opener = nodeOf(message)?.querySelector("button");
-    if (opener) await this.page.panes.mail.open(message, opener);
+    await this.page.panes.mail.open(message);
   }
 
   async press(message, label) {
