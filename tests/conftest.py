@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 
 import pytest
 from hypothesis import settings
+
+from tests.support.draining_loop import DrainingLoop
 
 ABSENT = "absent:"
 """A skip whose reason begins so names a server or tool that this machine lacks."""
@@ -17,9 +20,9 @@ settings.load_profile("tocsin")
 
 
 @pytest.fixture(scope="session")
-def anyio_backend() -> str:
+def anyio_backend() -> tuple[str, dict[str, Callable[[], asyncio.AbstractEventLoop]]]:
     """Tocsin is an asyncio program; tests that need uvloop or virtual time override this."""
-    return "asyncio"
+    return "asyncio", {"loop_factory": DrainingLoop}
 
 
 @pytest.hookimpl(wrapper=True)

@@ -155,12 +155,12 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Say what is asked of the other side: no pushes, no table, room for answers."""
-        if transport.get_extra_info("ssl_object").selected_alpn_protocol() != frames.HTTP_2:
-            transport.close()
-            return
-        self.speaks_http_2 = True
         # No class of asyncio's own: what uvloop has for TLS is none.
         self._transport = cast("asyncio.Transport", transport)
+        if transport.get_extra_info("ssl_object").selected_alpn_protocol() != frames.HTTP_2:
+            self.abort()
+            return
+        self.speaks_http_2 = True
         self._transport.set_write_buffer_limits(_UNSENT_MAX)
         wishes = {
             SettingsFrame.HEADER_TABLE_SIZE: 0,

@@ -114,9 +114,10 @@ class Opening:
         try:
             await connection.greeted
         except BaseException:
-            connection.close()
+            connection.abort()
             raise
         if connection.over:
+            connection.abort()
             # Since TLS 1.3 a certificate of ours is refused when hands have been shaken.
             refused = connection.lost.done()
             raise Unreached(NoAnswerReason.TLS if refused else NoAnswerReason.UNREACHABLE)
