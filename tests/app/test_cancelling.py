@@ -10,8 +10,11 @@ from pathlib import Path
 import pytest
 
 from tests.app.sending_site import ALL_DAY_BUT_EVENING, HOUR_MS, SendingSite, inbox_and_push
+from tocsin.app.delivering.histories import Histories
 from tocsin.domain.delivery import State
+from tocsin.domain.ids import EventKey, delivery_key, notification_key
 from tocsin.domain.preferences import Preferences
+from tocsin.domain.records import Settled
 from tocsin.ports.state import Claim
 
 
@@ -100,6 +103,37 @@ async def test_a_fan_out_ends_where_the_cancel_finds_it(site: SendingSite) -> No
         assert shown.json()["by_reason"]["inbox"] == {"cancelled": 303}
     assert not await site.handed(event)
     assert (await site.settled())["bulk", "inbox", "cancelled"] == 303
+
+
+async def test_what_a_fan_out_handed_over_is_in_flight_until_it_has_settled(
+    site: SendingSite,
+) -> None:
+    people = await site.people(40)
+    site.start()
+    event = await site.send(type="both", recipients={"everyone": True}, cancellation_key="k")
+    await site.fanned_out(event)
+    services = site.services
+    keys = [
+        delivery_key(notification_key(EventKey(event), 0, one.number), 1, 0) for one in people[:9]
+    ]
+    now_ms = site.clock.now_ms()
+    rows = [Claim(key, "worker", State.SENDING, 1, now_ms, "k") for key in keys]
+    await services.stores.claims.claim(rows)
+    async with await site.client() as client:
+        answer = await client.post("/v1/cancel", json={"cancellation_key": "k"})
+        handed = answer.json()["counts"]["in_flight"]
+        assert handed == 40
+        outcomes = [
+            Settled(key, "bulk", "push", state, "x", now_ms)
+            for key, state in zip(keys, ["sent"] * 5 + ["failed"] * 4, strict=True)
+        ]
+        await Histories(services.storage.log, services.follow).add(outcomes)
+        await site.settled()
+        status = (await client.get(answer.json()["status"])).json()
+    before = answer.json()["counts"]
+    assert status["counts"]["in_flight"] == 31
+    assert status["counts"]["already_sent"] == before["already_sent"] + 9
+    assert sum(status["counts"].values()) == sum(before.values())
 
 
 @pytest.mark.parametrize(

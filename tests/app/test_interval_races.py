@@ -9,6 +9,7 @@ import pytest
 from tests.app.runs import CHAT, INBOX, LAST, PUSH, Runs, wait
 from tests.app.sending_site import HOUR_MS, Abandoned, SendingSite
 from tocsin.domain.records import Plan
+from tocsin.ports.state import Suppression
 
 
 async def test_a_receipt_in_time_wins(runs: Runs) -> None:
@@ -81,6 +82,28 @@ async def test_a_cancel_reaches_a_wait_whose_time_does_not_run(runs: Runs) -> No
         await client.post("/v1/cancel", json={"cancellation_key": "k"})
     await runs.site.quiet()
     assert (await runs.settled())["push", "cancelled"] == 2
+
+
+@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize(("shown", "verdict"), [(True, "already_sent"), (False, "cancelled")])
+async def test_a_run_whose_rest_came_to_nothing_is_not_in_flight(
+    runs: Runs, shown: bool, verdict: str, named: bool
+) -> None:
+    await runs.publish(INBOX, {"delay": "1h"}, PUSH)
+    entry = Suppression("s", runs.ana.number, None, None, "asked", "test", 0)
+    suppressions = runs.site.services.stores.suppressions
+    if shown:
+        await runs.send(cancellation_key="k")
+    await suppressions.add([entry])
+    if not shown:
+        await runs.send(cancellation_key="k")
+    await runs.at(HOUR_MS)
+    body = {"cancellation_key": "k", **({"recipients": [runs.ana.id]} if named else {})}
+    async with await runs.site.client() as client:
+        answer = await client.post("/v1/cancel", json=body)
+        assert answer.json()["recipients"] == [{"id": runs.ana.id, "verdict": verdict}]
+        status = await client.get(answer.json()["status"])
+        assert status.json()["recipients"] == answer.json()["recipients"]
 
 
 async def test_a_cancel_and_the_timer_meet_at_one_row(runs: Runs) -> None:

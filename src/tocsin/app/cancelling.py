@@ -12,7 +12,8 @@ import msgspec
 from pyroaring import BitMap
 
 from tocsin.app.callers import Limits, Principal
-from tocsin.app.cancelling_intervals import CancelIntervals, standing_states
+from tocsin.app.cancel_standing import CancelStanding, handed_over, is_handed
+from tocsin.app.cancelling_intervals import CancelIntervals
 from tocsin.app.cancels import Cancel, KeptCancels
 from tocsin.app.fanouts import FanoutRunner, records_of
 from tocsin.app.routing.holding import CANCEL, FANOUT
@@ -36,7 +37,13 @@ _SWAPS: Final = 500
 
 
 class CancelVerdict(StrEnum):
-    """What a cancel came to for one recipient."""
+    """
+    What a cancel came to for one recipient.
+
+    ``cancelled``: no provider was called and nothing shown. ``already_sent``: it came too late, and
+    the ledger says what became of the call. ``in_flight``: a call, or a decision, is under way.
+    ``held``: there is no event yet.
+    """
 
     CANCELLED = "cancelled"
     PARTLY_SENT = "partly_sent"
@@ -76,8 +83,10 @@ class CancelDesk:
         chance: Chance,
         follow: Follow | None,
         intervals: CancelIntervals,
+        standing: CancelStanding,
     ) -> None:
         self._log = log
+        self._standing = standing
         self._intervals = intervals
         self._claims = claims
         self._timers = timers
@@ -181,24 +190,21 @@ class CancelDesk:
             if not _number(row)
             and (found := await self._fanouts.get(row.delivery[:16])) is not None
         ]
-        states: dict[int, set[str]] = {}
-        for number, state in standing_states(rows):
-            states.setdefault(number, set()).add(state)
-        states.pop(0, None)
+        counts = Counter[CancelVerdict]()
+        standing = await self._standing.of(cancel.key, rows)
+        if cancel.recipients is None:
+            standing = await self._count_fanouts(fanouts, standing, counts)
+        states = _states(standing)
         if cancel.recipients is not None:
             for fanout in fanouts:
                 await self._in_fanout(cancel.recipients, fanout, states)
         verdicts = await self._verdicts(cancel, states)
-        counts = Counter(str(verdict) for verdict in verdicts.values())
-        many = len(verdicts) > LISTED_MAX
-        if cancel.recipients is None:
-            for fanout in fanouts:
-                many = True
-                counts.update(await self._of_fanout(fanout))
+        counts.update(verdicts.values())
+        many = len(verdicts) > LISTED_MAX or (cancel.recipients is None and bool(fanouts))
         return CancelOutcome(
             id=id,
             held_until_ms=cancel.until_ms,
-            counts=dict(counts),
+            counts={str(verdict): number for verdict, number in counts.items() if number},
             recipients=None if many else verdicts,
         )
 
@@ -225,21 +231,29 @@ class CancelDesk:
         for number in named:
             states.setdefault(number, {State.CANCELLED})
 
-    async def _of_fanout(self, fanout: Fanout) -> Counter[str]:
-        """Count what is decided; whoever is left ends as cancelled when her chunk comes."""
-        counts: Counter[str] = Counter()
-        for record in await records_of(self._log, fanout):
-            for reason, members in record.by_reason.items():
-                number = len(BitMap.deserialize(members))
-                if reason == Reason.SEND:
-                    # What was handed over is caught where it is about to be sent, or not.
-                    shown = record.channel == INBOX
-                    verdict = CancelVerdict.ALREADY_SENT if shown else CancelVerdict.IN_FLIGHT
-                    counts[verdict] += number
+    async def _count_fanouts(
+        self, fanouts: Sequence[Fanout], standing: Sequence[Claim], counts: Counter[CancelVerdict]
+    ) -> list[Claim]:
+        """Count what is decided of them, each delivery by itself; return the rows of the rest."""
+        chunks = [each for fanout in fanouts for each in await records_of(self._log, fanout)]
+        handed = handed_over(chunks)
+        mine = [row for row in standing if is_handed(row, handed)]
+        called: dict[bytes, set[str]] = {}
+        for row in mine:
+            called.setdefault(row.delivery[:17], set()).add(row.state)
+        counts.update(map(_verdict, called.values()))
+        # What was handed over is caught where it is about to be called, or not.
+        counts[CancelVerdict.IN_FLIGHT] += sum(map(len, handed.values())) - len(called)
+        for chunk in chunks:
+            for reason, members in chunk.by_reason.items():
+                if reason == Reason.SEND and chunk.channel == INBOX:
+                    counts[CancelVerdict.ALREADY_SENT] += len(BitMap.deserialize(members))
                 elif reason == Reason.CANCELLED:
-                    counts[CancelVerdict.CANCELLED] += number
-        counts[CancelVerdict.CANCELLED] += fanout.audience * fanout.steps - fanout.decided
-        return counts
+                    counts[CancelVerdict.CANCELLED] += len(BitMap.deserialize(members))
+        # Whoever is left ends as cancelled when her chunk comes.
+        left = sum(each.audience * each.steps - each.decided for each in fanouts)
+        counts[CancelVerdict.CANCELLED] += left
+        return [row for row in standing if not is_handed(row, handed)]
 
 
 def _check_unlimited(limits: Limits) -> None:
@@ -276,6 +290,14 @@ def _verdict(states: set[str]) -> CancelVerdict:
     if State.CANCELLED not in states:
         return CancelVerdict.ALREADY_SENT
     return CancelVerdict.CANCELLED if len(states) == 1 else CancelVerdict.PARTLY_SENT
+
+
+def _states(rows: Iterable[Claim]) -> dict[int, set[str]]:
+    states: dict[int, set[str]] = {}
+    for row in rows:
+        if _number(row):
+            states.setdefault(_number(row), set()).add(row.state)
+    return states
 
 
 def _settled(row: Claim) -> Settled:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
 
-from tocsin.app.routing.intervals import CONTINUED
-from tocsin.domain.delivery import State
-from tocsin.domain.ids import NotificationKey, notification_parts
 from tocsin.domain.intervals import SCHEDULED, interval_key, interval_number, is_interval
 from tocsin.domain.records import Continue, Record, decode
 from tocsin.ports.log import Log, Output
@@ -18,26 +15,6 @@ from tocsin.ports.system import Clock
 
 _HELD_AFTERWARDS_MS: Final = 86_400_000
 """A run that begins may be routed late; a day is more than it is ever behind."""
-
-
-def standing_states(rows: Sequence[Claim]) -> Iterator[tuple[int, str]]:
-    """
-    Yield (recipient's number, state) of what a cancel found.
-
-    An interval that is over says nothing itself: what follows it has rows of its own. Until those are
-    there it is being decided, and the cancel's tombstone may catch it or come too late.
-    """
-    latest_ms: dict[bytes, int] = {}
-    for row in rows:
-        if not is_interval(row.delivery):
-            run = row.delivery[:16]
-            latest_ms[run] = max(row.at_ms, latest_ms.get(run, 0))
-    for row in rows:
-        number = notification_parts(NotificationKey(row.delivery[:16])).recipient
-        if not is_interval(row.delivery) or row.state == State.CANCELLED:
-            yield number, row.state
-        elif row.state == CONTINUED and latest_ms.get(row.delivery[:16], 0) < row.at_ms:
-            yield number, State.SENDING
 
 
 class CancelIntervals:

@@ -30,6 +30,7 @@ from tocsin.api.sending import SendingRoutes
 from tocsin.api.status_webhooks import StatusWebhookRoutes
 from tocsin.api.system import Check
 from tocsin.app.accepting.warnings import CallWarnings
+from tocsin.app.cancel_standing import CancelStanding
 from tocsin.app.cancelling import CancelDesk
 from tocsin.app.cancelling_intervals import CancelIntervals
 from tocsin.app.catalogue import Catalogue
@@ -325,6 +326,7 @@ def _sending(services: Services, notes: Notes) -> tuple[Endpoint, ...]:
         services.chance,
         services.follow,
         CancelIntervals(log, stores.claims, stores.timers, stores.waits, clock),
+        CancelStanding(log, services.storage.ledger, stores.deduplication, stores.claims),
     )
     warnings = CallWarnings(stores.audiences, lambda: _configured(services))
     sending = Sending(services.accept, services.registry, warnings)

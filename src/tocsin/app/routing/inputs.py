@@ -127,3 +127,8 @@ def dedup_key(digest: bytes, workflow: str) -> bytes:
 def place_token(partition: int, position: int) -> bytes:
     """Return 16 bytes that name an input record: the owner of a timer's release."""
     return partition.to_bytes(8, "big") + position.to_bytes(8, "big")
+
+
+def token_place(token: bytes) -> tuple[int, int]:
+    """Return the (partition, position) of a token."""
+    return int.from_bytes(token[:8], "big"), int.from_bytes(token[8:], "big")
