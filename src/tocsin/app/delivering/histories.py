@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
+from tocsin.app.delivering.looking_back import LookBack
 from tocsin.app.delivering.remembered import Remembered
 from tocsin.domain.attempts import History
-from tocsin.domain.ids import accepted_ms, recipient_of
-from tocsin.domain.records import OUTCOME_RECORDS, Attempt, Settled
+from tocsin.domain.ids import recipient_of
+from tocsin.domain.records import Attempt, Settled
 from tocsin.domain.topics import OUTCOMES
 from tocsin.ports.log import Batch, Follow, Log, Output, Step
 
 _REMEMBERED_MAX: Final = 200_000
-_CLUSTER_MS: Final = 200
-"""Times no farther apart than this are looked for together."""
 
 
 class Histories:
@@ -27,6 +26,8 @@ class Histories:
         self._log = log
         self._follow = follow
         self._remembered = Remembered(log, remembered_max)
+        # Half of what can be remembered: what is in hand has to stay beside it.
+        self._back = LookBack(log, held_max=remembered_max // 2)
 
     def partition_of(self, delivery: bytes) -> int:
         """Return where the records of *delivery* lie."""
@@ -34,39 +35,13 @@ class Histories:
 
     async def of(self, deliveries: Iterable[bytes]) -> dict[bytes, History]:
         """Return the history of each; those of events of about one time share a look."""
-        wanted: dict[int, dict[bytes, History]] = {}
-        for delivery in deliveries:
-            wanted.setdefault(self.partition_of(delivery), {})[delivery] = History()
-        for partition, histories in wanted.items():
-            times_ms = sorted({accepted_ms(delivery) for delivery in histories})
-            for first, end in await self._spans(partition, times_ms):
-                await self._fold(partition, first, end, histories)
-        return {of: history for some in wanted.values() for of, history in some.items()}
-
-    async def _spans(self, partition: int, times_ms: Sequence[int]) -> Sequence[tuple[int, int]]:
-        """Return where records about events of those times may lie, in the order of the log."""
-        found: dict[int, int] = {}
-        for since_ms, until_ms in _clusters(times_ms):
-            found.update(await self._log.spans(OUTCOMES, partition, since_ms, until_ms))
-        return sorted(found.items())
-
-    async def _fold(
-        self, partition: int, first: int, end: int, histories: Mapping[bytes, History]
-    ) -> None:
-        while first < end:
-            batch = await self._log.read(OUTCOMES, partition, first, records_max=end - first)
-            for record in batch.records[: end - batch.position]:
-                if isinstance(record, OUTCOME_RECORDS):
-                    history = histories.get(record.delivery)
-                    if history is not None:
-                        history.take(record)
-            first = max(batch.end, first + 1) if batch.records else end
+        return await self._back.of(deliveries)
 
     def keep(self, histories: Mapping[bytes, History]) -> None:
         """Follow deliveries that are in hand, so that `again` need not look for them."""
         self._remembered.keep(histories)
 
-    async def again(self, deliveries: Sequence[bytes]) -> dict[bytes, History]:
+    async def again(self, deliveries: Sequence[bytes], now_ms: int) -> dict[bytes, History]:
         """Return the history of each, of most without looking for it."""
         if not deliveries:
             return {}
@@ -76,7 +51,8 @@ class Histories:
         missing = [each for each in deliveries if each not in found]
         if missing:
             positions = remembered.positions()
-            looked_up = await self.of(missing)
+            looked_up, others = await self._back.and_beyond(missing, now_ms)
+            remembered.keep(others)
             remembered.keep(looked_up)
             remembered.back_to(positions)
             found |= looked_up
@@ -115,14 +91,3 @@ class Histories:
         batches = await self._log.commit(step, self._follow)
         self._remembered.take(batches)
         return batches
-
-
-def _clusters(times_ms: Sequence[int]) -> list[tuple[int, int]]:
-    """Return [since, until) around ascending times that lie close together."""
-    found: list[tuple[int, int]] = []
-    for at_ms in times_ms:
-        if found and at_ms < found[-1][1] + _CLUSTER_MS:
-            found[-1] = (found[-1][0], at_ms + 1)
-        else:
-            found.append((at_ms, at_ms + 1))
-    return found

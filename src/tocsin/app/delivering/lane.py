@@ -253,7 +253,7 @@ class LaneDelivery:
         """Let those that a timer brought back know what was tried; what has settled is done."""
         from_timers = [work.delivery for work in works if work.from_timer]
         histories = self._parts.histories
-        found = await histories.again(from_timers)
+        found = await histories.again(from_timers, self._parts.clock.now_ms())
         histories.keep({w.handoff.delivery: w.history for w in works if not w.from_timer})
         for work in works:
             if work.from_timer:
