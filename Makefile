@@ -7,6 +7,9 @@ DATA ?=
 PORT ?=
 # Which Python makes the environment; found when not given.
 PYTHON ?=
+# Sets of texts are walked in the same order each time, so that a simulated run that fails can be
+# seen again; `random` tries other orders.
+PYTHONHASHSEED ?= 0
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
@@ -26,7 +29,7 @@ up: $(RUN_STAMP) ## start Tocsin in the foreground, with its data in DATA (./dat
 	@exec $(BIN)/tocsin up $(if $(DATA),--data '$(DATA)') $(if $(PORT),--port '$(PORT)')
 
 test: $(DEV_STAMP) ## run every test that needs no other server; at its end, what was skipped and why
-	@$(BIN)/python -m pytest -n auto --dist loadgroup
+	@PYTHONHASHSEED=$(PYTHONHASHSEED) $(BIN)/python -m pytest -n auto --dist loadgroup
 
 check: $(DEV_STAMP) ## format, lint, types, import contracts, sizes, house rules, docs
 	@BIN=$(BIN) tools/check.sh $(CHECKED)
