@@ -71,6 +71,13 @@ async def test_headers_are_of_one_call_alone(make: Make, there: Receiver) -> Non
     assert {seen.headers["user-agent"] for seen in there.seen} == {"Tocsin"}
 
 
+async def test_a_body_is_of_the_type_that_is_said_or_of_none(make: Make, there: Receiver) -> None:
+    transport = make(Outbound())
+    for each in ([], ["Content-Type: text/plain"], ["X-One: 1"]):
+        assert isinstance(await transport.call(Call(there.url, b"{}", each)), Answer)
+    assert [seen.headers.get("content-type") for seen in there.seen] == [None, "text/plain", None]
+
+
 async def test_nobody_is_asked_whether_a_large_body_is_wanted(make: Make, there: Receiver) -> None:
     transport = make(Outbound())
     for bytes_ in (2_000_000, 2, 2_000_000):

@@ -14,7 +14,7 @@ from tocsin.config import Misconfigured, decode_table, load
 from tocsin.domain.channels import CHANNEL_FIELDS
 from tocsin.domain.items import BODY_CHARACTERS_MAX, LINK_CHARACTERS_MAX, TITLE_CHARACTERS_MAX
 from tocsin.errors import RequestRefused
-from tocsin.wiring.channels import check_providers, without_providers
+from tocsin.wiring.channels import check_providers, provider_rows, without_providers
 
 REGISTRY = Registry([*folders(), toy])
 FILE = """
@@ -70,7 +70,8 @@ def test_a_table_comes_from_file_and_environment_and_hides_what_it_holds(tmp_pat
 
 def test_everything_that_is_wrong_with_tables_is_named_at_once(tmp_path: Path) -> None:
     path = tmp_path / "tocsin.toml"
-    path.write_text('[providers.pagr]\n[providers.pager]\nurll = "canary"\nkey = 3\n')
+    tables = '[providers.pagr]\n[providers.pager]\nurll = "canary"\nkey = 3\n'
+    path.write_text(f'mode = "real"\n{tables}')
     with pytest.raises(Misconfigured) as refused:
         check_providers(load(path, {}).config, REGISTRY)
     text = "\n".join(refused.value.problems)
@@ -78,6 +79,22 @@ def test_everything_that_is_wrong_with_tables_is_named_at_once(tmp_path: Path) -
     assert "did you mean url?" in text
     assert "providers.pager.callback_secret is not set" in text
     assert "canary" not in text
+
+
+def test_a_sandbox_needs_no_credentials_and_still_no_mistakes(tmp_path: Path) -> None:
+    path = tmp_path / "tocsin.toml"
+    path.write_text("[providers.twilio]\nsegments_max = 3\n")
+    config = load(path, {}).config
+    check_providers(config)
+    shown = {name: value for name, value, _ in provider_rows(config)}
+    assert shown["providers.twilio.segments_max"] == "3"
+    assert shown["providers.twilio.account_sid"] is None
+    path.write_text('mode = "real"\n[providers.twilio]\nsegments_max = 3\n')
+    with pytest.raises(Misconfigured, match="account_sid is not set"):
+        check_providers(load(path, {}).config)
+    path.write_text("[providers.twilio]\nsegments_max = 0\n")
+    with pytest.raises(Misconfigured, match="segments_max"):
+        check_providers(load(path, {}).config)
 
 
 def test_a_provider_that_is_no_table_is_refused(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """The one place of settings: declared in `tables`, read by `load`, documented by `doc`."""
 
 from tocsin.config.channel_tables import decode_routes, show_route
-from tocsin.config.decode import decode_table, show_table
+from tocsin.config.decode import check_said, decode_table, show_table
 from tocsin.config.doc import doc_markdown, doc_toml
 from tocsin.config.load import DEFAULT, Loaded, Misconfigured, load, value_of
 from tocsin.config.logging_table import Logging
@@ -43,6 +43,7 @@ __all__ = [
     "StatusWebhookSettings",
     "Store",
     "as_toml",
+    "check_said",
     "decode_routes",
     "decode_table",
     "doc_markdown",

@@ -9,7 +9,7 @@ import msgspec
 
 from tocsin.config.load import DEFAULT, Misconfigured
 from tocsin.config.raw import RawTable
-from tocsin.config.settings import as_toml, read_value, section_of
+from tocsin.config.settings import Section, as_toml, read_value, section_of
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -23,6 +23,30 @@ def decode_table(table: RawTable, prefix: str, kind: type[T]) -> T:
 
     """
     section = section_of(f"{prefix}.{table.name}", kind)
+    values, problems = _read(section, table)
+    said = {key for key, _, _ in table.items()}
+    problems += [
+        f"{setting.name} is not set, and has no default"
+        for setting in section.settings
+        if setting.required and setting.key not in said
+    ]
+    if problems:
+        raise Misconfigured(problems)
+    return kind(**values)
+
+
+def check_said(table: RawTable, prefix: str, kind: type[T]) -> None:
+    """
+    Raise `Misconfigured` with all that is wrong in what *table* says; what it leaves out is not.
+
+    So much is asked of a table whose rest somebody else brings, as a sandbox does.
+    """
+    _, problems = _read(section_of(f"{prefix}.{table.name}", kind), table)
+    if problems:
+        raise Misconfigured(problems)
+
+
+def _read(section: Section, table: RawTable) -> tuple[dict[str, Any], list[str]]:
     known = {setting.key: setting for setting in section.settings}
     values: dict[str, Any] = {}
     problems: list[str] = []
@@ -38,25 +62,26 @@ def decode_table(table: RawTable, prefix: str, kind: type[T]) -> T:
             values[setting.attribute] = read_value(setting, raw)
         except ValueError as refused:
             problems.append(f"{said} {refused}")
-    problems += [
-        f"{setting.name} is not set, and has no default"
-        for setting in section.settings
-        if setting.required and setting.key not in dict.fromkeys(k for k, _, _ in table.items())
-    ]
-    if problems:
-        raise Misconfigured(problems)
-    return kind(**values)
+    return values, problems
 
 
 def show_table(table: RawTable, prefix: str, kind: type[T]) -> list[tuple[str, str | None, str]]:
     """
     Return (name, value as the file could say it, origin) of each setting of *table*.
 
-    Secrets are hidden. Raises `Misconfigured` as `decode_table` does.
+    Secrets are hidden, and what has no value is shown without. Raises `Misconfigured` as
+    `check_said` does.
     """
-    found = decode_table(table, prefix, kind)
+    section = section_of(f"{prefix}.{table.name}", kind)
+    values, problems = _read(section, table)
+    if problems:
+        raise Misconfigured(problems)
+    defaults = {
+        each.attribute: None if each.required else each.default for each in section.settings
+    }
+    found = {**defaults, **values}
     origins = {key: origin for key, _, origin in table.items()}
     return [
-        (each.name, as_toml(each, getattr(found, each.attribute)), origins.get(each.key, DEFAULT))
-        for each in section_of(f"{prefix}.{table.name}", kind).settings
+        (each.name, as_toml(each, found[each.attribute]), origins.get(each.key, DEFAULT))
+        for each in section.settings
     ]

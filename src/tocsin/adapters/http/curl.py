@@ -85,10 +85,7 @@ class _Slot:
             curl.setopt(pycurl.URL, call.url)
             self._url = call.url
         body_bytes = len(call.body)
-        lines = list(call.headers)
-        if body_bytes >= _ASKED_FROM_BYTES or not lines:
-            # Never without any: setting none would leave those of the call before.
-            lines.append("Expect:")
+        lines = _lines_of(call)
         if lines != self._head:
             curl.setopt(pycurl.HTTPHEADER, lines)
             self._head = lines
@@ -256,6 +253,22 @@ def _check(call: Call) -> None:
 
 _PRINTABLE: Final = bytes(byte if 0x20 <= byte < 0x7F else 0x20 for byte in range(256))
 """Leaves printable ASCII alone and nothing else."""
+
+
+def _lines_of(call: Call) -> list[str]:
+    """Return its headers, and what keeps libcurl from adding others."""
+    lines = list(call.headers)
+    if call.method in WITH_BODY and not any(map(_is_content_type, lines)):
+        # Without it any body would be called a form.
+        lines.append("Content-Type:")
+    if len(call.body) >= _ASKED_FROM_BYTES or not lines:
+        # Never without any: setting none would leave those of the call before.
+        lines.append("Expect:")
+    return lines
+
+
+def _is_content_type(line: str) -> bool:
+    return line[:13].lower() == "content-type:"
 
 
 def _set_up(curl: pycurl.Curl, outbound: Outbound) -> None:
