@@ -91,12 +91,13 @@ class Replies(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         """
         Return what an answer means: by its code, else its status, else the kind of its status.
 
-        What nobody has documented is read by RFC 9110: a 4xx is the request's fault, and after a
+        A table may name a kind as a whole, as ``4xx``. What nobody has documented is read by RFC 9110: a 4xx is the request's fault, and after a
         5xx nobody knows whether it was done.
         """
         if code is not None and (found := self.codes.get(code)) is not None:
             return found
-        return self.statuses.get(str(status)) or _by_kind(status)
+        whole = self.statuses.get(f"{status // 100}xx")
+        return self.statuses.get(str(status)) or whole or _by_kind(status)
 
     def report(self, code: str) -> Report:
         """Return what a later report means; of an unknown code only that it did not arrive."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from http import HTTPStatus
 from typing import Final
 
 from tocsin.channels.relay import reached, unseen
+from tocsin.channels.replies import load_replies
 from tocsin.channels.webhook.http.body import body_of
 from tocsin.channels.webhook.http.settings import WebhookSettings
 from tocsin.config import Misconfigured
@@ -14,7 +16,7 @@ from tocsin.domain.retry_after import retry_after_ms
 from tocsin.domain.webhook_signing import check_secrets, signatures
 from tocsin.errors import RequestRefused, Unauthenticated
 from tocsin.ports.message import Message
-from tocsin.ports.outcomes import Accepted, ProviderOutcome, ProviderReason, Refused, TryLater
+from tocsin.ports.outcomes import ProviderOutcome, ProviderReason, Refused, TryLater
 from tocsin.ports.provider import Flags, ProviderTools
 from tocsin.ports.receipts import Callback, Reading
 from tocsin.ports.self_check import Finding, Weight
@@ -22,16 +24,8 @@ from tocsin.ports.transport import Answer, Call, NoAnswer, NoAnswerReason
 
 _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}(?:-[0-9a-f]{1,64}){3}\Z", re.ASCII)
 
-_REFUSED: Final = {
-    400: ProviderReason.BAD_CONTENT,
-    401: ProviderReason.BLOCKED,
-    403: ProviderReason.BLOCKED,
-    410: ProviderReason.DEAD_ADDRESS,
-    413: ProviderReason.TOO_LARGE,
-    415: ProviderReason.BAD_CONTENT,
-    422: ProviderReason.BAD_CONTENT,
-}
-_THROTTLED: Final = frozenset({408, 425, 429})
+_REPLIES: Final = load_replies(__package__)
+_LATER: Final = "503 later"
 _UNSIGNED: Final = Finding(
     Weight.ADVICE,
     "messages to addresses without a secret of their own are not signed",
@@ -114,22 +108,15 @@ def _secret_of(settings: WebhookSettings, name: str) -> str | None:
 
 def _judged(answer: Answer, now_ms: int) -> ProviderOutcome:
     """
-    Read a status: 2xx is taken, and whatever points elsewhere or blames the request is refused.
+    Read a status by the table: 2xx is taken, and what points elsewhere or blames us is refused.
 
     Of the 5xx only a 503 that says when to come back promises that nothing was done (RFC 9110,
     15.6.4); after any other the message may have been taken.
     """
     status = answer.status
-    if 200 <= status < 300:
-        return Accepted()
-    detail = str(status)
-    if status in _THROTTLED or status >= 500:
-        after_ms = retry_after_ms(answer.header(b"retry-after"), now_ms)
-        if status in _THROTTLED:
-            return TryLater(ProviderReason.THROTTLED, after_ms=after_ms, detail=detail)
-        known = status == 503 and after_ms is not None
-        return TryLater(ProviderReason.OVERLOADED, known, after_ms, detail)
-    return Refused(_REFUSED.get(status, ProviderReason.BAD_ADDRESS), detail)
+    after_ms = retry_after_ms(answer.header(b"retry-after"), now_ms)
+    code = _LATER if status == HTTPStatus.SERVICE_UNAVAILABLE and after_ms is not None else None
+    return _REPLIES.of(status, code).outcome(str(status), after_ms=after_ms)
 
 
 def _unanswered(said: NoAnswer) -> ProviderOutcome:

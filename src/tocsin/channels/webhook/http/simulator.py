@@ -44,13 +44,19 @@ class WebhookSimulator(HttpSimulating):
         "302": Dial.REFUSE,
         "400": Dial.REFUSE,
         "401": Dial.REFUSE,
+        "403": Dial.REFUSE,
         "404": Dial.REFUSE,
+        "408": Dial.THROTTLE,
         "410": Dial.DEAD_ADDRESS,
         "413": Dial.REFUSE,
+        "415": Dial.REFUSE,
+        "422": Dial.REFUSE,
+        "425": Dial.THROTTLE,
         "429": Dial.THROTTLE,
         "500": Dial.FAIL,
         "502": Dial.FAIL,
-        "503": Dial.THROTTLE,
+        "503": Dial.FAIL,
+        "503 later": Dial.THROTTLE,
         "504": Dial.FAIL,
     }
 
@@ -88,7 +94,7 @@ class WebhookSimulator(HttpSimulating):
         await self._arrived([reference])
         verdict = self._verdict(request)
         deal = self._deal(to) if verdict != "wrong" else Deal(Dial.REFUSE, "401")
-        status = int(deal.code) if deal.code is not None else _STATUSES.get(deal.dial, 0)
+        status = int(deal.code[:3]) if deal.code is not None else _STATUSES.get(deal.dial, 0)
         if deal.dial is not Dial.DROP:
             await self._keep(
                 reference=reference,
