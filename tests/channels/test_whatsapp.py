@@ -148,12 +148,29 @@ async def test_who_writes_stop_or_stops_marketing_wants_no_more(whatsapp: Chat) 
             {"user_preferences": [{"wa_id": "1202", "value": "stop", "timestamp": AT_MS // 1_000}]},
             ChannelWish("+1202", False, AT_MS, "stop"),
         ),
+        (
+            {"messages": [{"from_user_id": "US.1", "timestamp": stamp, "text": {"body": "stop"}}]},
+            ChannelWish("US.1", False, AT_MS, "stop"),
+        ),
+        (
+            {"user_preferences": [{"user_id": "US.ENT.1", "value": "resume", "timestamp": stamp}]},
+            ChannelWish("US.ENT.1", True, AT_MS, "resume"),
+        ),
     ):
         assert (await whatsapp.provider.read_callback(number.told(value, AT_MS))).wishes == [wish]
 
 
-async def test_somebody_in_the_sandbox_can_write(whatsapp: Chat) -> None:
-    await whatsapp.send(whatsapp.message())
+@pytest.mark.parametrize(
+    ("address", "known_by"),
+    [
+        ("+12025550001", ["+12025550001", "US.712025550001"]),
+        ("US.13491208655302741918", ["US.13491208655302741918"]),
+    ],
+)
+async def test_somebody_in_the_sandbox_can_write(
+    whatsapp: Chat, address: str, known_by: list[str]
+) -> None:
+    assert isinstance(await whatsapp.send(whatsapp.message(address)), Accepted)
     heard = []
 
     async def tell(callback: Any) -> Any:
@@ -162,7 +179,21 @@ async def test_somebody_in_the_sandbox_can_write(whatsapp: Chat) -> None:
 
     (message,) = whatsapp.simulator.messages()
     await whatsapp.simulator.act(Deed(message.id, Action.REPLY, AT_MS, "stop"), tell)
-    assert [wish.address for wish in heard[0].wishes] == ["+12025550001"]
+    assert [wish.address for wish in heard[0].wishes] == known_by
+
+
+async def test_who_hides_her_number_is_written_to_by_metas_id(whatsapp: Chat) -> None:
+    await whatsapp.send(whatsapp.message("US.13491208655302741918"))
+    (message,) = whatsapp.simulator.messages()
+    sent = msgspec.json.decode(message.raw.partition(b"\r\n\r\n")[2])
+    assert (sent.get("to"), sent["recipient"]) == (None, "US.13491208655302741918")
+    callback = whatsapp.simulator.callback([REFERENCE], ReceiptState.DELIVERED, AT_MS)
+    assert b"wa_id" not in callback.body
+    (receipt,) = (await whatsapp.provider.read_callback(callback)).receipts
+    assert receipt.reference == REFERENCE
+    assert await whatsapp.send(whatsapp.message("US.not/an-id")) == Refused(
+        ProviderReason.BAD_ADDRESS, "not a phone number"
+    )
 
 
 async def test_meta_asks_whether_the_webhook_is_ours(whatsapp: Chat) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import re
 from collections.abc import Iterator
 from typing import Final
 from urllib.parse import parse_qs
@@ -21,6 +22,7 @@ _WORDS: Final = {"stop": False, "unsubscribe": False, "start": True}
 _VALUES: Final = {"stop": False, "resume": True}
 _NOBODY: Final = 131026
 _CHALLENGE_MAX: Final = 200
+_USER_ID: Final = re.compile(r"[A-Z]{2}\.(?:ENT\.)?[A-Za-z0-9]{1,128}\Z", re.ASCII)
 
 
 class Fault(msgspec.Struct):
@@ -66,6 +68,8 @@ class Written(msgspec.Struct):
     """A message to the business."""
 
     sender: str = msgspec.field(default="", name="from")
+    """Her number; left out for who goes by a name of her own."""
+    from_user_id: str = ""
     timestamp: str = "0"
     interactive: Interactive = msgspec.field(default_factory=Interactive)
     button: Button = msgspec.field(default_factory=Button)
@@ -76,6 +80,7 @@ class Preference(msgspec.Struct):
     """Somebody stopped marketing messages in WhatsApp, or resumed them."""
 
     wa_id: str = ""
+    user_id: str = ""
     value: str = ""
     timestamp: str | int = 0
 
@@ -170,13 +175,28 @@ def wishes(said: Notice, received_ms: int) -> Iterator[ChannelWish]:
     for value in said.values():
         for written in value.messages:
             word = written.text.body.strip().lower()
-            if word in _WORDS and written.sender.isdigit():
+            if word in _WORDS:
                 at_ms = _ms(written.timestamp, received_ms)
-                yield ChannelWish(f"+{written.sender}", _WORDS[word], at_ms, word)
+                for address in _addresses(written.sender, written.from_user_id):
+                    yield ChannelWish(address, _WORDS[word], at_ms, word)
         for preference in value.user_preferences:
-            if preference.value in _VALUES and preference.wa_id.isdigit():
+            if preference.value in _VALUES:
                 wanted, at_ms = _VALUES[preference.value], _ms(preference.timestamp, received_ms)
-                yield ChannelWish(f"+{preference.wa_id}", wanted, at_ms, preference.value)
+                for address in _addresses(preference.wa_id, preference.user_id):
+                    yield ChannelWish(address, wanted, at_ms, preference.value)
+
+
+def is_user_id(text: str) -> bool:
+    """Return whether *text* is Meta's id of a person for one business: a country, and a number."""
+    return _USER_ID.match(text) is not None
+
+
+def _addresses(number: str, user_id: str) -> Iterator[str]:
+    """Yield under what addresses somebody may be written to: whichever she is known by here."""
+    if number.isdigit():
+        yield f"+{number}"
+    if is_user_id(user_id):
+        yield user_id
 
 
 def _ms(stamp: str | int, received_ms: int) -> int:

@@ -37,6 +37,7 @@ _ALL: Final = {
     "131051": (400, Dial.REFUSE),
     "131052": (400, Dial.REFUSE),
     "131053": (400, Dial.REFUSE),
+    "131062": (400, Dial.REFUSE),
     "132000": (400, Dial.REFUSE),
     "132001": (404, Dial.REFUSE),
     "132007": (400, Dial.REFUSE),

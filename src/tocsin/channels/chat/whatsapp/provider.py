@@ -8,7 +8,14 @@ from typing import Final
 
 import msgspec
 
-from tocsin.channels.chat.whatsapp.callbacks import challenge, notice, receipts, verify, wishes
+from tocsin.channels.chat.whatsapp.callbacks import (
+    challenge,
+    is_user_id,
+    notice,
+    receipts,
+    verify,
+    wishes,
+)
 from tocsin.channels.chat.whatsapp.settings import WhatsAppSettings
 from tocsin.channels.chat.whatsapp.writing import fields_of
 from tocsin.channels.chat.writing.acknowledging import offers
@@ -72,14 +79,15 @@ class WhatsApp:
     async def send(self, messages: Sequence[Message]) -> Sequence[ProviderOutcome]:
         """Send the one message."""
         (message,) = messages
-        if not message.address.startswith("+"):
+        address = message.address
+        if not (address.startswith("+") or is_user_id(address)):
             return [Refused(ProviderReason.BAD_ADDRESS, "not a phone number")]
         settings = self._settings
         offered = settings.app_secret is not None and offers(settings, message)
         body = {
             "messaging_product": "whatsapp",
             "recipient_type": "individual",
-            "to": message.address,
+            "to" if address.startswith("+") else "recipient": address,
             "biz_opaque_callback_data": message.reference,
             **fields_of(message, settings.acknowledge_label if offered else None),
         }

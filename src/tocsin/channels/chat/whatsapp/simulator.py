@@ -102,10 +102,8 @@ class WhatsAppSimulator(ChatSimulating):
         """Return the webhook of one change."""
         number = {"display_phone_number": "12025550100", "phone_number_id": NUMBER_ID}
         people = [*value.get("statuses", ()), *value.get("messages", ())]
-        ids = dict.fromkeys(each.get("recipient_id") or each.get("from", "") for each in people)
-        contacts = [
-            {"profile": {"name": "Canary"}, "wa_id": id, "user_id": f"US.7{id}"} for id in ids
-        ]
+        ids = dict.fromkeys(_who(each) for each in people)
+        contacts = [{"profile": {"name": "Canary"}, **_contact(id)} for id in ids]
         whole = {"messaging_product": "whatsapp", "metadata": number, "contacts": contacts}
         change = {"field": "messages", "value": {**whole, **value}}
         body = {
@@ -119,7 +117,7 @@ class WhatsAppSimulator(ChatSimulating):
         if deed.action is not Action.REPLY:
             return await super().act(deed, tell)
         said = {
-            "from": self.message(deed.id).to.removeprefix("+"),
+            **_written_by(self.message(deed.id).to),
             "id": "wamid.canary",
             "timestamp": str(deed.at_ms // 1_000),
             "type": "text",
@@ -134,7 +132,7 @@ class WhatsAppSimulator(ChatSimulating):
             "id": posted.id,
             "status": _STATUSES[state],
             "timestamp": str(at_ms // 1_000),
-            "recipient_id": posted.place.removeprefix("+"),
+            **_named(posted.place, "recipient_id", "recipient_user_id"),
             "biz_opaque_callback_data": reference,
         }
         if state is ReceiptState.FAILED:
@@ -148,7 +146,7 @@ class WhatsAppSimulator(ChatSimulating):
         button = {"payload": reference, "text": "Acknowledge"}
         answer = {"button": button} if template else {"interactive": reply}
         return {
-            "from": posted.place.removeprefix("+"),
+            **_written_by(posted.place),
             "id": "wamid.canary",
             "timestamp": str(at_ms // 1_000),
             "context": {"from": "12025550100", "id": posted.id},
@@ -177,7 +175,10 @@ class WhatsAppSimulator(ChatSimulating):
         if place != f"{NUMBER_ID}/messages":
             return _error("33")
         said = request.fields()
-        to, reference = str(said.get("to", "")), str(said.get("biz_opaque_callback_data", ""))
+        to, reference = (
+            str(said.get("to") or said.get("recipient", "")),
+            str(said.get("biz_opaque_callback_data", "")),
+        )
         await self._arrived([reference])
         wrong = _wrong(request, said)
         deal = self._deal(to) if wrong is None else Deal(Dial.REFUSE, wrong)
@@ -191,10 +192,32 @@ class WhatsAppSimulator(ChatSimulating):
             return _error(code)
         id = f"wamid.canary{len(self._posted)}"
         self._post(Posted(id, to, reference, said, to))
-        contact = {"input": to, "wa_id": to.removeprefix("+")}
+        known_by = "wa_id" if "to" in said else "user_id"
+        contact = {"input": to, known_by: to.removeprefix("+")}
         made = {"id": id, "message_status": "accepted"}
         answer = {"messaging_product": "whatsapp", "contacts": [contact], "messages": [made]}
         return Reply.json(200, answer)
+
+
+_WHO: Final = ("recipient_id", "recipient_user_id", "from", "from_user_id")
+
+
+def _who(told: Mapping[str, Any]) -> str:
+    return str(next((told[name] for name in _WHO if told.get(name)), ""))
+
+
+def _contact(id: str) -> dict[str, str]:
+    return _named(id, "wa_id", "user_id")
+
+
+def _written_by(place: str) -> dict[str, str]:
+    return _named(place, "from", "from_user_id")
+
+
+def _named(place: str, number: str, user_id: str) -> dict[str, str]:
+    """Name a person under these fields; who is written to by Meta's own id hides her number."""
+    id = place.removeprefix("+")
+    return {number: id, user_id: f"US.7{id}"} if id.isdigit() else {user_id: id}
 
 
 def _is_known(request: Request) -> bool:
@@ -204,7 +227,7 @@ def _is_known(request: Request) -> bool:
 def _wrong(request: Request, said: Mapping[str, Any]) -> str | None:
     if not _is_known(request):
         return "190"
-    if said.get("messaging_product") != "whatsapp" or not said.get("to"):
+    if said.get("messaging_product") != "whatsapp" or not (said.get("to") or said.get("recipient")):
         return "100"
     kind = said.get("type", "text")
     if kind == "template":
