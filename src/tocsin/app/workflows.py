@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tomllib
+from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 
@@ -48,7 +49,7 @@ class WorkflowRegistry:
         self._newest: dict[str, Workflow] = {}
         self._inactive: frozenset[str] = frozenset()
         self._taking: dict[str, tuple[Workflow, ...]] = {}
-        self._old: dict[tuple[str, int], Workflow] = {}
+        self._old: OrderedDict[tuple[str, int], Workflow] = OrderedDict()
         self._broken: dict[str, str] = {}
 
     @property
@@ -89,7 +90,7 @@ class WorkflowRegistry:
             return None
         workflow = _compiled(stored)
         if len(self._old) >= OLD_VERSIONS_MAX:
-            self._old.pop(next(iter(self._old)))
+            self._old.popitem(last=False)
         self._old[key, version] = workflow
         return workflow
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import Final
 
 from tocsin.ports.system import Clock
@@ -21,7 +22,7 @@ class MemoryLimiter:
     def __init__(self, clock: Clock, *, buckets_max: int) -> None:
         self._clock = clock
         self._buckets_max = buckets_max
-        self._full_at_s: dict[str, float] = {}
+        self._full_at_s: OrderedDict[str, float] = OrderedDict()
 
     def take(self, bucket: str, tokens: int, *, rate_per_s: float, burst: int) -> float:
         """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Final, Self
 
@@ -29,7 +30,7 @@ class SqliteOrphans:
         self._engine = engine
         self._rows_max = rows_max
         self._sql = queries("orphans")
-        self._references: dict[str, int] = {}
+        self._references: OrderedDict[str, int] = OrderedDict()
         self._numbers = itertools.count()
 
     @classmethod
@@ -95,4 +96,4 @@ class SqliteOrphans:
         self._references[reference] = next(self._numbers)
         if len(self._references) > self._rows_max:
             # Newer receipts have crowded its own out.
-            del self._references[next(iter(self._references))]
+            self._references.popitem(last=False)

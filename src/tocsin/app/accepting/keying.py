@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
-import msgspec
 import xxhash
 
 from tocsin.domain.cloudevents import IncomingEvent
+from tocsin.domain.paths import path_reader
 from tocsin.domain.rules import AudienceRule, Path
 from tocsin.domain.workflow import Workflow
 
@@ -67,19 +66,10 @@ def _reader(rule: AudienceRule) -> ReadKey | None:
     value = rule[0].values["id"]
     if not isinstance(value, Path):
         return lambda _: value
-    names = value.parts
-    kind: type = str
-    for name in reversed(names):
-        kind = msgspec.defstruct("At", [("value", kind)], rename={"value": name})
-    decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(kind)
+    find = path_reader(value.parts)
 
     def read(data: bytes) -> str | None:
-        try:
-            found = decoder.decode(data)
-        except msgspec.MsgspecError:
-            return None
-        for _ in names:
-            found = found.value
-        return str(found)
+        found = find(data)
+        return found if isinstance(found, str) else None
 
     return read

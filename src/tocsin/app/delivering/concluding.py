@@ -89,7 +89,7 @@ class Conclude:
             assert message is not None
             work.attempt = Attempt(
                 work.handoff.delivery,
-                work.history.attempts + 1,
+                work.number,
                 epochs[work.partition],
                 wired.name,
                 message.reference,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
@@ -53,7 +54,7 @@ class EndpointHealth:
         self._recipients = recipients
         self._tell = tell
         self._patience = patience
-        self._failures: dict[Place, int] = {}
+        self._failures: OrderedDict[Place, int] = OrderedDict()
 
     async def note(self, calls: Sequence[Called], now_ms: int) -> None:
         """Take in how *calls* ended, of those providers whose addresses are endpoints."""
@@ -90,7 +91,7 @@ class EndpointHealth:
         before = 0 if address.failing_ms is None else self._failures.pop(place, 0)
         self._failures[place] = before + 1
         if len(self._failures) > _COUNTED_MAX:
-            del self._failures[next(iter(self._failures))]
+            self._failures.popitem(last=False)
         return before + 1
 
     async def _told(self, places: set[Place]) -> list[Place]:

@@ -96,15 +96,15 @@ class Rates:
             name: Tokens(each.rate_per_second, each.burst, each.critical_reserve)
             for name, each in self._settings.items()
         }
-        self._senders: dict[Way, Tokens] = {}
-        self._resting: dict[tuple[str, str], _Rest] = {}
+        self._senders: OrderedDict[Way, Tokens] = OrderedDict()
+        self._resting: OrderedDict[tuple[str, str], _Rest] = OrderedDict()
         self._paces: OrderedDict[tuple[str, str], TokenBucket] = OrderedDict()
 
     def know(self, way: Way, sender: Sender) -> None:
         """Take note of a sender's rate."""
         if way not in self._senders:
             while len(self._senders) >= _SENDERS_MAX:
-                del self._senders[next(iter(self._senders))]
+                self._senders.popitem(last=False)
             reserve = self._settings[way.provider].critical_reserve
             self._senders[way] = Tokens(sender.rate_per_second, sender.burst, reserve)
 
@@ -150,7 +150,7 @@ class Rates:
         if rest is not None and rest.until_ms >= until_ms:
             return
         while len(resting) >= _ADDRESSES_MAX:
-            del resting[next(iter(resting))]
+            resting.popitem(last=False)
         resting[provider, address] = _Rest(until_ms)
 
     def rested_ms(self, provider: str, address: str, now_ms: int) -> int | None:

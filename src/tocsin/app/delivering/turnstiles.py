@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -103,7 +103,7 @@ class Turnstiles:
         self._rates = rates
         self._lane = lane
         self._critical = lane == "critical"
-        self._gates: dict[Way, _Gate] = {}
+        self._gates: OrderedDict[Way, _Gate] = OrderedDict()
         self.counts = counts
 
     def way(self, wired: Wired, address: str) -> Way:
@@ -266,7 +266,7 @@ class Turnstiles:
         for way in [way for way, gate in self._gates.items() if gate.breaker.pristine]:
             del self._gates[way]
         while len(self._gates) >= _HOSTS_MAX:
-            del self._gates[next(iter(self._gates))]
+            self._gates.popitem(last=False)
 
 
 # Endpoints are few, and messages to each of them many.

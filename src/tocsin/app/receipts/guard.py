@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -41,7 +41,7 @@ class CallbackGuard:
         self._now_s = now_s
         self._in_hand_max = in_hand_max
         self._in_hand: Counter[str] = Counter()
-        self._suspects: dict[str, float] = {}
+        self._suspects: OrderedDict[str, float] = OrderedDict()
 
     @contextmanager
     def passing(self, provider: str, client: str) -> Iterator[None]:
@@ -82,4 +82,4 @@ class CallbackGuard:
                 logger.warning("callbacks_forged", provider=provider)
             self._suspects[who] = self._now_s() + SUSPECT_S
             if len(self._suspects) > _SUSPECTS_MAX:
-                del self._suspects[next(iter(self._suspects))]
+                self._suspects.popitem(last=False)

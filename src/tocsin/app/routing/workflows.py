@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from typing import Final
 
 import msgspec
@@ -26,7 +27,7 @@ class RunWorkflows:
     def __init__(self, registry: WorkflowRegistry, store: Workflows) -> None:
         self._registry = registry
         self._store = store
-        self._by_hand: dict[bytes, Workflow] = {}
+        self._by_hand: OrderedDict[bytes, Workflow] = OrderedDict()
         self._categories: dict[str, Category] = {}
         self._tenants: dict[str, Tenant] = {}
 
@@ -80,6 +81,6 @@ class RunWorkflows:
             document = read_document(msgspec.json.decode(content))
             found = compile_workflow(document, 0)
             if len(self._by_hand) >= _BY_HAND_MAX:
-                self._by_hand.pop(next(iter(self._by_hand)))
+                self._by_hand.popitem(last=False)
             self._by_hand[content] = found
         return found
