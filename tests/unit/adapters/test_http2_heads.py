@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 from hpack import Decoder, Encoder
 from hypothesis import given
@@ -75,6 +77,45 @@ def test_what_is_no_header_of_http_2_is_not_made_one(said: str) -> None:
 def test_a_credential_is_never_to_be_put_into_a_table() -> None:
     assert heads.line("Authorization: bearer x")[0] & 0xF0 == 0x10
     assert heads.line("apns-topic: app")[0] & 0xF0 == 0x00
+
+
+@given(
+    st.lists(st.lists(st.tuples(st.sampled_from(["Authorization", "a", "b"]), VALUES)), max_size=8)
+)
+def test_lines_that_come_again_are_what_they_were(requests: list[list[tuple[str, str]]]) -> None:
+    lines = heads.Lines()
+    for request in requests:
+        said = [f"{name}: {value}" for name, value in request if value]
+        for host in ("one.example", "two.example"):
+            assert lines.fields(host, said) == [heads.line(each) for each in said]
+
+
+def test_a_credential_is_forgotten_as_soon_as_its_host_is_called_with_another() -> None:
+    lines = heads.Lines()
+    for n in range(3):
+        lines.fields("push.example", [f"authorization: bearer token-{n}", "apns-topic: app"])
+    lines.fields("other.example", ["authorization: bearer token-9"])
+    held = [each for each in _strings(lines) if "token" in each]
+    assert sorted(held) == ["authorization: bearer token-2", "authorization: bearer token-9"]
+
+
+def test_lines_of_single_messages_do_not_gather() -> None:
+    lines = heads.Lines()
+    for n in range(10_000):
+        lines.fields("push.example", [f"apns-collapse-id: {n}"])
+    assert len(_strings(lines)) < 5_000
+
+
+def _strings(held: object) -> list[str]:
+    """Return every text that *held* leads to, of whatever it is made."""
+    found: dict[int, object] = {}
+    todo = [held]
+    while todo:
+        each = todo.pop()
+        if id(each) not in found and not isinstance(each, type):
+            found[id(each)] = each
+            todo += gc.get_referents(each)
+    return [each for each in found.values() if isinstance(each, str)]
 
 
 @given(status=st.integers(100, 599), lines=LINES, huffman=st.booleans(), first=st.booleans())

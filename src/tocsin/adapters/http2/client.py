@@ -54,12 +54,13 @@ class StreamsTransport:
         self._otherwise = otherwise
         self._opening = Opening(outbound, reach)
         self._hosts: dict[tuple[str, Trust], Host] = {}
+        self._lines = heads.Lines()
         self._closed = False
 
     async def call(self, call: Call) -> Answer | NoAnswer:
         """Make one call on a connection that it shares with others."""
         place = _URL.fullmatch(call.url)
-        head = None if place is None else _head_of(call, place[1], place[4] or "/")
+        head = None if place is None else self._head_of(call, place[1], place[4] or "/")
         if place is None or head is None or self._outbound.proxy is not None:
             return await self._otherwise.call(call)
         host = self._hosts.get((place[1], call.trust)) or self._host(place, call.trust)
@@ -110,22 +111,21 @@ class StreamsTransport:
         # Calls under way wake up as cancelled.
         await asyncio.sleep(0)
 
-
-def _head_of(call: Call, authority: str, path: str) -> bytes | None:
-    """Return the head of the request; None for one that the other client had better make."""
-    said = "".join(call.headers)
-    if not (said.isascii() and said.isprintable()):
-        raise ValueError("a header holds what is no printable ASCII")
-    has_body = call.method in WITH_BODY
-    if call.body and not has_body:
-        raise ValueError(f"a {call.method} has no body")
-    if len(said) + len(path) > _HEAD_BYTES_MAX:
-        return None
-    fields = [heads.beginning(call.method, authority), heads.path(path), heads.AGENT]
-    if has_body:
-        fields.append(heads.length(len(call.body)))
-    try:
-        fields += map(heads.line, call.headers)
-    except heads.Odd:
-        return None
-    return b"".join(fields)
+    def _head_of(self, call: Call, authority: str, path: str) -> bytes | None:
+        """Return the head of the request; None for one that the other client had better make."""
+        said = "".join(call.headers)
+        if not (said.isascii() and said.isprintable()):
+            raise ValueError("a header holds what is no printable ASCII")
+        has_body = call.method in WITH_BODY
+        if call.body and not has_body:
+            raise ValueError(f"a {call.method} has no body")
+        if len(said) + len(path) > _HEAD_BYTES_MAX:
+            return None
+        fields = [heads.beginning(call.method, authority), heads.path(path), heads.AGENT]
+        if has_body:
+            fields.append(heads.length(len(call.body)))
+        try:
+            fields += self._lines.fields(authority, call.headers)
+        except heads.Odd:
+            return None
+        return b"".join(fields)

@@ -53,6 +53,7 @@ _STATUS_LINE: Final = re.compile(rb"HTTP/2 ([1-9][0-9]{2}) \r")
 _RESIZED: Final = b"\x20"
 
 _METHOD: Final = b"\x02"
+_KEPT_MAX: Final = 4_096
 
 
 def number(value: int, bits: int, mark: int = 0) -> bytes:
@@ -77,7 +78,6 @@ class Odd(Exception):
     """A header that is none in HTTP/2, or one that this side sets itself."""
 
 
-@lru_cache(maxsize=4_096)
 def line(said: str) -> bytes:
     """Return a header, ``name: value``, as a field of a head; raises `Odd`."""
     name, _, value = said.partition(":")
@@ -88,6 +88,38 @@ def line(said: str) -> bytes:
     place = _NAMES.get(name)
     start = number(place, 4, mark) if place else bytes((mark,)) + _text(name.encode())
     return start + _text(value.encode())
+
+
+class Lines:
+    """
+    Makes fields of headers, and each but once where the same one comes again.
+
+    What authorizes is held for no longer than its host is called with it: tokens are renewed.
+    """
+
+    def __init__(self) -> None:
+        self._fields: dict[str, bytes] = {}
+        self._secrets: dict[str, tuple[str, bytes]] = {}
+        """The newest of each host, which are as few as the client has."""
+
+    def fields(self, authority: str, headers: Sequence[str]) -> list[bytes]:
+        """Return the *headers* of a request to *authority* as fields; raises `Odd`."""
+        known = self._fields
+        return [known.get(said) or self._field(authority, said) for said in headers]
+
+    def _field(self, authority: str, said: str) -> bytes:
+        newest = self._secrets.get(authority)
+        if newest is not None and newest[0] == said:
+            return newest[1]
+        field = line(said)
+        if field[0] & 0xF0 == _SECRET:
+            self._secrets[authority] = said, field
+            return field
+        if len(self._fields) >= _KEPT_MAX:
+            # Nearly all of them were a message's own, and the others are made again in no time.
+            self._fields.clear()
+        self._fields[said] = field
+        return field
 
 
 @lru_cache(maxsize=1_024)
