@@ -253,7 +253,7 @@ def test_a_message_sent_by_hand_is_there_and_read(site: Site) -> None:
     page.get_by_text("Send a message").click()
     page.get_by_label("To the recipient").fill("hal")
     page.get_by_label("Title").fill("Good morning")
-    page.get_by_label("chat", exact=True).check()
+    page.get_by_role("group", name="On the channels").get_by_label("chat").check()
     page.get_by_role("button", name="Send", exact=True).click()
     expect(page.get_by_text("Sent to hal.")).to_be_visible()
     page.get_by_role("button", name=re.compile("^hal ")).click()
@@ -280,7 +280,9 @@ def test_it_is_narrow_dark_and_reached_by_keys(site: Site) -> None:
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(17, 19, 23)"
     for role in ("banner", "main"):
         expect(page.get_by_role(role)).to_have_count(1)
+    expect(page.get_by_role("banner").get_by_role("link", name="Skip to")).to_have_count(1)
     assert _unnamed(page) == []
+    assert _cramped(page) == []
     page.goto(f"{site.address}/sandbox")
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to what arrived")).to_be_focused()
@@ -302,6 +304,26 @@ def _unnamed(page: Page) -> list[str]:
     return found
 
 
+def _cramped(page: Page) -> list[str]:
+    """Controls around whose middle 24 px meet another one beside them (WCAG 2.2, 2.5.8)."""
+    found: list[str] = page.evaluate(
+        """() => {
+            const all = [...document.querySelectorAll("button, input, select, a, summary")]
+                .filter((each) => each.checkVisibility())
+                .map((each) => [each, each.getBoundingClientRect()]);
+            const small = all.filter(([, { width, height }]) => width < 24 || height < 24);
+            const near = ({ left, right, top, bottom }, x, y) => Math.hypot(
+                Math.max(left - x, 0, x - right), Math.max(top - y, 0, y - bottom)) < 12;
+            const beside = (one, other) => other !== one
+                && one.closest("li, .row, fieldset")?.contains(other);
+            return small.filter(([one, { left, right, top, bottom }]) => all.some(([other, its]) =>
+                beside(one, other) && near(its, (left + right) / 2, (top + bottom) / 2)))
+                .map(([one]) => one.outerHTML);
+        }"""
+    )
+    return found
+
+
 def test_the_key_leaves_the_address_and_a_wrong_one_opens_nothing(site: Site) -> None:
     page = site.open()
     assert page.url == f"{site.address}/sandbox"
@@ -316,7 +338,12 @@ def test_the_key_leaves_the_address_and_a_wrong_one_opens_nothing(site: Site) ->
         other.get_by_label("Key").fill(wrong)
         other.get_by_role("button", name="Open").click()
         expect(other.get_by_role("alert")).not_to_be_empty()
-        expect(other.get_by_role("main")).to_be_hidden()
+        expect(other.locator("#channels")).to_be_hidden()
+    # Locked, too, the page has one main part, in which its heading is.
+    expect(
+        other.get_by_role("main").get_by_role("heading", name="Open the sandbox")
+    ).to_be_visible()
+    expect(other.get_by_role("link")).to_have_count(0)
     other.context.close()
 
 

@@ -52,7 +52,7 @@ export async function call(method, path, body, bearer = key()) {
 export async function tokenOf(recipient, anew = false) {
   // Whoever asks meanwhile waits for the same one.
   if (anew || !tokens.has(recipient)) {
-    tokens.set(recipient, call("POST", "/v1/tokens", { recipient, scopes: ["inbox"] }));
+    tokens.set(recipient, call("POST", "/v1/tokens", { recipient, scopes: ["inbox", "preferences"] }));
   }
   const asked = tokens.get(recipient);
   try {

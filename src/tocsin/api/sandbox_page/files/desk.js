@@ -10,6 +10,8 @@ export class Desk {
     this.vendors = new Map();
     this.person = null;
     this.kept = new Kept();
+    // Whose phone is offline, and until when.
+    this.away = new Map();
     this.inspect = () => {};
     this.choose = () => {};
     // Told when something was read, pinned, cleared or brought back.

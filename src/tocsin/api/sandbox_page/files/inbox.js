@@ -7,7 +7,8 @@ import { byId, el } from "./dom.js";
 const PATIENCE_S = 3;
 
 export class Inbox {
-  constructor() {
+  constructor(desk) {
+    this.desk = desk;
     this.whose = null;
     byId("inbox-form").addEventListener("submit", (event) => {
       event.preventDefault();
@@ -21,13 +22,24 @@ export class Inbox {
     this.whose = recipient;
     byId("whose").value = recipient ?? "";
     byId("count-inbox").textContent = "";
+    this.draw();
+  }
+
+  draw() {
     this.say();
-    byId("inbox-shown").replaceChildren(...(recipient === null ? [] : [this.element(recipient)]));
+    const shown = this.whose !== null && !this.desk.away.has(this.whose);
+    byId("inbox-shown").replaceChildren(...(shown ? [this.element(this.whose)] : []));
+  }
+
+  // Without the element there is no connection; with it comes what was missed.
+  reached(recipient) {
+    if (recipient === this.whose) this.draw();
   }
 
   say(words) {
     byId("inbox-said").textContent = words
-      ?? (this.whose === null ? "Choose a person, or name a recipient." : "");
+      ?? (this.whose === null ? "Choose a person, or name a recipient."
+        : this.desk.away.has(this.whose) ? "Offline." : "");
   }
 
   // Quiet: that somebody looks at this page does not mean that she has got or seen anything.

@@ -62,20 +62,21 @@ function say(words, good) {
   live.classList.toggle("bad", !good);
 }
 
+function shut(locked) {
+  byId("unlock").hidden = !locked;
+  for (const id of ["frame", "clock", "skip", "demo-open"]) byId(id).hidden = locked;
+}
+
 function lock(why) {
   dropKey();
-  byId("frame").hidden = true;
-  byId("clock").hidden = true;
-  byId("unlock").hidden = false;
+  shut(true);
   byId("key-said").textContent = why;
   say("", true);
   byId("key").focus();
 }
 
 function unlock() {
-  byId("unlock").hidden = true;
-  byId("frame").hidden = false;
-  byId("clock").hidden = false;
+  shut(false);
   watch.page ??= new Page(() => watch.soon(0));
   watch.soon(0);
 }

@@ -16,6 +16,7 @@ import { Inspector } from "./inspector.js";
 import { Mail } from "./mail.js";
 import { News } from "./news.js";
 import { People } from "./people.js";
+import { lookingAtPerson, Person } from "./person.js";
 import { Phone } from "./phone.js";
 import { sender } from "./sender.js";
 import { Stage } from "./stage.js";
@@ -46,6 +47,8 @@ export class Page {
     this.clearing = new Clearing(this.desk, () => (
       Object.values(this.panes).flatMap((pane) => pane.shown.messages)));
     new Finding((id) => this.people.choose(this.people.meet(id)));
+    this.person = new Person(this.desk, (recipient, here) => this.reached(recipient, here));
+    lookingAtPerson(this.person);
     this.desk.choose = (id) => this.choose(id);
     this.desk.changed = (what) => this.changed(what);
     this.demo = new Demo(new Stage(this, soon));
@@ -55,10 +58,17 @@ export class Page {
     this.desk.person = id;
     putInAddress({ person: id });
     this.changed();
+    const recipient = id === null ? null : this.people.recipient(id);
+    this.person.of(recipient);
     if (id === null) return;
-    const recipient = this.people.recipient(id);
     this.inbox.of(recipient);
     if (recipient !== null) this.older(recipient);
+  }
+
+  // Her phone went offline, or is online again.
+  reached(recipient, here) {
+    this.inbox.reached(recipient, here);
+    if (here) this.panes.phone.back(recipient).finally(() => this.changed());
   }
 
   // What is somebody's own may lie far behind the newest of everybody.

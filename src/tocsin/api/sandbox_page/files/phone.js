@@ -12,6 +12,7 @@ export class Phone {
     this.shown = new Shown(desk);
     this.threads = new Map();
     this.ringing = new Map();
+    this.held = [];
     empty(byId("calls"), "No calls.");
     empty(byId("pushes"), "Nothing was pushed.");
     empty(byId("sms"), "No messages.");
@@ -22,10 +23,29 @@ export class Phone {
   }
 
   add(message) {
+    if (this.desk.away.has(message.recipient)) return this.hold(message);
     this.shown.replaced(message);
     if (message.channel === "push") this.push(message);
     else if (message.channel === "sms") this.sms(message);
     else this.ring(message);
+  }
+
+  // A network keeps what it cannot hand over, and lets a call ring in vain.
+  hold(message) {
+    if (message.channel === "voice" && message.taken) act(message, "bounce").catch(() => {});
+    this.held.push(message);
+  }
+
+  // She is there again: what waited comes, and the network says that it has.
+  async back(recipient) {
+    const come = this.held.filter((each) => each.recipient === recipient);
+    this.held = this.held.filter((each) => each.recipient !== recipient);
+    for (const message of come) {
+      this.add(message);
+      if (message.channel === "voice") this.ringing.get(message.reference)?.("Missed: the phone was offline");
+    }
+    const sms = come.filter((each) => each.channel === "sms" && each.taken);
+    await Promise.allSettled(sms.map((each) => act(each, "deliver")));
   }
 
   filter() {
@@ -48,6 +68,12 @@ export class Phone {
       tell("Tap", "clicked", "The app said that it was tapped."),
       tell("Acknowledge", "acknowledged", "Acknowledged."),
     ];
+    // No phone tells anybody of that.
+    const away = button("Swipe away", () => {
+      const next = [node.nextElementSibling, node.previousElementSibling].find((each) => each && !each.hidden);
+      this.desk.mark("cleared", [message], true);
+      (next?.querySelector("[data-step]") ?? byId("pushes-title")).focus();
+    }, { class: "small" });
     const silent = title === undefined && body === undefined;
     const node = el("article", { class: "push" },
       el("p", { class: "from" }, el("b", { class: "label push-label" }, message.provider),
@@ -56,7 +82,7 @@ export class Phone {
       silent ? el("p", { class: "soft" }, "A silent push, which wakes the app.") : null,
       title === undefined ? null : el("h4", { dir: "auto" }, title),
       body === undefined ? null : el("p", { dir: "auto" }, body),
-      el("div", { class: "row" }, told, this.desk.inspectButton(message)), said);
+      el("div", { class: "row" }, told, away, this.desk.inspectButton(message)), said);
     this.shown.add(message, node, byId("pushes"));
   }
 
