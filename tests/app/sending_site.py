@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from tocsin.domain.lanes import LANES
 from tocsin.domain.preferences import Preferences, QuietHours
 from tocsin.domain.recipient import Recipient
 from tocsin.domain.records import Broadcast, Handoff, Record
+from tocsin.roles.background import persistent
 from tocsin.wiring.channels import without_providers
 from tocsin.wiring.http import Driving, build_driving
 from tocsin.wiring.services import Services, build
@@ -127,6 +129,9 @@ class SendingSite:
         if not task.cancelled() and (error := task.exception()) is not None:
             self._failures.append(error)
 
+    def _persist(self, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        _ = self.spawn(persistent(self.clock, "apart", run))
+
     def follow(self) -> None:
         """Run route and what follows from it."""
         log, services = self.services.storage.log, self.services
@@ -134,12 +139,12 @@ class SendingSite:
             _ = self.spawn(services.router.run(lane))
         if not log.atomic_with_views:
             for lane in LANES:
-                _ = self.spawn(Expander(log).run(lane))
+                self._persist(partial(Expander(log).run, lane))
             for view, of in (
                 (services.storage.inbox, services.inbox_projection),
                 (services.storage.ledger, services.ledger_projection),
             ):
-                _ = self.spawn(Projector(log, view, of).run())
+                self._persist(Projector(log, view, of).run)
 
     def start(self) -> None:
         """Run everything."""

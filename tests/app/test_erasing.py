@@ -16,6 +16,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from tests.app.town import LAYOUTS, Town, opened
+from tests.support.waiting import awaited
 from tocsin.app.accepting.warnings import CallWarnings
 from tocsin.app.callers import LOCAL
 from tocsin.app.cancels import Cancel, KeptCancels
@@ -65,8 +66,12 @@ class Site:
 
     async def rounds(self) -> None:
         """Let the background step come to its end."""
-        while await self.erasing.step.once():  # noqa: ASYNC110  # a round tells nobody
-            await asyncio.sleep(0)
+
+        async def ended() -> None:
+            while await self.erasing.step.once():  # noqa: ASYNC110  # a round tells nobody
+                await asyncio.sleep(0)
+
+        await awaited("erased", ended())
 
     async def send(self, *recipients: object, word: str = f"{CANARY}-data") -> bytes:
         (key,) = await self.town.send(

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import apsw
 import msgspec
 
+from tests.support.waiting import StandingClock, awaited
 from tocsin.adapters.system import SystemChance, VirtualClock
 from tocsin.app.accepting.accept import Taken
 from tocsin.app.callers import LOCAL
@@ -23,10 +25,14 @@ from tocsin.domain.workflow import compile_workflow
 from tocsin.domain.workflow_read import read_document
 from tocsin.ports.state import Fanout
 from tocsin.ports.views import InboxView, LedgerView
+from tocsin.roles.background import persistent
+from tocsin.wiring.process import Around
 from tocsin.wiring.services import Services, build
 from tocsin.wiring.storage import JOINT, SPLIT, open_storage
 from tocsin.wiring.stores import open_stores
 
+_LIMIT_S = 40
+"""What a fan-out on a busy machine may take, and less than a test has."""
 BEGIN_MS = 1_900_000_000_000
 LAYOUTS = ("joint", "split")
 
@@ -65,9 +71,11 @@ class Town:
         # Timers wait until all that was reported has been looked at.
         work.append(services.delivery.receipts.step.run())
         if not log.atomic_with_views:
-            work += [Expander(log).run(lane) for lane in LANES]
-            work.append(Projector(log, services.storage.inbox, services.inbox_projection).run())
-            work.append(Projector(log, services.storage.ledger, services.ledger_projection).run())
+            again = partial(persistent, self.clock, "apart")
+            work += [again(partial(Expander(log).run, lane)) for lane in LANES]
+            inbox, ledger = services.inbox_projection, services.ledger_projection
+            work.append(again(Projector(log, services.storage.inbox, inbox).run))
+            work.append(again(Projector(log, services.storage.ledger, ledger).run))
         loop = asyncio.get_running_loop()
         self._roles = [loop.create_task(each) for each in work]
 
@@ -98,8 +106,11 @@ class Town:
     async def decided(self, event: bytes) -> None:
         """Return when the event's fan-outs are done and in the views."""
         await self.routed()
-        while not all(row.state == "done" for row in await self._fanouts(event)):  # noqa: ASYNC110  # a store tells nobody
-            await asyncio.sleep(0)
+
+        async def done() -> bool:
+            return all(row.state == "done" for row in await self._fanouts(event))
+
+        await self._until("fanned out", done)
         log = self.services.storage.log
         if not log.atomic_with_views:
             for view in (self.services.storage.inbox, self.services.storage.ledger):
@@ -117,21 +128,31 @@ class Town:
     async def _followed(self, view: InboxView | LedgerView, topics: Sequence[str]) -> None:
         log = self.services.storage.log
         places = [(topic, p) for topic in topics for p in range(log.partitions)]
-        while True:
+
+        async def followed() -> bool:
             marks = await view.marks()
-            if all(marks.get(place, 0) >= log.end(*place) for place in places):
-                return
-            await asyncio.sleep(0)
+            return all(marks.get(place, 0) >= log.end(*place) for place in places)
+
+        await self._until(f"{', '.join(topics)} followed", followed)
 
     async def _reached(self, group: str, topic: str) -> None:
         log = self.services.storage.log
-        while True:
-            committed = await log.committed(group)
-            if all(
-                committed.get((topic, p), 0) >= log.end(topic, p) for p in range(log.partitions)
-            ):
-                return
-            await asyncio.sleep(0)
+
+        async def reached() -> bool:
+            done = await log.committed(group)
+            return all(done.get((topic, p), 0) >= log.end(topic, p) for p in range(log.partitions))
+
+        await self._until(f"{group} has read {topic}", reached)
+
+    async def _until(self, what: str, condition: Callable[[], Awaitable[bool]]) -> None:
+        async def holds() -> None:
+            while not await condition():
+                for role in self._roles:
+                    if role.done():
+                        role.result()
+                await asyncio.sleep(0)
+
+        await awaited(what, holds(), _LIMIT_S)
 
     async def records(self, topic: str) -> list[object]:
         """Return everything that lies in a topic."""
@@ -161,18 +182,26 @@ async def opened(
     folder: Path,
     layout: str,
     channels: Mapping[str, ChannelFacts] | None = None,
+    *,
+    around: Around | None = None,
     **changes: Any,
 ) -> AsyncIterator[Town]:
-    """Open a town, with nothing running yet."""
+    """
+    Open a town, with nothing running yet.
+
+    *around* puts something between the use cases and their stores.
+    """
     config = Config()
     store = msgspec.structs.replace(config.store, layout=layout)
     config = msgspec.structs.replace(
         config, data=str(folder), mode="sandbox", store=store, **changes
     )
-    clock, chance = VirtualClock(BEGIN_MS), SystemChance()
+    clock, chance = StandingClock(BEGIN_MS), SystemChance()
     async with AsyncExitStack() as stack:
         storage = await open_storage(config, folder, stack, now_ms=clock.now_ms(), on_fatal=_fatal)
         stores = await open_stores(config, folder, storage, stack, clock, chance)
+        if around is not None:
+            storage, stores = around(storage, stores)
         services = await build(config, storage, stores, clock, chance, channels)
         town = Town(folder, services, clock)
         try:

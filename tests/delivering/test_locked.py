@@ -2,44 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from tests.delivering.reporting import report, told
 from tests.delivering.site import Site, Vendor, delivery_of, process
+from tests.support.locked import Locked
 from tocsin.domain.ids import show_delivery
-from tocsin.errors import Unavailable
-from tocsin.wiring.storage import Storage
-from tocsin.wiring.stores import Stores
-
-
-class Locked:
-    """Stands before the log, which is locked for the first commit of each group."""
-
-    def __init__(self) -> None:
-        self.met: Counter[str] = Counter()
-
-    def around(self, storage: Storage, stores: Stores) -> tuple[Storage, Stores]:
-        locked: Any = _LockedLog(storage.log, self.met)
-        return replace(storage, log=locked), stores
-
-
-class _LockedLog:
-    def __init__(self, log: Any, met: Counter[str]) -> None:
-        self._log = log
-        self._met = met
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._log, name)
-
-    async def commit(self, step: Any, *more: Any) -> Any:
-        group = step.sources[0].group
-        self._met[group] += 1
-        if self._met[group] == 1:
-            raise Unavailable("the store is locked; nothing of this was stored")
-        return await self._log.commit(step, *more)
 
 
 async def test_who_finds_the_log_locked_tries_again_though_time_stands(
@@ -52,8 +20,7 @@ async def test_who_finds_the_log_locked_tries_again_though_time_stands(
         begun_ms = site.clock.now_ms()
         await _page(site)
         assert site.clock.now_ms() == begun_ms
-    again = {group for group, times in locked.met.items() if times > 1}
-    assert {"route", "deliver.chat.transactional", "receipts"} <= again
+    assert {"route", "deliver.chat.transactional", "receipts"} <= locked.again
 
 
 async def _page(site: Site) -> None:

@@ -24,7 +24,7 @@ logger = structlog.get_logger(__name__)
 
 def background(services: Services) -> Sequence[Work]:
     """Return the loops; each runs until it is cancelled."""
-    persistent = partial(_persistent, services.clock)
+    again = partial(persistent, services.clock)
     work: list[Work] = [services.router.run(lane) for lane in LANES]
     work += [services.fanouts.run(lane) for lane in LANES]
     work += [services.timers.run(), services.tracker.run()]
@@ -35,19 +35,19 @@ def background(services: Services) -> Sequence[Work]:
         work.append(services.status_webhooks.run())
     apart = services.apart
     if apart is not None:
-        work += [persistent("expander", partial(apart.expander.run, lane)) for lane in LANES]
-        work += [persistent("inbox", apart.inbox.run), persistent("ledger", apart.ledger.run)]
-        work.append(persistent("dead letters", apart.letters.run))
+        work += [again("expander", partial(apart.expander.run, lane)) for lane in LANES]
+        work += [again("inbox", apart.inbox.run), again("ledger", apart.ledger.run)]
+        work.append(again("dead letters", apart.letters.run))
     work += [services.registry.follow(), services.workflows.follow(), services.access.follow()]
     work.append(services.history.watch.run())
     work.append(services.room.run())
-    work.append(persistent("upkeep", partial(_upkeep, services)))
-    work.append(persistent("keeper", services.upkeep.keeper.run))
-    work.append(persistent("erasing", services.upkeep.erasing.step.run))
+    work.append(again("upkeep", partial(_upkeep, services)))
+    work.append(again("keeper", services.upkeep.keeper.run))
+    work.append(again("erasing", services.upkeep.erasing.step.run))
     return work
 
 
-async def _persistent(clock: Clock, role: str, run: Callable[[], Work]) -> None:
+async def persistent(clock: Clock, role: str, run: Callable[[], Work]) -> None:
     """Begin *run* anew when the store was away: it goes on where it had committed."""
     while True:
         try:
