@@ -82,18 +82,15 @@ class Runs:
         self.site.clock.advance(NOON_MS + ms)
         await self.site.quiet()
 
-    async def tell(self, event: bytes, step: int, state: str, *, receipt: bool = False) -> None:
-        """Say what a provider says of a delivery."""
-        record = Settled(
-            self.delivery(event, step),
-            "transactional",
-            "push",
-            state,
-            state,
-            self.site.clock.now_ms(),
-            receipt=receipt,
-        )
-        await Histories(self.site.services.storage.log, self.site.services.follow).add([record])
+    async def tell(self, event: bytes, step: int, *states: str, receipt: bool = False) -> None:
+        """Say what a provider says of a delivery: its answer first, then receipts."""
+        about = self.delivery(event, step), "transactional", "push"
+        now_ms = self.site.clock.now_ms()
+        records = [
+            Settled(*about, state, state, now_ms, receipt=receipt or state != states[0])
+            for state in states
+        ]
+        await Histories(self.site.services.storage.log, self.site.services.follow).add(records)
         await self.site.quiet()
 
     async def change(self, event: bytes, state: str) -> None:

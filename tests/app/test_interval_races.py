@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 
+import msgspec
 import pytest
 
 from tests.app.runs import CHAT, INBOX, LAST, PUSH, Runs, wait
 from tests.app.sending_site import HOUR_MS, Abandoned, SendingSite
+from tocsin.app.routing.holding import CANCEL
+from tocsin.domain.delivery import State
+from tocsin.domain.intervals import is_interval
 from tocsin.domain.records import Plan
 from tocsin.ports.state import Suppression
 
@@ -82,6 +86,19 @@ async def test_a_cancel_reaches_a_wait_whose_time_does_not_run(runs: Runs) -> No
         await client.post("/v1/cancel", json={"cancellation_key": "k"})
     await runs.site.quiet()
     assert (await runs.settled())["push", "cancelled"] == 2
+
+
+async def test_what_meets_a_wait_ends_it_for_a_cancel_that_died_with_its_row(runs: Runs) -> None:
+    """The time of that wait never runs, so no timer would."""
+    await runs.publish({**PUSH, "title": "t"}, wait("1h", "delivered"), CHAT)
+    event = await runs.send(cancellation_key="k")
+    claims = runs.site.services.stores.claims
+    (row,) = [each for each in await claims.by_cancellation_key("k") if is_interval(each.delivery)]
+    taken = msgspec.structs.replace(row, holder=CANCEL, state=State.CANCELLED, epoch=row.epoch + 1)
+    assert await claims.swap(row, taken) == taken
+    await runs.tell(event, 0, "sent", "delivered")
+    assert (await runs.settled())["push", "cancelled"] == 1
+    assert not await runs.suppressed()
 
 
 @pytest.mark.parametrize("named", [True, False])

@@ -11,6 +11,7 @@ import msgspec
 import structlog
 
 from tocsin.app.receipts.early import EarlyReceipts
+from tocsin.app.routing.holding import CANCEL
 from tocsin.app.routing.inputs import RECEIPT
 from tocsin.app.routing.intervals import capped, interval_timer
 from tocsin.app.waiting import first_of, set_
@@ -263,7 +264,12 @@ class Tracker:
         return _outputs(ended, now_ms)
 
     async def _win(self, met: Sequence[tuple[Watched, Claim]]) -> list[Watched]:
-        """Take the rows of waits that are met; return those where nobody came first."""
+        """
+        Take the rows of waits that are met; return those whose runs are to go on.
+
+        Also where a cancel came first, which may have died when it had the row: the time of a wait
+        that is met at once never runs, so no timer ends it. A repeat is told by its key.
+        """
         if not met:
             return []
         standing = await self._claims.claim([claim for _, claim in met])
@@ -271,7 +277,9 @@ class Tracker:
             *(self._take(row, claim) for row, (_, claim) in zip(standing, met, strict=True))
         )
         return [
-            watched for row, (watched, _) in zip(moved, met, strict=True) if row.holder == RECEIPT
+            watched
+            for row, (watched, _) in zip(moved, met, strict=True)
+            if row.holder in {RECEIPT, CANCEL}
         ]
 
     async def _take(self, stands: Claim, wanted: Claim) -> Claim:
