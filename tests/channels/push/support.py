@@ -36,6 +36,8 @@ class Played:
     def __init__(self, name: str, folder: Path) -> None:
         self.spec = REGISTRY.spec(name)
         self.now_ms = NOW_MS
+        self.drawn = 1.0
+        """What chance draws: nothing goes wrong that may not."""
         self.simulator: Simulator = loaded(self.spec.simulator)()
         self.settings: Mapping[str, object] = {}
         self._log = folder / "messages.jsonl"
@@ -44,7 +46,8 @@ class Played:
     async def start(self) -> Provider:
         """Let the vendor play; returns a provider that is led to it."""
         clock = lambda: self.now_ms  # noqa: E731  # one clock for both, that the test moves
-        self.settings = await self.simulator.start(Stage(0, self._log, now_ms=clock, real_ms=clock))
+        stage = Stage(0, self._log, now_ms=clock, real_ms=clock, fraction=lambda: self.drawn)
+        self.settings = await self.simulator.start(stage)
         return self.provider()
 
     def provider(self, **also: object) -> Provider:

@@ -16,8 +16,11 @@ from msgspec.structs import replace
 
 from tests.channels.push.support import NOW_MS, Played, send
 from tocsin.adapters.system import SystemClock
+from tocsin.channels.push.apns.checking import Tokens
 from tocsin.channels.push.apns.simulator import KEY_ID, PRIVATE_KEY, TEAM_ID, TOPICS, ApnsSimulator
+from tocsin.channels.push.apns.token import ProviderToken
 from tocsin.channels.push.parts.jws import read_p256_key
+from tocsin.channels.simulating_http import Request
 from tocsin.config import Misconfigured
 from tocsin.ports.message import Button
 from tocsin.ports.outcomes import Accepted, ProviderReason, Refused, TryLater
@@ -273,3 +276,46 @@ async def test_the_library_of_others_sends_to_the_played_service(played: Played)
     assert (sent.status, dead.status, dead.description) == ("200", "410", "Unregistered")
     taken = played.simulator.taken[0]
     assert (taken.reference, taken.fields["body"]) == ("r1", "elsewhere")
+
+
+def _shown(key_id: str, now_ms: int = NOW_MS, team_id: str = TEAM_ID) -> Request:
+    """A call on the one connection, with a token of this key."""
+    token = ProviderToken(read_p256_key(PRIVATE_KEY), key_id, team_id, lambda: now_ms).header()
+    name, _, value = token.partition(": ")
+    return Request("POST", "/", {name: value}, b"{}", b"", connection=1)
+
+
+def test_a_connection_belongs_to_its_first_key_and_team() -> None:
+    tokens = Tokens(PRIVATE_KEY, KEY_ID, TEAM_ID)
+    assert tokens.check(_shown("OTHERKEY00"), NOW_MS) == "InvalidProviderToken"
+    assert tokens.check(_shown(KEY_ID), NOW_MS) is None
+    assert tokens.check(_shown("OTHERKEY00"), NOW_MS) == "UnrelatedKeyIdInToken"
+    assert tokens.check(_shown(KEY_ID, team_id="OTHERTEAM0"), NOW_MS) == "InvalidProviderToken"
+
+
+@pytest.mark.parametrize("word", ["BadEnvironmentKeyIdInToken", "BadEnvironmentKeyInToken"])
+async def test_a_key_of_the_other_environment_is_our_fault(
+    played: Played, provider: Provider, word: str
+) -> None:
+    assert isinstance(played.simulator, ApnsSimulator)
+    played.simulator.tokens.other_environment = word
+    outcome = await send(provider, played.message())
+    assert isinstance(outcome, TryLater | Refused)
+    assert (outcome.reason, outcome.detail) == (ProviderReason.OUR_FAULT, word)
+
+
+async def test_for_a_phone_that_is_off_the_newest_waits_until_it_expires(
+    played: Played, provider: Provider
+) -> None:
+    assert isinstance(played.simulator, ApnsSimulator)
+    phone = played.simulator.address(1)
+    played.simulator.away.add(phone)
+    until_ms = NOW_MS + 60_000
+    for n, app in enumerate((TOPICS[0], TOPICS[0], TOPICS[1])):
+        message = played.message(expires_ms=until_ms, app=app, reference=f"dlv_{n:040x}")
+        assert isinstance(await send(provider, message), Accepted)
+    assert played.simulator.come_back(phone, NOW_MS) == [f"dlv_{n:040x}" for n in (1, 2)]
+    assert played.simulator.come_back(phone, NOW_MS) == []
+    played.simulator.away.add(phone)
+    await send(provider, played.message(expires_ms=until_ms))
+    assert played.simulator.come_back(phone, until_ms) == []

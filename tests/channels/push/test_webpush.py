@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 import pytest
@@ -185,8 +187,31 @@ async def test_another_implementation_sends_to_the_played_service(played: Played
     where = f"https://127.0.0.1:{played.simulator.port}"
     subscribed = await asyncio.to_thread(_posted, where, str(played.settings["ca_file"]))
     answer = await asyncio.to_thread(_push, subscribed, str(played.settings["ca_file"]))
-    assert answer == 201
+    assert (answer.status_code, "ttl" in answer.headers) == (201, False)
     assert played.arrived().content["body"] == "from elsewhere"
+
+
+async def test_what_waits_too_long_is_kept_for_less_and_can_be_taken_back(played: Played) -> None:
+    where, ca_file = (
+        f"https://127.0.0.1:{played.simulator.port}",
+        str(played.settings["ca_file"]),
+    )
+    subscribed = await asyncio.to_thread(_posted, where, ca_file)
+    kept = await asyncio.to_thread(_push, subscribed, ca_file, 100_000_000)
+    assert (kept.status_code, kept.headers["ttl"]) == (201, "2419200")
+    place = where + urlsplit(kept.headers["location"]).path
+    assert [await asyncio.to_thread(_taken_back, place, ca_file) for _ in range(2)] == [204, 404]
+    assert await asyncio.to_thread(_taken_back, f"{where}/m/x", ca_file) == 404
+
+
+async def test_a_service_may_say_by_a_date_when_to_come_back(
+    played: Played, provider: Provider
+) -> None:
+    played.drawn = 0.0
+    await played.simulator.set_faults(Faults(errors={"429 dated": 1.0}))
+    outcome = await send(provider, played.message())
+    assert isinstance(outcome, TryLater)
+    assert (outcome.reason, outcome.after_ms) == (ProviderReason.THROTTLED, 30_000)
 
 
 def _posted(where: str, ca_file: str) -> dict[str, object]:
@@ -197,19 +222,24 @@ def _posted(where: str, ca_file: str) -> dict[str, object]:
     return found
 
 
-def _push(subscription: dict[str, object], ca_file: str) -> int:
+def _taken_back(place: str, ca_file: str) -> int:
+    import requests
+
+    status: int = requests.delete(place, verify=ca_file, timeout=5).status_code
+    return status
+
+
+def _push(subscription: dict[str, object], ca_file: str, ttl_s: int = 60) -> Any:
     import requests
 
     session = requests.Session()
     session.verify = ca_file
     session.trust_env = False
-    answer = webpush(
+    return webpush(
         subscription,
         '{"tocsin": "dlv_x", "body": "from elsewhere"}',
         vapid_private_key=PRIVATE_KEY,
         vapid_claims={"sub": SUBJECT, "exp": NOW_MS // 1_000 + 3_600},
-        ttl=60,
+        ttl=ttl_s,
         requests_session=session,
     )
-    status: int = answer.status_code
-    return status

@@ -77,6 +77,8 @@ class Tokens:
         self._key_id = key_id
         self._team_id = team_id
         self._shown: dict[int, tuple[str, int]] = {}
+        self.other_environment: str | None = None
+        """What is said, in one of Apple's two spellings, where the key is for the other one."""
 
     def check(self, request: Request, now_ms: int | None) -> str | None:
         """Return Apple's word for what is wrong with the token; times only if given."""
@@ -84,11 +86,15 @@ class Tokens:
         if scheme.lower() != "bearer" or not token:
             return "MissingProviderToken"
         header, claims = self._read(token)
+        if request.connection in self._shown and header.get("kid", self._key_id) != self._key_id:
+            return "UnrelatedKeyIdInToken"
         if header.get("kid") != self._key_id or claims.get("iss") != self._team_id:
             return "InvalidProviderToken"
         issued_s = claims.get("iat")
         if not isinstance(issued_s, int):
             return "InvalidProviderToken"
+        if self.other_environment is not None:
+            return self.other_environment
         if now_ms is not None and abs(now_ms // 1_000 - issued_s) > _HOUR_S:
             return "ExpiredProviderToken"
         return self._changed(request.connection, token, issued_s)

@@ -10,7 +10,7 @@ import re
 import ssl
 import uuid
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -74,6 +74,13 @@ _NOBODY: Final = "0" * 64
 _PATH: Final = re.compile(r"/3/device/([0-9a-f]*)\Z", re.ASCII)
 
 
+class Waiting(NamedTuple):
+    """A notification for a device that is off; at ``until_s`` it is forgotten."""
+
+    reference: str
+    until_s: int
+
+
 class ApnsSimulator(TlsSimulating):
     """`tocsin.ports.simulator.Simulator`."""
 
@@ -91,7 +98,10 @@ class ApnsSimulator(TlsSimulating):
 
     def __init__(self) -> None:
         super().__init__()
-        self._tokens = Tokens(PRIVATE_KEY, KEY_ID, TEAM_ID)
+        self.tokens = Tokens(PRIVATE_KEY, KEY_ID, TEAM_ID)
+        self.away: set[str] = set()
+        """Devices that are off: of each app the newest notification waits, and no other."""
+        self._waiting: dict[tuple[str, str], Waiting] = {}
         self.dead_since_ms: int | None = None
         """When Apple says to have learned that a device is gone; by default, now."""
         self.client_file = ""
@@ -164,8 +174,23 @@ class ApnsSimulator(TlsSimulating):
                 trace=payload.get("traceparent"),
                 place=_place(request, to),
             )
+        if to in self.away and refused is None and deal.taken:
+            self._let_wait(request, to, reference)
         await self._wait(deal)
         return None if deal.lost else reply
+
+    def _let_wait(self, request: Request, to: str, reference: str) -> None:
+        until_s = int(request.headers.get("apns-expiration", "0"))
+        place = (to, request.headers.get("apns-topic", ""))
+        if until_s:
+            self._waiting[place] = Waiting(reference, until_s)
+
+    def come_back(self, device: str, now_ms: int) -> list[str]:
+        """Switch a device on; return the references of what it is then shown."""
+        self.away.discard(device)
+        mine = [place for place in self._waiting if place[0] == device]
+        waited = [self._waiting.pop(place) for place in mine]
+        return [each.reference for each in waited if each.until_s * 1_000 > now_ms]
 
     def _refused(
         self, request: Request, is_device: bool, to: str, payload: Mapping[str, Any]
@@ -176,7 +201,7 @@ class ApnsSimulator(TlsSimulating):
         now_ms = self._stage.real_ms() or None
         return (
             check_headers(request, to, TOPICS)
-            or (None if request.client else self._tokens.check(request, now_ms))
+            or (None if request.client else self.tokens.check(request, now_ms))
             or check_payload(request, payload)
         )
 

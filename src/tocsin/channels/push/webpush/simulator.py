@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping, Sequence
+from email.utils import formatdate
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -24,6 +25,8 @@ from tocsin.ports.simulator import Dial, Stage
 PRIVATE_KEY: Final = "canary-" + "k" * 35 + "A"
 SUBJECT: Final = "mailto:operators@sandbox-push.example"
 RETRY_AFTER_S: Final = 30
+TTL_MAX_S: Final = 2_419_200
+"""A longer one is made shorter, and the answer says so (RFC 8030, 5.2)."""
 HOST: Final = "sandbox-push.example"
 SERVICES: Final = ("generic", "mozilla", "apple")
 
@@ -94,6 +97,7 @@ class WebPushSimulator(TlsSimulating):
     )
     codes: Mapping[str, Dial] = {
         **_GENERIC,
+        "429 dated": Dial.THROTTLE,
         "other_key": Dial.DEAD_ADDRESS,
         **{code: row[3] for code, row in _MOZILLA.items()},
         **{code: row[1] for code, row in _APPLE.items()},
@@ -102,6 +106,8 @@ class WebPushSimulator(TlsSimulating):
     def __init__(self) -> None:
         super().__init__()
         self._vapid = Vapid()
+        self._standing_numbers: set[int] = set()
+        """Those of messages that could still be taken back."""
 
     async def start(self, stage: Stage | None = None) -> Mapping[str, object]:
         """Listen; every message is to come here, wherever its browser subscribed."""
@@ -135,6 +141,8 @@ class WebPushSimulator(TlsSimulating):
             endpoint = f"https://{request.headers.get('host', '')}{request.path}"
             if request.path == "/subscribe":
                 return _subscribed(request)
+        if request.method == "DELETE":
+            return self._taken_back(request.path)
         if request.method != "POST":
             return Reply(405)
         browser = Browser(endpoint)
@@ -144,7 +152,7 @@ class WebPushSimulator(TlsSimulating):
         to = browser.subscription()
         dead = endpoint in self.faults.dead
         deal = Deal(Dial.DEAD_ADDRESS) if dead else self._deal(to)
-        reply = self._refused(request, endpoint) or self._answer(deal, endpoint)
+        reply = self._refused(request, endpoint) or self._answer(deal, endpoint, request)
         if deal.dial is not Dial.DROP:
             await self._keep(
                 reference=reference,
@@ -167,15 +175,27 @@ class WebPushSimulator(TlsSimulating):
             return None
         return _said(_code_of(refusal, _service(endpoint)))
 
-    def _answer(self, deal: Deal, endpoint: str) -> Reply:
+    def _answer(self, deal: Deal, endpoint: str, request: Request) -> Reply:
         if deal.code is not None:
-            return _said(deal.code)
+            return _said(deal.code, self._stage.real_ms())
         if deal.dial is Dial.DEAD_ADDRESS:
             return _said(_GONE[_service(endpoint)])
         if deal.dial in _STATUSES:
             return _said(_STATUSES[deal.dial])
         number = self._mailbox.next_number
-        return Reply(201, headers=(("location", f"https://{HOST}/m/{number}"),))
+        headers = [("location", f"https://{HOST}/m/{number}")]
+        if int(request.headers.get("ttl", "0")) > TTL_MAX_S:
+            headers.append(("ttl", str(TTL_MAX_S)))
+        self._standing_numbers.add(number)
+        return Reply(201, headers=headers)
+
+    def _taken_back(self, path: str) -> Reply:
+        """Forget a message that has not arrived yet (RFC 8030, 6.2)."""
+        number = path.removeprefix("/m/")
+        if not number.isdecimal() or int(number) not in self._standing_numbers:
+            return Reply(404)
+        self._standing_numbers.discard(int(number))
+        return Reply(204)
 
 
 def _place(request: Request, endpoint: str) -> str | None:
@@ -193,9 +213,12 @@ def _code_of(refusal: Refusal, service: str) -> str:
     return {"mozilla": refusal.mozilla, "apple": refusal.apple}.get(service, refusal.generic)
 
 
-def _said(code: str) -> Reply:
+def _said(code: str, now_ms: int = 0) -> Reply:
     """Return the answer as the vendor whose code it is writes it."""
     wait = ("retry-after", str(RETRY_AFTER_S))
+    code, _, dated = code.partition(" ")
+    if dated:
+        wait = ("retry-after", formatdate(now_ms // 1_000 + RETRY_AFTER_S, usegmt=True))
     if code == "other_key":
         return Reply(403, _CHROME, (("content-type", "text/plain"),))
     if code in _MOZILLA:
