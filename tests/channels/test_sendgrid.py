@@ -14,14 +14,14 @@ from msgspec.structs import replace
 from sendgrid.helpers.eventwebhook import EventWebhook
 from sendgrid.helpers.mail import CustomArg, Mail, Personalization, Substitution, To
 
-from tests.channels.vendor_bench import NOW_MS, Bench, bench, callback
+from tests.channels.vendor_bench import NOW_MS, Bench, bench, callback, reported
 from tests.support.vendor_proxy import vendor_proxy
 from tocsin.config import Misconfigured
 from tocsin.errors import Unauthenticated
 from tocsin.ports.message import Attachment
 from tocsin.ports.outcomes import Accepted, ProviderReason, Refused, TryLater
 from tocsin.ports.receipts import Callback, Receipt, ReceiptState
-from tocsin.ports.simulator import Dial
+from tocsin.ports.simulator import Action, Dial
 
 # Published by the vendor with its own client.
 VECTOR_KEY = (
@@ -224,3 +224,23 @@ async def test_a_senders_name_that_no_header_may_hold_is_refused(vendor: str, na
     with pytest.raises(Misconfigured, match="from_name"):
         async with bench(vendor, from_name=name):
             raise AssertionError("it was built")
+
+
+@pytest.mark.parametrize(
+    ("action", "detail", "dead"),
+    [
+        (Action.BOUNCE, "Bounced Address", True),
+        (Action.COMPLAIN, "Spam Reporting Address", False),
+        (Action.DECLINE, "Unsubscribed Address", False),
+    ],
+)
+async def test_what_goes_to_somebody_on_a_list_is_dropped(
+    grid: Bench, action: Action, detail: str, dead: bool
+) -> None:
+    await grid.provider.send([grid.message()])
+    await reported(grid, action)
+    (again,) = await grid.provider.send([grid.message()])
+    assert isinstance(again, Accepted)
+    ((state, said, is_dead),) = await reported(grid, Action.DELIVER)
+    assert (state, said, is_dead) == ("failed", "dropped 5.0.0", dead)
+    assert grid.simulator.suppressed == {grid.message().address: detail}

@@ -16,16 +16,17 @@ import pytest
 from botocore.exceptions import ClientError
 from msgspec import structs
 
-from tests.channels.vendor_bench import NOW_MS, Bench, bench
+from tests.channels.vendor_bench import NOW_MS, Bench, bench, reported
 from tests.support.vendor_proxy import vendor_proxy
 from tocsin.channels.aws_notices_played import TOKEN
 from tocsin.channels.email.ses.account import findings
+from tocsin.channels.email.ses.simulator import PER_DAY, PER_SECOND
 from tocsin.channels.replies import load_replies
 from tocsin.errors import Unauthenticated, Unavailable
 from tocsin.ports.message import Attachment
 from tocsin.ports.outcomes import Accepted, ProviderReason, Refused, TryLater
 from tocsin.ports.receipts import ReceiptState
-from tocsin.ports.simulator import Dial, Faults
+from tocsin.ports.simulator import Action, Dial, Faults
 
 HOST = "email.eu-central-1.amazonaws.com"
 
@@ -319,3 +320,48 @@ async def test_a_letter_of_somebody_elses_is_left_out(ses: Bench) -> None:
 )
 def test_what_stands_in_the_way_of_an_account_is_said(said: bytes, weight: str, words: str) -> None:
     assert [each.weight for each in findings(said) if words in each.says] == [weight]
+
+
+@pytest.mark.parametrize(
+    ("name", "reports"),
+    [
+        ("success", [("delivered", False)]),
+        ("bounce+order-7", [("failed", True)]),
+        ("complaint", [("delivered", False), ("complained", False)]),
+        ("suppressionlist", [("failed", False)]),
+    ],
+)
+async def test_the_addresses_for_tries_do_what_their_names_say(
+    ses: Bench, name: str, reports: list[tuple[str, bool]]
+) -> None:
+    address = f"{name}@simulator.amazonses.com"
+    await ses.provider.send([structs.replace(ses.message(), address=address)])
+    heard = await reported(ses, Action.DELIVER)
+    assert [(state, dead) for state, _, dead in heard] == reports
+
+
+async def test_who_has_bounced_is_on_the_list_of_those_who_get_nothing(ses: Bench) -> None:
+    await ses.provider.send([ses.message()])
+    await reported(ses, Action.BOUNCE)
+    (again,) = await ses.provider.send([ses.message()])
+    assert isinstance(again, Accepted)
+    (dropped,) = await reported(ses, Action.DELIVER)
+    assert dropped == ("failed", "Bounce Permanent/OnAccountSuppressionList 5.1.1", False)
+
+
+async def test_the_account_has_a_rate_and_a_quota_of_a_day(
+    ses: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outcomes = [(await ses.provider.send([ses.message(n)]))[0] for n in range(PER_SECOND + 1)]
+    assert all(isinstance(each, Accepted) for each in outcomes[:-1])
+    assert isinstance(outcomes[-1], TryLater)
+    assert outcomes[-1].detail == "429 TooManyRequestsException"
+    async with vendor_proxy(tmp_path, {HOST: ses.simulator.port}) as proxy:
+        proxy.lead(monkeypatch)
+        account = await asyncio.to_thread(client(ses).get_account)
+    assert account["SendQuota"]["SentLast24Hours"] == PER_SECOND
+    for _ in range(PER_DAY):
+        ses.simulator.daily.take("", NOW_MS)
+    (outcome,) = await ses.provider.send([ses.message()])
+    assert isinstance(outcome, TryLater)
+    assert outcome.after_ms == 600_000

@@ -13,8 +13,8 @@ from tocsin.channels.registry import Registry, folders, loaded
 from tocsin.config import Outbound, RawTable
 from tocsin.ports.message import Message
 from tocsin.ports.provider import Provider, ProviderTools
-from tocsin.ports.receipts import Callback
-from tocsin.ports.simulator import Stage
+from tocsin.ports.receipts import Callback, Response
+from tocsin.ports.simulator import Action, Deed, Stage
 from tocsin.wiring.channels import build_provider
 from tocsin.wiring.clients import open_clients
 
@@ -82,3 +82,18 @@ async def bench(
 def callback(name: str, body: bytes, headers: Mapping[str, str], at_ms: int = NOW_MS) -> Callback:
     """Return a request that arrives at *at_ms*."""
     return Callback("POST", f"/v1/callbacks/{name}", "", headers, body, at_ms)
+
+
+async def reported(
+    one: Bench, action: Action, words: str = "", *, of: int = 0
+) -> list[tuple[str, str, bool]]:
+    """Let the vendor report about a letter, by default the newest; state, detail, dead."""
+    heard: list[tuple[str, str, bool]] = []
+
+    async def tell(told: Callback) -> Response:
+        reading = await one.provider.read_callback(told)
+        heard.extend((each.state, each.detail, each.dead_address) for each in reading.receipts)
+        return reading.response or Response(200)
+
+    await one.simulator.act(Deed(one.simulator.messages()[of].id, action, NOW_MS, words), tell)
+    return heard

@@ -17,7 +17,7 @@ from tocsin.channels.email.sendgrid.played import BY_DIAL, ERRORS, Played
 from tocsin.channels.simulating import Deal
 from tocsin.channels.simulating_http import Reply, Request
 from tocsin.ports.receipts import Callback, ReceiptState
-from tocsin.ports.simulator import Dial, Stage
+from tocsin.ports.simulator import Action, Deed, Dial, Stage, Tell
 
 KEY: Final = "SG.key-canary-1b7f"
 SENDER: Final = "hello@sandbox.test"
@@ -43,11 +43,36 @@ _EVENTS: Final[Mapping[ReceiptState, Mapping[str, object]]] = {
 }
 
 
+_LISTED: Final[Mapping[Action, str]] = {
+    Action.BOUNCE: "Bounced Address",
+    Action.COMPLAIN: "Spam Reporting Address",
+    Action.DECLINE: "Unsubscribed Address",
+}
+"""Why who did this is on a list."""
+
+
 class SendGridSimulator(MailSimulating):
     """`tocsin.ports.simulator.Simulator`."""
 
     provider = "sendgrid"
     codes: Mapping[str, Dial] = {code: played.dial for code, played in ERRORS.items()}
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.suppressed: dict[str, str] = {}
+        """By address, why SendGrid drops what it has taken for it."""
+
+    async def act(self, deed: Deed, tell: Tell) -> str:
+        """Report it; of a letter to somebody on a list of those who get none, that it was dropped."""
+        message = self.message(deed.id)
+        why = self.suppressed.get(message.to) if deed.action is Action.DELIVER else None
+        if why is None:
+            if deed.action in _LISTED:
+                self.suppressed[message.to] = _LISTED[deed.action]
+            return await super().act(deed, tell)
+        dropped = {"event": "dropped", "reason": why, "status": "5.0.0"}
+        await tell(self._posted([message.reference], dropped, deed.at_ms))
+        return ""
 
     async def start(self, stage: Stage | None = None) -> Mapping[str, object]:
         """Listen."""
@@ -64,23 +89,28 @@ class SendGridSimulator(MailSimulating):
         self, references: Sequence[str], state: ReceiptState, at_ms: int, *, genuine: bool = True
     ) -> Callback:
         """Return a post of the event webhook, an event for each of *references*."""
+        callback = self._posted(references, _EVENTS[state], at_ms)
+        if genuine:
+            return callback
+        other = self.signed(b"[]", at_ms)
+        return replace(callback, headers=other.headers)
+
+    def _posted(
+        self, references: Sequence[str], said: Mapping[str, object], at_ms: int
+    ) -> Callback:
         events = [
             {
                 "email": "somebody@example.test",
                 "timestamp": at_ms // 1_000,
                 "smtp-id": f"<{reference}@sandbox.test>",
-                "sg_event_id": f"{state}-{reference}",
+                "sg_event_id": f"{said['event']}-{reference}",
                 "sg_message_id": f"{reference}.recvd-0",
                 "tocsin": reference,
-                **_EVENTS[state],
+                **said,
             }
             for reference in references
         ]
-        callback = self.signed(msgspec.json.encode(events) + b"\r\n", at_ms)
-        if genuine:
-            return callback
-        other = self.signed(b"[]", at_ms)
-        return replace(callback, headers=other.headers)
+        return self.signed(msgspec.json.encode(events) + b"\r\n", at_ms)
 
     def signed(self, body: bytes, at_ms: int) -> Callback:
         """Return a post with any body."""

@@ -73,6 +73,20 @@ ENTRY_BY_DIAL: Final[Mapping[Dial, str]] = {
 }
 """What is said of one letter of several, where the others are taken all the same."""
 
+SUPPRESSED: Final = ("Permanent", "OnAccountSuppressionList")
+FATES: Final[Mapping[str, tuple[tuple[ReceiptState, tuple[str, str] | None], ...]]] = {
+    "success": ((ReceiptState.DELIVERED, None),),
+    "bounce": ((ReceiptState.FAILED, None),),
+    "ooto": ((ReceiptState.DELIVERED, None),),
+    "complaint": ((ReceiptState.DELIVERED, None), (ReceiptState.COMPLAINED, None)),
+    "suppressionlist": ((ReceiptState.FAILED, SUPPRESSED),),
+}
+"""
+What is reported of a letter to one of SES's own addresses for tries, by its name before any ``+``;
+of a bounce its type and subtype, where these are not the usual ones.
+"""
+FOR_TRIES: Final = "@simulator.amazonses.com"
+
 EVENTS: Final[Mapping[ReceiptState, tuple[str, Mapping[str, object]]]] = {
     ReceiptState.DELIVERED: (
         "delivery",

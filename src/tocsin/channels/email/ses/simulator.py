@@ -16,14 +16,27 @@ import msgspec
 from tocsin.channels.aws_notices_played import PlayedNotices
 from tocsin.channels.aws_played import KEY_ID, REGION, SECRET, aws_fault
 from tocsin.channels.email.playing.simulating import MailSimulating
-from tocsin.channels.email.ses.played import BY_DIAL, ENTRY_BY_DIAL, ERRORS, EVENTS, Played
+from tocsin.channels.email.ses.played import (
+    BY_DIAL,
+    ENTRY_BY_DIAL,
+    ERRORS,
+    EVENTS,
+    FATES,
+    FOR_TRIES,
+    Played,
+)
+from tocsin.channels.quotas import Quota, Quotas
 from tocsin.channels.simulating import Deal
 from tocsin.channels.simulating_http import Reply, Request
 from tocsin.ports.receipts import Callback, ReceiptState
-from tocsin.ports.simulator import Action, Dial, Proof, Stage
+from tocsin.ports.simulator import Action, Deed, Dial, Proof, Stage, Tell
 
 SENDER: Final = "hello@sandbox.test"
 TOPIC: Final = f"arn:aws:sns:{REGION}:123456789012:sandbox"
+
+PER_SECOND: Final = 14
+PER_DAY: Final = 50_000
+_DAY_MS: Final = 86_400_000
 
 _ONE: Final = "/v2/email/outbound-emails"
 _BULK: Final = "/v2/email/outbound-bulk-emails"
@@ -47,6 +60,10 @@ class SesSimulator(MailSimulating):
     def __init__(self) -> None:
         super().__init__()
         self.notices = PlayedNotices(TOPIC)
+        self.suppressed: set[str] = set()
+        """Who bounced or complained: SES takes letters to them, and sends none."""
+        self.rate = Quotas(Quota(PER_SECOND, 1_000))
+        self.daily = Quotas(Quota(PER_DAY, _DAY_MS))
 
     async def start(self, stage: Stage | None = None) -> Mapping[str, object]:
         """Listen."""
@@ -65,7 +82,41 @@ class SesSimulator(MailSimulating):
         self, references: Sequence[str], state: ReceiptState, at_ms: int, *, genuine: bool = True
     ) -> Callback:
         """Return the message of SNS that brings the event about the first of *references*."""
+        callback = self._event(references[0], state, at_ms)
+        if genuine:
+            return callback
+        changed = callback.body.replace(b"123456789012:sandbox", b"123456789012:sandb0x")
+        return replace(callback, body=changed)
+
+    async def act(self, deed: Deed, tell: Tell) -> str:
+        """
+        Report it; of a letter that SES would not deliver, to whom it would not, that instead.
+
+        Who bounces or complains is on the list of those who get nothing more.
+        """
+        message = self.message(deed.id)
+        if deed.action in {Action.BOUNCE, Action.COMPLAIN}:
+            self.suppressed.add(message.to)
+        fates = self._fates(message.to) if deed.action is Action.DELIVER else ()
+        for state, bounce in fates:
+            await tell(self._event(message.reference, state, deed.at_ms, bounce))
+        return "" if fates else await super().act(deed, tell)
+
+    def _fates(self, to: str) -> Sequence[tuple[ReceiptState, tuple[str, str] | None]]:
+        if to.endswith(FOR_TRIES):
+            return FATES.get(to.partition("@")[0].partition("+")[0], ())
+        return FATES["suppressionlist"] if to in self.suppressed else ()
+
+    def _event(
+        self,
+        reference: str,
+        state: ReceiptState,
+        at_ms: int,
+        bounce: tuple[str, str] | None = None,
+    ) -> Callback:
         kind, detail = EVENTS[state]
+        if bounce is not None:
+            detail = {**detail, "bounceType": bounce[0], "bounceSubType": bounce[1]}
         stamp = f"{datetime.fromtimestamp(at_ms / 1_000, UTC):%Y-%m-%dT%H:%M:%S}.000Z"
         event = {
             "eventType": kind.title(),
@@ -73,16 +124,12 @@ class SesSimulator(MailSimulating):
             "mail": {
                 "timestamp": stamp,
                 "source": SENDER,
-                "messageId": f"0100-{references[0]}",
+                "messageId": f"0100-{reference}",
                 "destination": ["somebody@example.test"],
-                "tags": {"ses:configuration-set": ["sandbox"], "tocsin": [references[0]]},
+                "tags": {"ses:configuration-set": ["sandbox"], "tocsin": [reference]},
             },
         }
-        callback = self.signed(msgspec.json.encode(event), at_ms)
-        if genuine:
-            return callback
-        changed = callback.body.replace(b"123456789012:sandbox", b"123456789012:sandb0x")
-        return replace(callback, body=changed)
+        return self.signed(msgspec.json.encode(event), at_ms)
 
     def signed(self, body: bytes, at_ms: int) -> Callback:
         """Return a message of SNS that says anything."""
@@ -96,7 +143,7 @@ class SesSimulator(MailSimulating):
         if wrong is not None:
             return _error(ERRORS[wrong])
         if (request.method, request.path) == ("GET", _ACCOUNT):
-            return Reply.json(200, _QUOTA)
+            return Reply.json(200, self._account())
         if request.method != "POST" or request.path not in {_ONE, _BULK}:
             return _error(Played(404, "UnknownOperationException", ""))
         try:
@@ -113,6 +160,32 @@ class SesSimulator(MailSimulating):
         entries = [await self._entry(*each) for each in zip(letters, deals, strict=True)]
         await self._wait(Deal(Dial.ACCEPT))
         return Reply.json(200, {"BulkEmailEntryResults": entries})
+
+    def _account(self) -> Mapping[str, object]:
+        sent = PER_DAY - self.daily.left("", self._stage.now_ms())
+        quota = {
+            "Max24HourSend": float(PER_DAY),
+            "MaxSendRate": float(PER_SECOND),
+            "SentLast24Hours": float(round(sent)),
+        }
+        return {
+            "SendQuota": quota,
+            "ProductionAccessEnabled": True,
+            "SendingEnabled": True,
+            "EnforcementStatus": "HEALTHY",
+        }
+
+    def _within_quota(self, address: str) -> Deal:
+        """Each recipient counts, against the second and against the day."""
+        now_ms = self._stage.now_ms()
+        if not now_ms:
+            return Deal(Dial.ACCEPT)
+        if self.daily.after_ms("", now_ms):
+            return Deal(Dial.THROTTLE, "ThrottlingException/daily")
+        if self.rate.take("", now_ms):
+            return Deal(Dial.THROTTLE, "TooManyRequestsException")
+        self.daily.take("", now_ms)
+        return Deal(Dial.ACCEPT)
 
     async def _whole(
         self, letters: Sequence[dict[str, Any]], deal: Deal, bulk: Sequence[dict[str, Any]]
@@ -141,14 +214,6 @@ class SesSimulator(MailSimulating):
     async def _put(self, letter: dict[str, Any], answer: str, taken: bool) -> str:
         id = await self._keep(**letter, answer=answer, taken=taken)
         return f"0100-{id}-000000"
-
-
-_QUOTA: Final = {
-    "SendQuota": {"Max24HourSend": 50_000.0, "MaxSendRate": 14.0, "SentLast24Hours": 0.0},
-    "ProductionAccessEnabled": True,
-    "SendingEnabled": True,
-    "EnforcementStatus": "HEALTHY",
-}
 
 
 def _error(played: Played) -> Reply:
