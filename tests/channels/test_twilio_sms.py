@@ -23,9 +23,9 @@ from tocsin.channels.twilio_account import signed_by
 from tocsin.channels.twilio_played import ACCOUNT_SID, AUTH_TOKEN, form_of
 from tocsin.config import Misconfigured
 from tocsin.errors import RequestRefused, Unauthenticated
-from tocsin.ports.outcomes import Accepted, ProviderReason, Refused
+from tocsin.ports.outcomes import Accepted, ProviderReason, Refused, TryLater
 from tocsin.ports.receipts import Reading, ReceiptState, Response
-from tocsin.ports.simulator import Action, Faults
+from tocsin.ports.simulator import Action, Dial, Faults
 
 SPEC = REGISTRY.spec("twilio")
 URL = "https://mycompany.com/myapp.php?foo=1&bar=2"
@@ -266,3 +266,30 @@ def test_title_and_body_are_one_text() -> None:
     assert CHANNEL.shape({"body": " a\r\nb\tc\x00 "}).fields["text"] == "a\nb c"
     assert CHANNEL.shape({"title": "Fire"}).fields["text"] == "Fire"
     assert len(CHANNEL.shape({"body": "a" * 2_000}).fields["text"]) == 1_600
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [("1", 21211), ("2", 21612), ("3", 21408), ("4", 21610), ("9", 21614)],
+)
+async def test_twilios_own_numbers_for_tests_are_answered_as_there(
+    phone: Phone, number: str, code: int
+) -> None:
+    message = structs.replace(phone.vendor.message(), address=f"+1500555000{number}")
+    (outcome,) = await phone.vendor.provider.send([message])
+    assert isinstance(outcome, Refused)
+    assert outcome.detail == f"400 {code}"
+
+
+async def test_too_many_calls_at_a_time_are_not_taken(phone: Phone) -> None:
+    phone.simulator.concurrent_max = 1
+    phone.simulator.dial([Dial.STALL])
+    async with asyncio.TaskGroup() as tasks:
+        first = tasks.create_task(phone.vendor.send(1))
+        await phone.simulator.until_called(1)
+        second = await phone.vendor.send(2)
+        phone.simulator.release()
+    assert isinstance(second, TryLater)
+    assert (second.reason, second.known) == (ProviderReason.THROTTLED, True)
+    assert isinstance(first.result(), Accepted)
+    assert len(phone.simulator.taken) == 1

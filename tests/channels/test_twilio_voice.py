@@ -224,7 +224,7 @@ async def test_twilios_client_takes_our_simulator_for_twilio(
             await asyncio.to_thread(
                 calls.create, to="+15005550001", from_="+15005550006", twiml=twiml
             )
-        assert refused.value.code == 21211
+        assert refused.value.code == 21217
 
 
 async def test_twilios_validator_believes_every_request_of_our_simulator(phone: Phone) -> None:

@@ -93,7 +93,7 @@ async def reported(
     async def tell(told: Callback) -> Response:
         reading = await one.provider.read_callback(told)
         heard.extend((each.state, each.detail, each.dead_address) for each in reading.receipts)
-        return reading.response or Response(200)
+        return reading.response
 
     await one.simulator.act(Deed(one.simulator.messages()[of].id, action, NOW_MS, words), tell)
     return heard

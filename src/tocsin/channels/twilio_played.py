@@ -60,12 +60,6 @@ _BY_DIAL: Final = {
     Dial.THROTTLE: "20429",
     Dial.FAIL: "20500",
 }
-MAGIC: Final = {
-    "+15005550001": "21211",
-}
-"""Numbers that Twilio itself keeps for tests, and what it answers for them."""
-
-
 _ACCOUNT_PATH: Final = f"/{API_VERSION}/Accounts/{ACCOUNT_SID}.json"
 _ACCOUNT: Final = {
     "sid": ACCOUNT_SID,
@@ -82,6 +76,14 @@ class TwilioPlayed(HttpSimulating):
     resource: str
     sid_prefix: str
     errors: Errors
+    magic: Mapping[str, str]
+    """Numbers that Twilio itself keeps for tests, and what it answers for them."""
+    concurrent_max = 1_000
+    """Calls at a time; Twilio names no number."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._under_way = 0
 
     async def start(self, stage: Stage | None = None) -> Mapping[str, object]:
         """Listen as the API."""
@@ -127,6 +129,15 @@ class TwilioPlayed(HttpSimulating):
     async def _reply(self, request: Request) -> Reply | None:
         if request.method == "GET" and request.path == _ACCOUNT_PATH:
             return Reply.json(200, _ACCOUNT) if _knows(request) else self._error("20003")
+        if self._under_way >= self.concurrent_max:
+            return self._error("20429")
+        self._under_way += 1
+        try:
+            return await self._take(request)
+        finally:
+            self._under_way -= 1
+
+    async def _take(self, request: Request) -> Reply | None:
         fields = dict(request.form())
         reference = dict(parse_qsl(urlsplit(fields.get("StatusCallback", "")).query))
         await self._arrived([reference.get("reference", "")])
@@ -158,7 +169,7 @@ class TwilioPlayed(HttpSimulating):
             return "20404"
         if request.method != "POST":
             return "20004"
-        return MAGIC.get(fields.get("To", "")) or self._invalid(fields)
+        return self.magic.get(fields.get("To", "")) or self._invalid(fields)
 
     @abstractmethod
     def _invalid(self, fields: Fields) -> str | None:

@@ -41,6 +41,7 @@ _CODES: Final = {
     "552": "552 5.3.4 the letter is too large",
     "554": "554 5.6.0 the letter is not taken",
 }
+GREYLISTED_S: Final = 300
 _SCRIPTED: Final = "r"
 """``r550-5.1.1@…`` is answered with ``550 5.1.1`` when it is named as the recipient."""
 
@@ -50,7 +51,8 @@ class SmtpSimulator(Simulating):
     `tocsin.ports.simulator.Simulator`.
 
     Beside dials and faults, an address can ask for an answer: ``r451-4.7.1@``, or any other such
-    reply, ``drop@`` and ``drop-after-dot@``.
+    reply, ``drop@`` and ``drop-after-dot@``, and ``greylist@`` for one that is taken only some
+    minutes after it came first.
     """
 
     provider = "smtp"
@@ -69,10 +71,17 @@ class SmtpSimulator(Simulating):
         "554": Dial.REFUSE,
     }
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.connections_max = 1_000
+        """Whoever connects beyond that is told that there are too many of them."""
+        self._let_in: set[Breakable] = set()
+        self._first_seen: dict[str, int] = {}
+
     async def start(self, stage: Stage | None = None) -> Mapping[str, object]:
         # It would log every address, and nobody asked for its log.
         logging.getLogger("mail.log").disabled = True
-        hooks = _Hooks(self._take)
+        hooks = _Hooks(self._take, self._is_full)
         port = await self._open(stage, lambda: _Speaker(hooks, self._connected, self._gone))
         return {
             "host": "127.0.0.1",
@@ -112,9 +121,23 @@ class SmtpSimulator(Simulating):
         headers = {"content-type": "message/rfc822"}
         return Callback("POST", f"/v1/callbacks/{self.provider}", "", headers, body, at_ms)
 
+    def _is_full(self, server: SMTP) -> bool:
+        socket = server.socket if isinstance(server, _Speaker) else None
+        self._let_in &= self._connections
+        if socket is not None and len(self._let_in - {socket}) < self.connections_max:
+            self._let_in.add(socket)
+            return False
+        return True
+
+    def _greylisted(self, to: str) -> bool:
+        now_ms = self._stage.now_ms()
+        return now_ms - self._first_seen.setdefault(to, now_ms) < GREYLISTED_S * 1_000
+
     async def _take(self, server: SMTP, letter: _Letter) -> str:
         await self._arrived([letter.reference])
         deal = self._deal(letter.to)
+        if letter.to.startswith("greylist@") and self._greylisted(letter.to):
+            deal = Deal(Dial.THROTTLE, "451")
         if letter.to.startswith("drop-after-dot@"):
             deal = Deal(Dial.TAKE_AND_DROP)
         answer = _CODES[deal.code] if deal.code is not None else _ANSWERS.get(deal.dial, "250")
@@ -141,12 +164,17 @@ class _Hooks:
     and would read the whole mailbox with it.
     """
 
-    def __init__(self, take: Callable[[SMTP, _Letter], Awaitable[str]]) -> None:
+    def __init__(
+        self, take: Callable[[SMTP, _Letter], Awaitable[str]], is_full: Callable[[SMTP], bool]
+    ) -> None:
         self._take = take
+        self._is_full = is_full
 
     async def handle_EHLO(  # noqa: N802  # the library's name
         self, server: SMTP, session: Session, envelope: Envelope, hostname: str, lines: list[str]
     ) -> list[str]:
+        if self._is_full(server):
+            return ["421 4.7.0 too many connections from you"]
         session.host_name = hostname
         return [*lines[:-1], "250-PIPELINING", "250-ENHANCEDSTATUSCODES", lines[-1]]
 

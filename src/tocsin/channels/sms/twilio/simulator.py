@@ -97,6 +97,13 @@ class TwilioSimulator(TwilioPlayed):
     resource = "Messages"
     sid_prefix = "SM"
     errors = ERRORS
+    magic: Mapping[str, str] = {
+        "+15005550001": "21211",
+        "+15005550002": "21612",
+        "+15005550003": "21408",
+        "+15005550004": STOPPED,
+        "+15005550009": "21614",
+    }
     codes: Mapping[str, Dial] = {code: dial for code, (_, dial, _) in ERRORS.items()}
     actions: Mapping[Action, ReceiptState] = {
         Action.DELIVER: ReceiptState.DELIVERED,

@@ -77,6 +77,12 @@ class TwilioVoiceSimulator(TwilioPlayed):
     resource = "Calls"
     sid_prefix = "CA"
     errors = ERRORS
+    magic: Mapping[str, str] = {
+        "+15005550001": "21217",
+        "+15005550002": "21214",
+        "+15005550003": "21215",
+        "+15005550004": "21216",
+    }
     codes: Mapping[str, Dial] = {code: dial for code, (_, dial, _) in ERRORS.items()}
     actions: Mapping[Action, ReceiptState] = {
         Action.DELIVER: ReceiptState.DELIVERED,
