@@ -32,6 +32,7 @@ _PLAIN_EMAIL: Final = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 _SPECIAL_TOPS: Final = frozenset({"arpa", "invalid", "local", "localhost", "onion", "test"})
+_META_USER: Final = re.compile(r"[A-Z]{2}\.(?:ENT\.)?[A-Za-z0-9]{1,128}\Z", re.ASCII)
 _APNS_TOKEN: Final = re.compile(r"(?:[0-9a-f]{2}){32,100}\Z", re.ASCII)
 _FCM_TOKEN: Final = re.compile(r"[A-Za-z0-9_:-]{20,4096}\Z", re.ASCII)
 
@@ -112,7 +113,7 @@ def normalise(channel: str, provider: str | None, value: str) -> str:
     if channel == "push":
         return _device(provider, value)
     if channel == "chat":
-        return normal_phone(value) if provider == "whatsapp" else normal_chat(provider, value)
+        return _whatsapp(value) if provider == "whatsapp" else normal_chat(provider, value)
     try:
         return _NORMAL[channel](value)
     except KeyError:
@@ -139,6 +140,11 @@ def normal_email(value: str) -> str:
     except email_validator.EmailNotValidError:
         raise RequestRefused("is not an email address", code="invalid_email") from None
     return found.normalized
+
+
+def _whatsapp(value: str) -> str:
+    """Return a number, or Meta's id of somebody who hides hers."""
+    return value if _META_USER.match(value) is not None else normal_phone(value)
 
 
 def normal_phone(value: str) -> str:
