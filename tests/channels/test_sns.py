@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
@@ -160,6 +161,16 @@ async def test_stop_and_start_are_wishes() -> None:
             assert (wish.address, wish.wanted) == (phone.vendor.message().address, wanted)
         await phone.does(Action.REPLY, "HELP")
         assert not phone.readings[-1].wishes
+
+
+async def test_a_reply_is_dated_by_when_it_was_published_not_by_when_it_was_posted() -> None:
+    async with Phone.opened() as phone:
+        await phone.vendor.send()
+        await phone.does(Action.REPLY, "STOP")
+        (said,) = phone.readings[-1].wishes
+        posted_again = dataclasses.replace(phone.told[-1], received_ms=said.at_ms + 60_000)
+        await phone.tell(posted_again)
+        assert phone.readings[-1].wishes == [said]
 
 
 async def test_an_event_about_nothing_is_malformed() -> None:

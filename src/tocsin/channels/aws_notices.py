@@ -12,7 +12,7 @@ import binascii
 import re
 from collections import OrderedDict
 from collections.abc import Container
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 from cryptography import x509
@@ -77,6 +77,13 @@ class Envelope(msgspec.Struct, frozen=True, rename="pascal"):
         ).encode()
 
 
+class Notice(NamedTuple):
+    """What was published to a topic, and when: the same each time that it is posted."""
+
+    message: str
+    at_ms: int
+
+
 _decoder: Final = msgspec.json.Decoder(Envelope)
 
 
@@ -98,20 +105,21 @@ class Notices:
         self._url = None if url is None else f"{url}/"
         self._keys: OrderedDict[str, RSAPublicKey] = OrderedDict()
 
-    async def open(self, callback: Callback) -> str | None:
+    async def open(self, callback: Callback) -> Notice | None:
         """
-        Return the message in *callback*; None for one that SNS says to itself.
+        Return what *callback* brings; None for one that SNS says to itself.
 
         A subscription to a topic that is known is confirmed. Raises `Unauthenticated` for what is
         not SNS's, about another topic, or too old, and `Unavailable` where SNS does not answer.
         """
         envelope = self._read(callback)
         await self._verify(envelope)
-        age_ms = callback.received_ms - _instant(envelope.timestamp)
+        at_ms = _instant(envelope.timestamp)
+        age_ms = callback.received_ms - at_ms
         if not -_AHEAD_MAX_MS <= age_ms <= self._age_max_ms:
             raise Unauthenticated("the message of SNS is too old")
         if envelope.type == "Notification":
-            return envelope.message
+            return Notice(envelope.message, at_ms)
         if envelope.type == "SubscriptionConfirmation":
             await self._fetch(envelope.subscribe_url or "")
         return None

@@ -110,8 +110,8 @@ class Ses:
 
     async def read_callback(self, callback: Callback) -> Reading:
         """Open what SNS posts, and read the event in it."""
-        message = await self._notices.open(callback)
-        return Reading() if message is None else Reading(receipts_of(message))
+        notice = await self._notices.open(callback)
+        return Reading() if notice is None else Reading(receipts_of(notice.message))
 
     async def check(self) -> Sequence[Finding]:
         """Ask about the account (`tocsin.ports.self_check.SelfCheck`)."""

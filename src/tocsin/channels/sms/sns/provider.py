@@ -86,10 +86,12 @@ class Sns:
 
     async def read_callback(self, callback: Callback) -> Reading:
         """Open what SNS posts, and read the event, or the reply, in it."""
-        message = await self._notices.open(callback)
-        if message is None:
+        notice = await self._notices.open(callback)
+        if notice is None:
             return Reading()
-        return reading_of(message, self._replies, callback.received_ms)
+        # An event says itself when it happened. A reply is dated by when it was published: SNS keeps
+        # no order, and posts again what it got no answer to.
+        return reading_of(notice.message, self._replies, notice.at_ms)
 
     def sender_of(self, address: str) -> Sender | None:
         """Return the number that carries it, where carriers bound numbers by themselves."""
