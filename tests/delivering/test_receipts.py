@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from itertools import permutations
 from pathlib import Path
@@ -317,3 +318,33 @@ async def test_what_was_stopped_stays_so_after_a_backup_was_restored(
         await stores.suppressions.remove(entry.id)
         await OptOuts(stores.journal, stores.sealer).restore(stores.recipients, stores.suppressions)
         assert [each.id for each in await stores.suppressions.page(None, 10)] == [entry.id]
+
+
+async def test_what_was_begun_again_stays_so_after_a_backup_was_restored(
+    tmp_path: Path, layout: str, vendor: Vendor
+) -> None:
+    first = {"sender": "ana-pager", "state": "STOP", "at": 10, "id": "m1"}
+    folder, backup = tmp_path / "d", tmp_path / "backup"
+    folder.mkdir()
+    async with process(folder, layout, vendor) as site:
+        await report(site, first)
+        await report(site, {"sender": "bob-pager", "state": "STOP", "at": 10})
+    shutil.copytree(folder, backup)
+    async with process(folder, layout, vendor) as site:
+        await report(site, {"sender": "ana-pager", "state": "START", "at": 20})
+        await report(site, {"sender": "bob-pager", "state": "START", "at": 20})
+        await report(site, {"sender": "bob-pager", "state": "STOP", "at": 30})
+        await report(site, {"sender": "eve-pager", "state": "START", "at": 20})
+    shutil.copy(folder / "optouts.journal", backup / "optouts.journal")
+    async with process(backup, layout, vendor) as site:
+        stores = site.services.stores
+        optouts = OptOuts(stores.journal, stores.sealer)
+        assert await optouts.restore(stores.recipients, stores.suppressions)
+        (bobs,) = await stores.suppressions.page(None, 10)
+        # Said before START, by a vendor who has not heard that we know: of somebody else, too.
+        await report(site, first)
+        await report(site, {**first, "sender": "eve-pager"})
+        assert await stores.suppressions.page(None, 10) == [bobs]
+        await report(site, {**first, "at": 40, "id": "m2"})
+        assert len(await stores.suppressions.page(None, 10)) == 2
+        assert not await optouts.restore(stores.recipients, stores.suppressions)

@@ -19,7 +19,7 @@ from tocsin.domain.erasure import ERASED
 from tocsin.domain.preferences import Choice, Consent, Preferences
 from tocsin.domain.recipient import Recipient
 from tocsin.ports.cache import OptOutJournal, Sealer
-from tocsin.ports.state import Recipients, Suppression, Suppressions
+from tocsin.ports.state import Lifted, Recipients, Suppression, Suppressions
 
 _PLACE: Final = "opt-out"
 
@@ -49,6 +49,13 @@ class Blocked(msgspec.Struct, frozen=True, array_like=True, tag="blocked"):
     removed: bool = False
 
 
+class LiftedAt(msgspec.Struct, frozen=True, array_like=True, tag="lifted"):
+    """That somebody's own word has taken an entry off the list, or would have."""
+
+    lifted: Lifted
+    id: None = None
+
+
 class Erased(msgspec.Struct, frozen=True, array_like=True, tag="erased"):
     """A recipient who was erased, by the keyed hash of her id: a restored backup has her still."""
 
@@ -59,7 +66,7 @@ class Erased(msgspec.Struct, frozen=True, array_like=True, tag="erased"):
     at_ms: int
 
 
-Entry = Left | Withdrawn | Blocked | Erased
+Entry = Left | Withdrawn | Blocked | Erased | LiftedAt
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[Entry] = msgspec.msgpack.Decoder(Entry)
@@ -89,6 +96,10 @@ class OptOuts:
     async def note_suppressions(self, entries: Sequence[Suppression], at_ms: int) -> None:
         """Write that entries about addresses were added."""
         await self._add([Blocked(None, at_ms, entry) for entry in entries])
+
+    async def note_lifted(self, lifted: Sequence[Lifted]) -> None:
+        """Write when somebody's own word took those entries off, whether they were there or not."""
+        await self._add([LiftedAt(each) for each in lifted])
 
     async def note_erasure(self, entry: Erased) -> None:
         """Write that somebody was erased."""
@@ -120,16 +131,21 @@ class OptOuts:
         """Lay the journal over the store; returns how many entries the store did not hold."""
         changed = 0
         last: dict[str, Blocked] = {}
+        lifted: dict[str, Lifted] = {}
         gone = {entry.digest: entry.at_ms for entry in await self.erased()}
 
         async def apply(raw: Sequence[bytes]) -> None:
             nonlocal changed
             entries = [_decoder.decode(entry) for entry in raw]
             last.update((e.entry.id, e) for e in entries if isinstance(e, Blocked))
+            for said in (e.lifted for e in entries if isinstance(e, LiftedAt)):
+                if said.id not in lifted or lifted[said.id].at_ms <= said.at_ms:
+                    lifted[said.id] = said
             people = [e for e in entries if isinstance(e, Left | Withdrawn)]
             changed += await self._restore_people(recipients, people, gone)
 
         await self._journal.replay(apply)
+        changed += await _restore_lifted(suppressions, list(lifted.values()))
         return changed + await self._restore_blocks(recipients, suppressions, last)
 
     def _entries(self, before: Recipient | None, after: Recipient) -> list[Entry]:
@@ -198,6 +214,18 @@ class OptOuts:
                 await suppressions.add([entry])
                 missing += 1
         return missing
+
+
+async def _restore_lifted(suppressions: Suppressions, lifted: Sequence[Lifted]) -> int:
+    """
+    Lift again what the store does not know to be lifted; returns how many those are.
+
+    What was put on the list once more after that is put back behind this.
+    """
+    known = await suppressions.lifted([each.id for each in lifted])
+    newer = [each for each in lifted if each.id not in known or known[each.id].at_ms < each.at_ms]
+    await suppressions.lift(newer)
+    return len(newer)
 
 
 async def _number_of(recipients: Recipients, id: str, at_ms: int) -> int:

@@ -74,18 +74,17 @@ class AddressBlocks:
         When it was said is kept, so that what was said before it and comes later changes nothing.
         """
         there = await self._there(blocks)
-        for each in blocks:
-            id = _id(each)
+        over = {id: each for each in blocks if not _is_newer(there.get(id := _id(each)), each)}
+        lifted = [Lifted(id, each.at_ms, _said_in(there.get(id))) for id, each in over.items()]
+        await self._optouts.note_lifted(lifted)
+        await self._suppressions.lift(lifted)
+        for id, each in over.items():
             entry = there.get(id)
-            if entry is not None and entry.at_ms > each.at_ms:
-                continue
-            said_in = entry.said_in if entry is not None else ""
-            await self._suppressions.lift([Lifted(id, each.at_ms, said_in)])
             if entry is None:
                 continue
             now_ms = self._clock.now_ms()
             await self._optouts.note_suppression(entry, None, now_ms, removed=True)
-            await self._note(each, "remove", entry.id)
+            await self._note(each, "remove", id)
 
     async def _there(self, blocks: Sequence[Block]) -> Mapping[str, Suppression]:
         digests = list({each.digest for each in blocks})
@@ -120,6 +119,14 @@ def _is_over(block: Block, lifted: Lifted | None) -> bool:
     if lifted is None:
         return False
     return block.at_ms < lifted.at_ms or (block.said_in != "" and block.said_in == lifted.said_in)
+
+
+def _is_newer(entry: Suppression | None, block: Block) -> bool:
+    return entry is not None and entry.at_ms > block.at_ms
+
+
+def _said_in(entry: Suppression | None) -> str:
+    return "" if entry is None else entry.said_in
 
 
 def _id(block: Block) -> str:
