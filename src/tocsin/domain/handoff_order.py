@@ -13,6 +13,7 @@ lines after reading them.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -27,6 +28,8 @@ _PAUSED: Final = Reason.PAUSED
 _BEHIND_ANOTHER: Final = DeliveryReason.BEHIND_ANOTHER
 
 FOR_PROVIDER: Final = frozenset({DeliveryReason.PROVIDER_OPEN, DeliveryReason.PROVIDER_BUSY})
+
+_NEVER_MS: Final = 1 << 62
 
 PATIENCE_MS: Final = {"critical": 30_000, "transactional": 900_000, "bulk": 900_000}
 
@@ -58,7 +61,23 @@ class _Line:
     until_ms: int
     ends_ms: int
     mark: int
-    parked: dict[bytes, None] = field(default_factory=dict)
+    # Its first entry is found in constant time however many were taken out before it.
+    parked: OrderedDict[bytes, int] = field(default_factory=OrderedDict)
+    """Who waits behind the head, in order, each with a number above all before."""
+    _numbers: int = 0
+
+    def park(self, delivery: bytes) -> None:
+        """Let *delivery* wait behind all others, unless it does already."""
+        if delivery not in self.parked:
+            self.parked[delivery] = self._numbers
+            self._numbers += 1
+
+    def place(self, delivery: bytes) -> int:
+        """Return how many wait before it, or at most as many more as have left between them."""
+        if not self.parked:
+            return 0
+        first = next(iter(self.parked.values()))
+        return self.parked.get(delivery, self._numbers) - first
 
 
 def _begin(line: _Line, attempt: Attempt) -> None:
@@ -79,8 +98,11 @@ class HandoffOrder:
 
     def __init__(self, patience_ms: int) -> None:
         self._patience_ms = patience_ms
-        self._lines: dict[bytes, _Line] = {}
-        self._ended: dict[bytes, dict[bytes, None]] = {}
+        # In the order in which they began, and so of their marks.
+        self._lines: OrderedDict[bytes, _Line] = OrderedDict()
+        self._looks_ms = _NEVER_MS
+        """Until then no line's patience ends."""
+        self._ended: dict[bytes, OrderedDict[bytes, None]] = {}
         """Who still waited, in order, when patience with their line had ended."""
 
     @property
@@ -100,7 +122,7 @@ class HandoffOrder:
         # Each a millisecond after the one before, so that timers give them back in order, also at
         # the end of their patience; those that were given their times at different moments may
         # come back in another.
-        place = list(line.parked).index(delivery) if delivery in line.parked else len(line.parked)
+        place = line.place(delivery)
         # Who is next should be here by then. It may be an hour away all the same, when the clock
         # was set back: to look each time as long again costs few looks, and no followers' patience.
         overdue_ms = max(0, now_ms - line.until_ms)
@@ -133,9 +155,10 @@ class HandoffOrder:
             self._fail(line, record, position)
         elif record.reason == _BEHIND_ANOTHER:
             if line is not None:
-                line.parked[record.delivery] = None
+                line.park(record.delivery)
             else:
-                self._ended.setdefault(line_of(record.delivery), {})[record.delivery] = None
+                waiting = self._ended.setdefault(line_of(record.delivery), OrderedDict())
+                waiting[record.delivery] = None
         elif line is not None and not record.receipt and record.state != _PENDING:
             self.leave(record.delivery)
 
@@ -152,16 +175,20 @@ class HandoffOrder:
 
     def lowest_mark(self, otherwise: int, now_ms: int) -> int:
         """Return the position from which the lines can be known again."""
-        for name in [name for name, line in self._lines.items() if line.ends_ms <= now_ms]:
-            self._end(name, self._lines[name])
-        return min((line.mark for line in self._lines.values()), default=otherwise)
+        if self._looks_ms <= now_ms:
+            for name in [name for name, line in self._lines.items() if line.ends_ms <= now_ms]:
+                self._end(name, self._lines[name])
+            ends_ms = (line.ends_ms for line in self._lines.values())
+            self._looks_ms = min(ends_ms, default=_NEVER_MS)
+        first = next(iter(self._lines.values()), None)
+        return otherwise if first is None else first.mark
 
     def _end(self, name: bytes, line: _Line) -> None:
         del self._lines[name]
-        waiting = self._ended.setdefault(name, {})
+        waiting = self._ended.setdefault(name, OrderedDict())
         if line.head is not None:
             waiting[line.head] = None
-        waiting.update(line.parked)
+        waiting.update(dict.fromkeys(line.parked))
         if not waiting:
             del self._ended[name]
 
@@ -181,6 +208,7 @@ class HandoffOrder:
             if line is not None:
                 self._end(name, line)
             self._lines[name] = _Line(record.delivery, until_ms, ends_ms, position)
+            self._looks_ms = min(self._looks_ms, ends_ms)
         elif line.head in {None, record.delivery}:
             line.head, line.until_ms = record.delivery, until_ms
             line.parked.pop(record.delivery, None)
@@ -188,4 +216,4 @@ class HandoffOrder:
                 line.ends_ms = max(line.ends_ms, begin_ms + self._patience_ms)
         else:
             # It had overtaken the head, and waits now like the others.
-            line.parked[record.delivery] = None
+            line.park(record.delivery)

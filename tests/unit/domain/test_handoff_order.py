@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tocsin.domain.attempts import Standing, history
 from tocsin.domain.handoff_order import HandoffOrder
@@ -142,6 +144,59 @@ def test_who_waits_for_the_morning_holds_nobody_up() -> None:
     order = HandoffOrder(10_000)
     order.take(settled(1, "deferred", 0, "in_quiet_hours", until_ms=AT_MS + 500), 40)
     assert order.park_until(delivery(2), AT_MS) is None
+
+
+def test_who_comes_again_or_anew_waits_behind_those_before_whoever_has_left() -> None:
+    order = failing()
+    for n in range(2, 9):
+        park(order, n)
+    for n in (2, 5, 6):
+        order.leave(delivery(n))
+    times = [order.park_until(delivery(n), AT_MS) for n in (3, 4, 7, 8, 9)]
+    due = [each for each in times if each is not None]
+    assert due[0] == AT_MS + 501
+    assert len(due) == 5
+    assert due == sorted(set(due))
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["fail", "settle", "wait"]), st.integers(1, 5)), max_size=40)
+)
+def test_the_lowest_mark_is_that_of_the_oldest_line_in_which_somebody_waits(
+    steps: list[tuple[str, int]],
+) -> None:
+    order, now_ms = HandoffOrder(300), AT_MS
+    lines: dict[int, tuple[int, int]] = {}
+    for position, (step, n) in enumerate(steps):
+        if step == "wait":
+            now_ms += 100
+        elif step == "fail":
+            reason = "provider_open" if n % 2 else ""
+            until_ms = now_ms + 50 * n
+            record = Settled(
+                delivery(n, address=n),
+                "bulk",
+                "chat",
+                "deferred",
+                reason,
+                now_ms,
+                1,
+                until_ms=until_ms,
+            )
+            order.take(record, position)
+            begin_ms = until_ms if reason else now_ms
+            mark, ends_ms = lines.get(n, (position, 0))
+            if ends_ms <= now_ms:
+                mark, ends_ms = position, begin_ms + 300
+            elif reason:
+                ends_ms = max(ends_ms, begin_ms + 300)
+            lines[n] = mark, ends_ms
+        else:
+            order.leave(delivery(n, address=n))
+            lines.pop(n, None)
+        lines = {n: line for n, line in lines.items() if line[1] > now_ms}
+        lowest = min((mark for mark, _ in lines.values()), default=99)
+        assert order.lowest_mark(99, now_ms) == lowest
 
 
 @pytest.mark.parametrize(
