@@ -82,12 +82,14 @@ class PauseDesk:
         if found is None:
             raise NotFound("there is no pause with this id that is in force")
         _check_limits(by, found.scope)
+        # Before it ends: its rows may be on their way out before anything else is done here.
+        parked = (await self._counted(found)).parked
         ended = await self._rows.end(id, by.name, self._clock.now_ms())
         if ended is None:
             raise NotFound("there is no pause with this id that is in force")
         await self._gate.refresh()
         await self._notes.add(by, "resume", f"pause/{id}", reason)
-        return await self._counted(ended)
+        return Paused(ended, parked)
 
     async def all(self) -> Sequence[Paused]:
         """Return the pauses in force, oldest first."""
