@@ -39,7 +39,7 @@ class DrainingLoop(asyncio.SelectorEventLoop):
         until_s = time.monotonic() + self._patience_s
         self.run_until_complete(asyncio.sleep(0))
         while (left := self._left()) and time.monotonic() < until_s:
-            self.run_until_complete(asyncio.sleep(_TURN_S))  # house: allow sleep, closing tells nobody
+            self.run_until_complete(asyncio.sleep(_TURN_S))  # house: allow sleep, nobody tells
         super().close()
         if left:
             warnings.warn(f"still open when its loop ended: {left}", ResourceWarning, stacklevel=2)
