@@ -190,3 +190,14 @@ async def test_what_ours_says_is_what_another_client_says_of_the_same(
     shared = {name: value for name, value in said["embeds"][0].items() if value}
     assert shared == {name: embed[name] for name in shared}
     assert said["allowed_mentions"] == ours["allowed_mentions"]
+
+
+async def test_who_calls_wrongly_too_often_is_turned_away_for_a_while(discord: Chat) -> None:
+    assert isinstance(discord.simulator, DiscordSimulator)
+    discord.simulator.wrong_max = 2
+    discord.simulator.dial([Dial.REFUSE, Dial.THROTTLE])
+    for _ in range(2):
+        assert not isinstance(await discord.send(discord.message()), Accepted)
+    banned = TryLater(ProviderReason.THROTTLED, after_ms=600_000, detail="banned")
+    assert await discord.send(discord.message()) == banned
+    assert len(discord.simulator.calls) == 2

@@ -43,6 +43,7 @@ _ALL: Final = {
     "40062": (429, Dial.THROTTLE),
     "30046": (429, Dial.THROTTLE),
     "130000": (503, Dial.FAIL),
+    "banned": (429, Dial.THROTTLE),
     "404": (404, Dial.REFUSE),
     "413": (413, Dial.REFUSE),
     "429": (429, Dial.THROTTLE),

@@ -46,6 +46,9 @@ _DONE: Final = Response(200, "application/json", json_body({"type": 6}))
 _PONG: Final = Response(200, "application/json", json_body({"type": PING}))
 
 
+_BANNED: Final = "banned"
+
+
 class Said(msgspec.Struct):
     """What Discord answers: a message, or an error."""
 
@@ -136,6 +139,10 @@ class Discord:
             said = msgspec.json.decode(answer.body, type=Said)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             said = Said()
+            if answer.status == HTTPStatus.TOO_MANY_REQUESTS and answer.body.lstrip()[:1] == b"<":
+                # A page is what stands before Discord, and that turns away our whole address.
+                after_ms = self._after_ms(said, answer)
+                return self._replies.codes[_BANNED].outcome(_BANNED, after_ms=after_ms)
         if answer.status in {200, 204} and (said.id.isdigit() or answer.status == 204):
             return Accepted(said.id or None)
         code = str(said.code) if said.code else None

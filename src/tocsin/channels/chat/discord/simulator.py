@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
@@ -20,6 +21,7 @@ from tocsin.ports.receipts import Callback, ReceiptState, Response
 from tocsin.ports.simulator import Action, Deed, Dial, Stage, Tell
 
 RETRY_AFTER_S: Final = 1.337
+_WRONG_WITHIN_MS: Final = 600_000
 
 _KEY: Final = Ed25519PrivateKey.from_private_bytes(b"canary-canary-canary-canary-cana")
 _PUBLIC: Final = _KEY.public_key().public_bytes_raw().hex()
@@ -49,6 +51,9 @@ class DiscordSimulator(ChatSimulating):
         super().__init__()
         self.global_limit = False
         """Whether being throttled is meant for all calls."""
+        self.wrong_max = 10_000
+        self._wrong_at_ms: deque[int] = deque()
+        """When calls were answered with 401, 403 or 429: too many, and all are turned away."""
 
     async def start(self, stage: Stage | None = None) -> Mapping[str, object]:
         """Listen for calls of webhooks."""
@@ -106,6 +111,17 @@ class DiscordSimulator(ChatSimulating):
             self.standing(reference).said = dict(answer["data"])
 
     async def _reply(self, request: Request) -> Reply | None:
+        now_ms, wrong_ms = self._stage.now_ms(), self._wrong_at_ms
+        while wrong_ms and wrong_ms[0] <= now_ms - _WRONG_WITHIN_MS:
+            wrong_ms.popleft()
+        if len(wrong_ms) >= self.wrong_max:
+            return _error("banned")
+        reply = await self._answered(request)
+        if reply is not None and reply.status in {401, 403, 429}:
+            wrong_ms.append(now_ms)
+        return reply
+
+    async def _answered(self, request: Request) -> Reply | None:
         # An URL without a version means one of them, too.
         parts = _API.sub("", request.path).split("/")
         if parts == ["gateway"]:
@@ -202,6 +218,8 @@ def _plain(text: str) -> str:
 
 def _error(code: str, after_ms: int | None = None, *, everywhere: bool = False) -> Reply:
     status = status_of(code)
+    if code == "banned":
+        return Reply(429, b"<!DOCTYPE html><title>Access denied</title>error code: 1015")
     if status != 429:
         body = {"message": "canary", "code": int(code)} if status != int(code) else None
         return Reply.json(status, body) if body else Reply(status, b"<html></html>")
