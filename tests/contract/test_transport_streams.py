@@ -210,3 +210,12 @@ async def test_a_certificate_is_shown_on_its_own_connection(
             said = await transport.call(Call(there.url, b"{}", trust=trust))
             assert isinstance(said, Answer)
         assert there.connections == 2
+
+
+async def test_where_there_is_no_room_for_another_connection_the_other_client_calls(
+    make: Make, authority: Authority, there: Http2Server
+) -> None:
+    transport = make(Outbound(ca_file=str(authority.ca_file), connections_max=1))
+    said = await asyncio.gather(*(_post(transport, there) for _ in range(20)))
+    assert all(isinstance(each, Answer) for each in said)
+    assert there.connections == 1

@@ -18,7 +18,7 @@ class Streams(StreamsTransport):
 
     def __init__(self, outbound: Outbound, reach: Reach) -> None:
         self._curl = CurlTransport(outbound, reach)
-        super().__init__(outbound, reach, self._curl)
+        super().__init__(outbound, reach, self._curl, self._curl.leave_room)
 
     async def close(self) -> None:
         """Close both."""

@@ -47,7 +47,7 @@ def open_clients(outbound: Outbound, played: Iterable[Mapping[str, object]] = ()
     ]
     reach = reach_of(outbound, endpoints)
     ordinary = CurlTransport(outbound, reach)
-    return Clients(ordinary, StreamsTransport(outbound, reach, ordinary))
+    return Clients(ordinary, StreamsTransport(outbound, reach, ordinary, ordinary.leave_room))
 
 
 def reach_of(outbound: Outbound, endpoints: Iterable[tuple[str, int]] = ()) -> Reach:

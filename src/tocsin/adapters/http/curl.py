@@ -232,6 +232,11 @@ class CurlTransport:
     def _was_refused(self, slot: _Slot, call: Call) -> bool:
         return self._sharing.is_kept_by_http_2(call.url) and slot.has_no_way_back()
 
+    def leave_room(self, connections: int) -> None:
+        """Have so many connections less than the settings say: another client has them."""
+        most = max(1, self._outbound.connections_max - connections)
+        self._multi.setopt(pycurl.M_MAX_TOTAL_CONNECTIONS, most)
+
     async def close(self) -> None:
         """Close every connection and handle."""
         await self._multi.close()

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Callable
 from functools import partial
 from typing import Final
 
 from tocsin.adapters.http2 import heads
 from tocsin.adapters.http2.connection import Connection
-from tocsin.adapters.http2.host import Host
+from tocsin.adapters.http2.host import Host, Room
 from tocsin.adapters.http2.opening import Opening, OtherProtocol, Unreached
 from tocsin.adapters.http2.stream import Unseen
 from tocsin.config import Outbound
@@ -46,10 +47,18 @@ class StreamsTransport:
     Fills `tocsin.ports.transport.Transport` for few hosts with many calls each.
 
     What is no HTTP/2 over TLS, or goes through a proxy, *otherwise* makes, which stays its owner's
-    to close.
+    to close. It is to have no more connections than the settings leave beside those here, so
+    *taken* is told how many these are; one is always left to it.
     """
 
-    def __init__(self, outbound: Outbound, reach: Reach, otherwise: Transport) -> None:
+    def __init__(
+        self,
+        outbound: Outbound,
+        reach: Reach,
+        otherwise: Transport,
+        taken: Callable[[int], None],
+    ) -> None:
+        self._room = Room(outbound.connections_max - 1, taken)
         self._outbound = outbound
         self._otherwise = otherwise
         self._opening = Opening(outbound, reach)
@@ -101,12 +110,14 @@ class StreamsTransport:
         host = self._hosts[place[1], trust] = Host(
             lambda changed: self._opening(name, port, trust, partial(make, changed)),
             self._outbound.connections_per_host_max,
+            self._room,
         )
         return host
 
     async def close(self) -> None:
         """Close every connection; calls under way end as cancelled."""
         self._closed = True
+        self._room.close()
         await asyncio.gather(*(host.close() for host in self._hosts.values()))
         # Calls under way wake up as cancelled.
         await asyncio.sleep(0)

@@ -20,6 +20,36 @@ Open = Callable[[Callable[[Connection], None]], Awaitable[Connection]]
 """Opens a connection that tells whenever its room may have changed."""
 
 
+class Room:
+    """How many connections all hosts have together: *most*, and whoever has others is *told*."""
+
+    def __init__(self, most: int, told: Callable[[int], None]) -> None:
+        self._most = most
+        self._told = told
+        self._taken = 0
+
+    def take(self) -> bool:
+        """Take room for a connection, if there is any."""
+        if self._taken >= self._most:
+            return False
+        self._taken += 1
+        self._told(self._taken)
+        return True
+
+    def give_back(self) -> None:
+        """Return the room of a connection that is gone."""
+        self._taken -= 1
+        self._told(self._taken)
+
+    def close(self) -> None:
+        """Tell nobody any more."""
+        self._told = _nobody
+
+
+def _nobody(taken: int) -> None:
+    del taken
+
+
 class Host:
     """
     Gives out room on as few connections as carry what is under way, up to *connections_max*.
@@ -27,10 +57,11 @@ class Host:
     One is made at a time: whoever comes meanwhile waits for it, or for room on those there are.
     """
 
-    def __init__(self, open_: Open, connections_max: int) -> None:
+    def __init__(self, open_: Open, connections_max: int, room: Room) -> None:
         self._loop = asyncio.get_running_loop()
         self._open = open_
         self._connections_max = connections_max
+        self._room = room
         self._connections: list[Connection] = []
         self._leaving: set[Connection] = set()
         self._closed = False
@@ -44,11 +75,19 @@ class Host:
         return None if self._waiting else self._with_room()
 
     async def wait(self, due_s: float) -> Connection:
-        """Return a connection with room; raises `Unreached`, or `OtherProtocol`."""
+        """
+        Return a connection with room; raises `Unreached`, or `OtherProtocol`.
+
+        The latter also where all hosts together have as many as there may be, and this one none.
+        """
         while (connection := self._with_room()) is None:
             if self._closed:
                 raise asyncio.CancelledError
             self._widen()
+            if self._opening is None and not self._connections:
+                # Those behind it would wait for what nobody makes.
+                self._wake(1)
+                raise OtherProtocol
             turn: asyncio.Future[None] = self._loop.create_future()
             self._waiting.append(turn)
             try:
@@ -102,8 +141,10 @@ class Host:
                 self._leaving.add(connection)
                 # Let one look, and open another.
                 self._wake(1)
-            if connection.lost.done():
+            if connection.lost.done() and connection in self._leaving:
                 self._leaving.discard(connection)
+                self._room.give_back()
+                self._wake(1)
         elif self._waiting and connection in self._connections:
             self._wake(connection.room)
 
@@ -115,13 +156,15 @@ class Host:
                 count -= 1
 
     def _widen(self) -> None:
-        if self._opening is None and len(self._connections) < self._connections_max:
+        wider = self._opening is None and len(self._connections) < self._connections_max
+        if wider and self._room.take():
             self._opening = self._loop.create_task(self._add())
 
     async def _add(self) -> None:
         try:
             connection = await self._open(self._changed)
         except Exception as error:  # noqa: BLE001  # whatever it is, who waits must hear of it
+            self._room.give_back()
             self._opening = None
             self.speaks_http_2 = not isinstance(error, OtherProtocol)
             if not (self._connections and self.speaks_http_2):
