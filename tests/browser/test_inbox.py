@@ -33,6 +33,10 @@ const inbox = document.querySelector("tocsin-inbox");
 window.asked = [];
 inbox.getToken = async (fresh) => { window.asked.push(fresh); return "%(token)s"; };
 window.arrived = [];
+window.turned = [];
+for (const name of ["opened", "closed"]) {
+  inbox.addEventListener(`tocsin:${name}`, () => window.turned.push(name));
+}
 inbox.addEventListener("tocsin:item", ({ detail }) => window.arrived.push(detail.item.title));
 inbox.addEventListener("tocsin:open", (event) => {
   event.preventDefault();
@@ -48,6 +52,11 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="absent: chromium"),
     pytest.mark.timeout(240),
 ]
+
+
+BELL = """<!doctype html><title>shop</title><link rel="icon" href="data:,">
+<script type="module" src="/script/%(token)s"></script>
+<tocsin-inbox patience="1" mode="bell"></tocsin-inbox><p><a href="#next">Next</a></p>"""
 
 
 class ShopServer(ThreadingHTTPServer):
@@ -70,8 +79,9 @@ class ShopHandler(BaseHTTPRequestHandler):
         server = self.server.tocsin
         where = {"server": server, "socket": server.replace("http", "ws")}
         folder, _, token = self.path.strip("/").partition("/")
-        if folder == "shop":
-            self._say(SHOP % {"token": token}, "text/html", POLICY % where)
+        pages = {"shop": SHOP, "bell": BELL}
+        if folder in pages:
+            self._say(pages[folder] % {"token": token}, "text/html", POLICY % where)
         else:
             self._say(SCRIPT % {**where, "token": token}, "text/javascript", "default-src 'none'")
 
@@ -108,7 +118,14 @@ def site(tmp_path_factory: pytest.TempPathFactory, shops: ShopServer) -> Iterato
 class Shop:
     """A page of a customer's, whose policy forbids whatever is not needed."""
 
-    def __init__(self, site: Site, origin: str, recipient: str, token: str | None = None) -> None:
+    def __init__(
+        self,
+        site: Site,
+        origin: str,
+        recipient: str,
+        token: str | None = None,
+        folder: str = "shop",
+    ) -> None:
         self.site = site
         self.recipient = recipient
         self.token = site.token(recipient)
@@ -116,7 +133,7 @@ class Shop:
         self.complaints: list[str] = []
         self.page.on("console", lambda said: self._complain(said.type, said.text))
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.address = f"{origin}/shop/{token or self.token}"
+        self.address = f"{origin}/{folder}/{token or self.token}"
 
     def _complain(self, kind: str, text: str) -> None:
         if kind == "error":
@@ -172,6 +189,66 @@ def test_what_arrives_is_there_at_once_and_what_is_done_holds_everywhere(
     expect(page.get_by_role("heading")).to_have_text(["Parcel 1"])
     expect(page.get_by_role("button", name="Archive: Parcel 1")).to_be_focused()
     assert shop.complaints == []
+    page.context.close()
+
+
+def test_a_bell_counts_and_its_panel_is_opened_and_shut_by_keys(
+    site: Site, shops: ShopServer
+) -> None:
+    shop = Shop(site, shops.origin, "gil", folder="bell")
+    shop.send(8)
+    page = shop.open()
+    bell = page.get_by_role("button", name="Notifications, 1 unread")
+    expect(bell).to_have_text("1")
+    shop.until("it has arrived", "received_at", "Parcel 8")
+    panel = page.get_by_role("dialog", name="Notifications")
+    expect(panel).to_be_hidden()
+    expect(bell).to_have_attribute("aria-expanded", "false")
+    # What lies behind the bell was not seen, however long the page is open.
+    page.wait_for_timeout(1_500)
+    assert "seen_at" not in shop.items()["Parcel 8"]
+    bell.press("Enter")
+    expect(panel).to_be_focused()
+    expect(bell).to_have_attribute("aria-expanded", "true")
+    shop.until("it was seen", "seen_at", "Parcel 8")
+    page.keyboard.press("Escape")
+    expect(panel).to_be_hidden()
+    expect(bell).to_be_focused()
+    bell.click()
+    panel.get_by_role("button", name="Mark all read").click()
+    quiet = page.get_by_role("button", name="Notifications", exact=True)
+    expect(quiet).to_have_text("")
+    quiet.click()
+    expect(panel).to_be_hidden()
+    quiet.click()
+    panel.get_by_role("button", name="Archive: Parcel 8").focus()
+    page.keyboard.press("Tab")
+    expect(panel).to_be_hidden()
+    expect(page.get_by_role("link", name="Next")).to_be_focused()
+    assert page.evaluate("window.turned") == ["opened", "closed"] * 3
+    page.evaluate("document.querySelector('tocsin-inbox').open = true")
+    expect(panel).to_be_visible()
+    page.evaluate("document.querySelector('tocsin-inbox').removeAttribute('mode')")
+    expect(panel).to_have_count(0)
+    expect(page.get_by_role("heading", name="Parcel 8")).to_be_visible()
+    assert shop.complaints == []
+    page.context.close()
+
+
+@pytest.mark.parametrize("way", ["ltr", "rtl"])
+def test_the_panel_stays_on_the_screen(site: Site, shops: ShopServer, way: str) -> None:
+    shop = Shop(site, shops.origin, "hal", folder="bell")
+    page = shop.open()
+    page.evaluate("(way) => { document.documentElement.dir = way; }", way)
+    bell = page.get_by_role("button", name="Notifications")
+    for width, height in ((1200, 800), (700, 300), (390, 844)):
+        page.set_viewport_size({"width": width, "height": height})
+        bell.click()
+        box = page.get_by_role("dialog").bounding_box()
+        assert box is not None
+        assert 0 <= box["x"] <= box["x"] + box["width"] <= width
+        assert 0 <= box["y"] <= box["y"] + box["height"] <= height
+        page.keyboard.press("Escape")
     page.context.close()
 
 

@@ -164,6 +164,8 @@ PERMISSIONS: Final[Mapping[Route, Permission]] = {
     ("GET", "/push/tocsin-push.js"): _PUBLIC,
     ("GET", "/push/key"): _PUBLIC,
     ("GET", "/inbox/v1/tocsin-inbox.js"): _PUBLIC,
+    ("GET", "/inbox/v1/bell.js"): _PUBLIC,
+    ("GET", "/inbox/v1/dom.js"): _PUBLIC,
     ("GET", "/inbox/v1/client.js"): _PUBLIC,
     ("GET", "/inbox/v1/style.js"): _PUBLIC,
     # The link in a letter is signed by ourselves, and can do nothing but switch off.

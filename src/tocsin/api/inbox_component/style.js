@@ -9,11 +9,13 @@ const TEXT = `
   --control: var(--tocsin-control, light-dark(#83868e, #737a86));
   --accent: var(--tocsin-accent, light-dark(#3a48c2, #a3aeff));
   --mark: var(--tocsin-badge, light-dark(#ad4806, #ff9d57));
+  --on-mark: var(--tocsin-on-badge, light-dark(#ffffff, #12141c));
   --bad: var(--tocsin-error, light-dark(#a81f19, #ff9d94));
   --ok: var(--tocsin-ok, light-dark(#11683f, #6ad39b));
   display: block; color: var(--fg); background: var(--bg); font: var(--tocsin-font, inherit);
   overflow-wrap: anywhere;
 }
+:host([mode="bell"]) { display: inline-block; background: transparent; }
 :host([hidden]), [hidden] { display: none !important; }
 *, ::before { box-sizing: border-box; }
 h3, p, ul { margin: 0; padding: 0; font-size: 1em; }
@@ -44,6 +46,27 @@ a { color: var(--accent); }
 button {
   min-height: 26px; padding: 1px 8px; border: 1px solid var(--control); border-radius: 6px; cursor: pointer;
   background: transparent; color: inherit; font: inherit; font-size: .93em; font-weight: 600;
+}
+.bell {
+  position: relative; display: inline-grid; place-items: center; min-width: 44px; min-height: 44px; padding: 0;
+  border-color: transparent; color: inherit;
+}
+.badge {
+  position: absolute; inset-block-start: 2px; inset-inline-end: 0; min-width: 18px; padding: 0 5px;
+  border-radius: 99px; background: var(--mark); color: var(--on-mark); font-size: 12px; line-height: 18px;
+  text-align: center; font-variant-numeric: tabular-nums;
+}
+.panel {
+  position: fixed; inset: auto; width: min(var(--tocsin-width, 400px), calc(100vw - 16px)); margin: 0; padding: 16px;
+  overflow: auto; border: 1px solid var(--line); border-radius: 8px; background: var(--bg); color: var(--fg);
+  box-shadow: 0 8px 24px rgb(0 0 0 / 25%);
+}
+.panel:focus { outline: none; }
+.panel h2 { margin: 0; font-size: 1.14em; }
+.panel > * + * { margin-top: 8px; }
+@media (max-width: 480px) {
+  .panel { inset: 0; width: 100%; height: 100%; max-width: none; max-height: none; border: 0; border-radius: 0; }
+  .panel ul { max-height: none; overflow: visible; }
 }
 :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
 @media (pointer: coarse) { button { min-height: 44px; } }

@@ -2,7 +2,9 @@
 //   <tocsin-inbox server="https://tocsin.example"></tocsin-inbox>
 //   document.querySelector("tocsin-inbox").getToken = (fresh) => …;
 
+import { Bell } from "./bell.js";
 import { InboxClient } from "./client.js";
+import { button, el } from "./dom.js";
 import { style } from "./style.js";
 
 const HERE = new URL(import.meta.url).origin;
@@ -14,6 +16,8 @@ const CONNECTION = {
 };
 
 export class TocsinInbox extends HTMLElement {
+  static observedAttributes = ["mode", "open"];
+
   constructor() {
     super();
     /** Answers a token of the person; given true, a new one, since the last was refused. */
@@ -23,15 +27,17 @@ export class TocsinInbox extends HTMLElement {
     this.seeing = null;
     const root = this.attachShadow({ mode: "open" });
     root.adoptedStyleSheets = [style()];
-    this.state = el("p", { class: "state", part: "state", role: "status" });
+    this.state = el("p", { class: "state", part: "state", role: "status", dir: "auto" });
     this.news = el("p", { class: "unseen", role: "status" });
     this.problem = el("p", { class: "problem", part: "problem", role: "alert" });
     this.all = button("Mark all read", () => this.client.change_all("read"), { part: "all" });
     this.older = button("Show older", () => this.client.more(), { part: "more" });
     this.list = el("ul", { part: "list" });
     this.none = el("li", { class: "none", part: "empty" }, "Nothing here.");
-    root.append(el("div", { class: "head", part: "head" }, this.state, this.all), this.problem,
-      this.list, this.older, this.news);
+    this.content = [el("div", { class: "head", part: "head" }, this.state, this.all), this.problem,
+      this.list, this.older];
+    this.bell = null;
+    root.append(...this.content, this.news);
     this.older.hidden = this.all.hidden = true;
   }
 
@@ -47,13 +53,47 @@ export class TocsinInbox extends HTMLElement {
     return this.client?.connection ?? "stopped";
   }
 
+  /** With `mode="bell"`: whether the panel is open. */
+  get open() {
+    return this.bell?.open ?? false;
+  }
+
+  set open(wanted) {
+    if (this.bell !== null) this.bell.open = Boolean(wanted);
+  }
+
+  attributeChangedCallback(name, before, now) {
+    if (before === now || !this.isConnected) return;
+    if (name === "mode") this.frame();
+    else this.open = now !== null;
+  }
+
+  // The inbox stands where the element is, or in a panel that a bell opens.
+  frame() {
+    const bell = this.getAttribute("mode") === "bell";
+    if (bell === (this.bell !== null)) return;
+    this.bell?.follow(false);
+    this.bell = bell ? new Bell(this.content, (open) => this.turned(open)) : null;
+    this.shadowRoot.replaceChildren(...(bell ? this.bell.nodes : this.content), this.news);
+    this.bell?.count(this.counts);
+  }
+
+  turned(open) {
+    this.toggleAttribute("open", open);
+    this.tell(open ? "opened" : "closed", {});
+    if (open && this.client !== null) this.report(this.items);
+  }
+
   connectedCallback() {
+    this.frame();
+    this.open = this.hasAttribute("open");
     // Whoever made the element says in the same turn where its token comes from.
     queueMicrotask(() => this.isConnected && this.client === null && this.begin());
   }
 
   disconnectedCallback() {
     clearTimeout(this.seeing);
+    this.bell?.follow(false);
     this.client?.stop();
     this.client = null;
   }
@@ -87,6 +127,7 @@ export class TocsinInbox extends HTMLElement {
     const words = [`${counts.unread}${more} unread`, CONNECTION[connection]].filter(Boolean).join(" · ");
     if (this.state.textContent !== words) this.state.textContent = words;
     this.state.dataset.connection = connection;
+    this.bell?.count(counts);
     this.all.hidden = counts.unread === 0;
     this.older.hidden = next === null;
     this.fill(items);
@@ -153,7 +194,7 @@ export class TocsinInbox extends HTMLElement {
     const missing = (name) => items.filter((each) => each[name] === undefined).map((each) => each.id);
     this.client.change("received", ...missing("received_at"));
     this.seeing = setTimeout(() => {
-      const shown = document.visibilityState === "visible" && this.checkVisibility();
+      const shown = document.visibilityState === "visible" && this.list.checkVisibility();
       if (shown && this.client?.connection === "live") this.client.change("seen", ...missing("seen_at"));
     }, SEEN_AFTER_MS);
   }
@@ -179,21 +220,6 @@ function moment(iso) {
   const day = at.toDateString() === new Date().toDateString() ? {} : { day: "numeric", month: "short" };
   const shown = at.toLocaleString(undefined, { ...day, hour: "2-digit", minute: "2-digit" });
   return el("time", { datetime: iso, title: at.toLocaleString() }, shown);
-}
-
-// Nodes are made one by one, and texts are texts: nothing of an item is ever parsed as markup.
-function el(tag, given = {}, ...children) {
-  const node = document.createElement(tag);
-  for (const [name, value] of Object.entries(given)) {
-    if (typeof value === "function") node.addEventListener(name, value);
-    else node.setAttribute(name, value);
-  }
-  node.append(...children.flat().filter((child) => child !== null && child !== undefined));
-  return node;
-}
-
-function button(label, press, given = {}) {
-  return el("button", { type: "button", click: press, ...given }, label);
 }
 
 if (customElements.get("tocsin-inbox") === undefined) customElements.define("tocsin-inbox", TocsinInbox);
