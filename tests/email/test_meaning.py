@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tocsin.channels.email.smtp.connection import queue_name
-from tocsin.channels.email.smtp.meaning import BY_CODE, BY_STATUS, Stage, _row, meaning
+from tocsin.channels.email.smtp.meaning import ANSWERS, Stage, _row, meaning
 from tocsin.channels.email.smtp.replies import BadReply, Replies, Reply
 from tocsin.ports.outcomes import ProviderReason, Refused, TryLater
 
@@ -87,7 +87,7 @@ def test_a_refusal_is_understood(
 
 
 def test_every_row_is_reached() -> None:
-    for rows, text in ((BY_STATUS, "{status} {words}"), (BY_CODE, "{words}")):
+    for rows, text in ((ANSWERS.statuses, "{status} {words}"), (ANSWERS.codes, "{words}")):
         for row in rows:
             parts = [*row.said.rstrip(".").split("."), "99", "99"][:3]
             said = ".".join(parts) if "." in row.said else row.said

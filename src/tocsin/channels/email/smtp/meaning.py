@@ -1,5 +1,5 @@
 """
-What a refusal means, as a table.
+What a refusal means: by the table in ``answers.toml``.
 
 Rows are tried from the top; the first that fits decides. The enhanced status (RFC 3463) says more
 than the three digits, so it is asked first and its class is believed where the two disagree. What
@@ -10,8 +10,12 @@ are known to say.
 from __future__ import annotations
 
 import re
+import tomllib
 from enum import StrEnum
-from typing import Final, NamedTuple
+from importlib.resources import files
+from typing import Final
+
+import msgspec
 
 from tocsin.channels.email.smtp.replies import Reply
 from tocsin.ports.outcomes import ProviderOutcome, ProviderReason, Refused, TryLater
@@ -34,91 +38,43 @@ class Stage(StrEnum):
     LETTER = "letter"
 
 
-_OPENING: Final = frozenset({Stage.GREETING, Stage.EHLO, Stage.STARTTLS, Stage.AUTH})
-_TO: Final = frozenset({Stage.RCPT, Stage.DATA, Stage.LETTER})
-_ANY: Final = frozenset(Stage)
-
-
-class Row(NamedTuple):
+class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """
     One row: ``said`` is how an enhanced status or a code begins.
 
     ``again`` says that the same letter is tried later, and ``after_ms`` when, where the answer
-    does not say so itself.
+    does not say so itself. ``says`` is for people.
     """
 
     said: str
     reason: ProviderReason
+    says: str
     again: bool = False
     after_ms: int | None = None
-    stages: frozenset[Stage] = _ANY
+    stages: frozenset[Stage] = frozenset(Stage)
     words: tuple[str, ...] = ()
     address_only: bool = False
     """Only this mailbox has too much; others may be written to."""
 
 
-_R = ProviderReason
+class Answers(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The table in this folder."""
 
-# Somebody has to mend it: letters wait for that, until they expire.
-_MEND = (_R.OUR_FAULT, True)
-_GREY = ("greylist", "graylist", "grey list")
-_SUSPECT = ("spam", "policy", "blocked", "block list", "blacklist", "blocklist", "listed")
-_NOBODY = ("unknown", "no such", "does not exist", "user", "mailbox", "recipient")
+    statuses: tuple[Row, ...]
+    """For enhanced status codes; one that no row names is taken by its three digits."""
+    codes: tuple[Row, ...]
+    """For replies without a status that is known."""
 
-BY_STATUS: Final = (
-    Row("4.2.1", _R.THROTTLED, True, _MINUTE_MS, words=("rate",), address_only=True),
-    Row("4.2.2", _R.THROTTLED, True, _HOUR_MS, address_only=True),
-    Row("4.3.2", _R.OVERLOADED, True, 30 * _SECOND_MS),
-    Row("4.7.", _R.OVERLOADED, True, stages=_OPENING),
-    Row("4.7.", _R.THROTTLED, True, 5 * _MINUTE_MS),
-    Row("4.", _R.OVERLOADED, True),
-    Row("5.", *_MEND, stages=_OPENING),
-    Row("5.1.", *_MEND, stages=frozenset({Stage.MAIL})),
-    Row("5.1.1", _R.DEAD_ADDRESS, stages=_TO),
-    Row("5.1.10", _R.DEAD_ADDRESS, stages=_TO),
-    Row("5.1.2", _R.DEAD_ADDRESS, stages=_TO),
-    Row("5.1.3", _R.DEAD_ADDRESS, stages=_TO),
-    Row("5.1.6", _R.DEAD_ADDRESS, stages=_TO),
-    Row("5.1.", _R.BAD_ADDRESS, stages=_TO),
-    Row("5.2.1", _R.DEAD_ADDRESS, stages=_TO),
-    Row("5.2.2", _R.THROTTLED, True, _HOUR_MS, address_only=True),
-    Row("5.2.3", _R.TOO_LARGE),
-    Row("5.2.", _R.BLOCKED),
-    Row("5.3.4", _R.TOO_LARGE),
-    Row("5.4.", _R.BAD_ADDRESS),
-    Row("5.5.", _R.BAD_CONTENT),
-    Row("5.6.7", _R.BAD_ADDRESS),
-    Row("5.6.", _R.BAD_CONTENT),
-    Row("5.7.", *_MEND),
-)
-"""Rows for enhanced status codes; one that no row names is taken by its three digits."""
 
-BY_CODE: Final = (
-    Row("421", _R.OVERLOADED, True, 30 * _SECOND_MS),
-    Row("450", _R.THROTTLED, True, _MINUTE_MS, words=("rate", "too many", "too fast")),
-    Row("45", _R.THROTTLED, True, 5 * _MINUTE_MS, words=_GREY, address_only=True),
-    Row("4", _R.OVERLOADED, True),
-    Row("5", *_MEND, stages=_OPENING),
-    Row("530", *_MEND),
-    Row("53", *_MEND, stages=frozenset({Stage.MAIL})),
-    Row("552", _R.TOO_LARGE),
-    # A letter taken for spam often names the mailbox as well. To think that an address is dead
-    # costs it, to think that it is not costs a retry: so suspicion is looked for first.
-    Row("550", *_MEND, words=_SUSPECT),
-    Row("550", *_MEND, stages=frozenset({Stage.MAIL})),
-    Row("550", _R.DEAD_ADDRESS, stages=_TO, words=_NOBODY),
-    Row("550", _R.BLOCKED),
-    Row("551", _R.DEAD_ADDRESS, stages=frozenset({Stage.RCPT})),
-    Row("553", _R.DEAD_ADDRESS, stages=frozenset({Stage.RCPT})),
-    Row("551", *_MEND),
-    Row("553", *_MEND),
-    Row("554", *_MEND, words=_SUSPECT),
-    Row("554", _R.BLOCKED),
-    Row("501", _R.BAD_ADDRESS, stages=frozenset({Stage.RCPT})),
-    Row("5", _R.BAD_CONTENT),
-)
-"""Rows for replies without a status that is known."""
+def load_answers() -> Answers:
+    """Read the table; raises ``msgspec.ValidationError`` for one that is wrong."""
+    text = (files(__package__) / "answers.toml").read_text(encoding="utf-8")
+    return msgspec.convert(tomllib.loads(text), Answers)
 
+
+ANSWERS: Final = load_answers()
+
+_LOST: Final = Row(said="", reason=ProviderReason.OVERLOADED, says="no answer", again=True)
 _WAIT: Final = re.compile(
     r"\b(\d{1,5})\s*(s(?:ec(?:ond)?s?)?|m(?:in(?:ute)?s?)?|h(?:ours?)?)\b", re.IGNORECASE
 )
@@ -143,13 +99,13 @@ def _row(reply: Reply, stage: Stage) -> Row:
     status, code = reply.status, str(reply.code)
     if status[:1] in {"4", "5"} and status[0] != code[0]:
         code = status[0] + code[1:]
-    for said, rows in ((status, BY_STATUS), (code, BY_CODE)):
+    for said, rows in ((status, ANSWERS.statuses), (code, ANSWERS.codes)):
         for row in rows:
             fits = _begins(said, row.said) and stage in row.stages
             if fits and (not row.words or any(word in text for word in row.words)):
                 return row
     # A server that answers neither yes nor no to a command has lost its place.
-    return Row("", ProviderReason.OVERLOADED, True)
+    return _LOST
 
 
 def _begins(said: str, row: str) -> bool:
