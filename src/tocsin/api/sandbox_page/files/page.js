@@ -62,7 +62,8 @@ export class Page {
     this.person.of(recipient);
     if (id === null) return;
     this.inbox.of(recipient);
-    if (recipient !== null) this.older(recipient);
+    // When it fails she is asked for again the next time that she is chosen.
+    if (recipient !== null) this.older(recipient).catch(() => this.whole.delete(recipient));
   }
 
   // Her phone went offline, or is online again.
@@ -94,7 +95,8 @@ export class Page {
       const message = await call("GET", `/v1/sandbox/messages/${encodeURIComponent(id)}`).catch(() => null);
       if (message === null) byId("cleared").textContent = "The message of this link is not here any more.";
       else this.open(message);
-    } else if (person !== null) this.people.choose(this.people.meet(person));
+    } else if (this.people.known.has(person)) this.people.choose(person);
+    else if (person !== null) this.people.choose(this.people.meet(person));
   }
 
   open(message) {
