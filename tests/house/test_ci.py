@@ -33,7 +33,8 @@ def test_an_absent_server(tmp_path: Path, ci: str, closing: str) -> None:
     ran = subprocess.run(
         command,
         cwd=tmp_path,
-        env={**os.environ, "CI": ci},
+        # The copied conftest.py takes what it needs from here.
+        env={**os.environ, "CI": ci, "PYTHONPATH": str(TESTS.parent)},
         capture_output=True,
         text=True,
         check=False,
