@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from tests.channels.chat_vendor import AT_MS, NASTY, REFERENCE, Chat, playing
+from tocsin.channels.chat.teams.simulator import TeamsSimulator
 from tocsin.config import Misconfigured
 from tocsin.errors import Malformed, Unauthenticated
 from tocsin.ports.outcomes import Accepted, ProviderReason, Refused, TryLater
@@ -115,3 +116,15 @@ async def test_being_throttled_is_for_one_workflow(teams: Chat) -> None:
     assert await teams.send(teams.message()) == TryLater(
         ProviderReason.THROTTLED, after_ms=30_000, detail="TooManyRequests", address_only=True
     )
+
+
+async def test_a_workflow_that_fails_later_has_taken_the_card_all_the_same(teams: Chat) -> None:
+    assert isinstance(teams.simulator, TeamsSimulator)
+    for n in (1, 2):
+        teams.simulator.failing = {teams.simulator.address(2)}
+        message = teams.message(teams.simulator.address(n))
+        assert isinstance(await teams.send(message), Accepted)
+    failed, posted = teams.simulator.messages()
+    assert (failed.content.get("flow"), posted.content.get("flow")) == ("failed", None)
+    assert teams.simulator.posted("1") is not None
+    assert teams.simulator.posted("2") is None

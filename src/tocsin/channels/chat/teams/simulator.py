@@ -54,6 +54,11 @@ class TeamsSimulator(ChatSimulating):
     actions: Mapping[Action, ReceiptState] = {Action.PRESS: ReceiptState.ACKNOWLEDGED}
     proof = Proof.SENDER
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.failing: set[str] = set()
+        """Workflows that take a card and then fail, of which nobody who called them hears."""
+
     async def start(self, stage: Stage | None = None) -> Mapping[str, object]:
         """Listen; every card is to come here, wherever it was meant for."""
         port = await self._listen_for_http(stage)
@@ -94,14 +99,15 @@ class TeamsSimulator(ChatSimulating):
         wrong = _wrong(request, said, to)
         deal = self._deal(to) if wrong is None else Deal(Dial.REFUSE, wrong)
         code = deal.code or _DIALLED.get(deal.dial, "202")
-        await self._take(
-            request, deal, reference=reference, to=to, content=_content(said), answer=code
-        )
+        failed = {"flow": "failed"} if to in self.failing else {}
+        content = {**_content(said), **failed}
+        await self._take(request, deal, reference=reference, to=to, content=content, answer=code)
         if deal.lost:
             return None
         if deal.dial not in OK:
             return _error(code)
-        self._post(Posted(str(len(self._posted) + 1), to, reference, said, to))
+        if not failed:
+            self._post(Posted(str(len(self._posted) + 1), to, reference, said, to))
         return Reply(202)
 
 
