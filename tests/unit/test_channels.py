@@ -78,6 +78,7 @@ def test_everything_that_is_wrong_with_tables_is_named_at_once(tmp_path: Path) -
     assert "providers.pagr is not a provider; did you mean pager?" in text
     assert "did you mean url?" in text
     assert "providers.pager.callback_secret is not set" in text
+    assert "TOCSIN_PROVIDERS__PAGER__CALLBACK_SECRET" in text
     assert "canary" not in text
 
 

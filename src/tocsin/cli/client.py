@@ -85,7 +85,7 @@ class Client(msgspec.Struct, frozen=True, kw_only=True):
             headers["Authorization"] = f"Bearer {self.key.reveal()}"
         reply = self._exchange(method, target, body, headers, timeout_s)
         if reply.status >= http.client.BAD_REQUEST:
-            raise _refusal(reply)
+            raise _refusal(reply, keyless=self.url is not None and self.key is None)
         return reply
 
     def address(self) -> str:
@@ -190,7 +190,7 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock.connect(str(self._path))
 
 
-def _refusal(reply: Reply) -> ServerRefused:
+def _refusal(reply: Reply, *, keyless: bool) -> ServerRefused:
     """The problem document in words; a proxy in between may have sent something else."""
     try:
         problem = msgspec.json.decode(reply.body, type=_Problem)
@@ -203,6 +203,8 @@ def _refusal(reply: Reply) -> ServerRefused:
         lines = [f"{pointer}: {said}" for pointer, _ in fields]
     else:
         lines = [said, *(f"  {pointer}: {detail}" for pointer, detail in fields)]
+    if keyless and reply.status == http.client.UNAUTHORIZED:
+        lines.append("TOCSIN_URL names a server, so set TOCSIN_KEY to one of its keys.")
     return ServerRefused("\n".join(lines), status=reply.status, code=problem.code)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import click
@@ -11,6 +12,7 @@ from tocsin.cli.options import config_options, load_config
 from tocsin.cli.output import json_option, print_json, print_table
 from tocsin.config import (
     DEFAULT,
+    Config,
     Misconfigured,
     RawTable,
     as_toml,
@@ -50,17 +52,10 @@ def doc(form: str) -> None:
 @json_option
 def check(config_file: Path | None, data: str | None, port: int | None, as_json: bool) -> int:
     """Say whether the configuration can be used; name everything that is wrong with it."""
-    # Imported here, so that other commands start without the folders of channels.
-    from tocsin.wiring.channels import check_providers
-    from tocsin.wiring.folder import brought_key
-
     try:
-        loaded = load_config(config_file, data, port).config
-        check_providers(loaded)
-        brought_key(loaded)
-        problems: tuple[str, ...] = ()
+        problems = _problems(load_config(config_file, data, port).config)
     except Misconfigured as refused:
-        problems = refused.problems
+        problems = list(refused.problems)
     if as_json:
         print_json({"ok": not problems, "problems": problems})
     elif problems:
@@ -68,6 +63,27 @@ def check(config_file: Path | None, data: str | None, port: int | None, as_json:
     else:
         click.echo("The configuration can be used.")
     return exits.NO if problems else exits.DONE
+
+
+def _problems(loaded: Config) -> list[str]:
+    """Return all because of which a server would not start."""
+    # Imported here, so that other commands start without the folders of channels.
+    from tocsin.wiring.channels import check_providers, try_channels
+    from tocsin.wiring.folder import brought_key
+
+    problems: list[str] = []
+    try:
+        check_providers(loaded)
+        if loaded.mode == "real":
+            # What belongs together, and what is in files that are named, only building shows.
+            asyncio.run(try_channels(loaded))
+    except Misconfigured as refused:
+        problems += refused.problems
+    try:
+        brought_key(loaded)
+    except Misconfigured as refused:
+        problems += refused.problems
+    return problems
 
 
 @config.command()

@@ -26,7 +26,7 @@ def decode_table(table: RawTable, prefix: str, kind: type[T]) -> T:
     values, problems = _read(section, table)
     said = {key for key, _, _ in table.items()}
     problems += [
-        f"{setting.name} is not set, and has no default"
+        f"{setting.name} is not set, and has no default; the environment says it as {setting.variable}"
         for setting in section.settings
         if setting.required and setting.key not in said
     ]

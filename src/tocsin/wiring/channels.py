@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -165,19 +165,53 @@ async def open_channels(
         tables = led(tables, found, leads)
     clients = open_clients(config.outbound, leads.values())
     stack.push_async_callback(clients.close)
-    providers: dict[str, list[Wired]] = {}
     places = Whereabouts(config)
-    for name, table in tables.items():
-        spec = found.spec(name)
+
+    def tools(spec: ProviderSpec) -> ProviderTools:
         wall = wall_ms or SystemClock().now_ms
-        tools = ProviderTools(name, clients.of(spec), wall, places.callbacks_of(name))
-        wired = build_provider(spec, table, tools, on_request=name in spare)
-        stack.push_async_callback(wired.provider.close)
+        return ProviderTools(spec.name, clients.of(spec), wall, places.callbacks_of(spec.name))
+
+    providers: dict[str, list[Wired]] = {}
+    for spec, wired in _build(tables.values(), found, tools, spare, stack):
         providers.setdefault(spec.channel, []).append(wired)
     vendors = None if played is None else played.vendors
     fleet = Fleet(found.channels, providers, routes)
     followed = config.tracking.opens or config.tracking.clicks
     return OpenChannels(fleet, clients.ordinary, vendors, places, followed)
+
+
+async def try_channels(config: Config, registry: Registry | None = None) -> None:
+    """
+    Build what a real server would build and close it again; nobody is called.
+
+    Raises `Misconfigured` with everything because of which it would not start.
+    """
+    async with AsyncExitStack() as stack:
+        await open_channels(config, stack, registry)
+
+
+def _build(
+    tables: Iterable[RawTable],
+    registry: Registry,
+    tools: Callable[[ProviderSpec], ProviderTools],
+    spare: frozenset[str],
+    stack: AsyncExitStack,
+) -> list[tuple[ProviderSpec, Wired]]:
+    """Build each, which *stack* closes; name what is wrong with all of them at once."""
+    built: list[tuple[ProviderSpec, Wired]] = []
+    problems: list[str] = []
+    for table in tables:
+        spec = registry.spec(table.name)
+        try:
+            wired = build_provider(spec, table, tools(spec), on_request=table.name in spare)
+        except Misconfigured as refused:
+            problems += refused.problems
+        else:
+            stack.push_async_callback(wired.provider.close)
+            built.append((spec, wired))
+    if problems:
+        raise Misconfigured(problems)
+    return built
 
 
 def build_provider(

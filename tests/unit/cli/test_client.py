@@ -29,6 +29,7 @@ class Echo(BaseHTTPRequestHandler):
     answers: ClassVar[dict[str, tuple[int, bytes]]] = {
         "/problem": (422, PROBLEM),
         "/proxy": (502, b"<html>Bad gateway</html>"),
+        "/behind/who": (401, b'{"detail": "send Authorization: Bearer"}'),
         "/empty": (204, b""),
     }
 
@@ -121,6 +122,16 @@ def test_a_problem_is_told_with_its_fields(local: Client) -> None:
 def test_what_a_proxy_says_is_no_problem_document(local: Client) -> None:
     with pytest.raises(ServerRefused, match="The server answered 502"):
         local.call("POST", "/proxy")
+
+
+def test_who_has_no_key_for_a_remote_server_is_told_where_it_goes(remote: Client) -> None:
+    with pytest.raises(ServerRefused) as refused:
+        remote.call("POST", "/who")
+    assert "TOCSIN_KEY" not in str(refused.value.detail)
+    keyless = Client(data=remote.data, url=remote.url)
+    with pytest.raises(ServerRefused) as refused:
+        keyless.call("POST", "/who")
+    assert str(refused.value.detail).endswith("set TOCSIN_KEY to one of its keys.")
 
 
 def test_without_a_local_server_the_message_says_how_to_start_one(tmp_path: Path) -> None:

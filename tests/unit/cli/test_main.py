@@ -101,6 +101,19 @@ class TestConfig:
         assert answer["ok"] is False
         assert answer["problems"][0].startswith("http.port (flag)")
 
+    def test_check_names_all_because_of_which_a_real_server_would_not_start(
+        self, clean_environment: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        file = tmp_path / "tocsin.toml"
+        tables = '[providers.fcm]\n[providers.apns]\ntopics = ["a.b"]\n[providers.slack]\n'
+        file.write_text(f'mode = "real"\n{tables}')
+        assert main(["config", "check", "--config", str(file)]) == exits.NO
+        said = capsys.readouterr().out
+        assert "providers.fcm.service_account or providers.fcm.service_account_file" in said
+        assert "providers.apns needs team_id" in said
+        assert "keys.encryption_key_file" in said
+        assert "slack" not in said
+
     def test_show_tells_the_origin_of_every_value(
         self, clean_environment: None, capsys: pytest.CaptureFixture[str]
     ) -> None:
