@@ -76,6 +76,15 @@ async def test_an_unknown_field_is_refused_with_the_nearest_one(admin: httpx2.As
     assert "email" in problem["detail"]
 
 
+async def test_where_none_is_near_the_fields_are_named(admin: httpx2.AsyncClient) -> None:
+    answer = await admin.post("/v1/tokens", json={"recipient": "ana", "qqq": "canary"})
+
+    assert answer.status_code == 422
+    (problem,) = answer.json()["errors"]
+    assert "recipient" in problem["detail"]
+    assert "canary" not in answer.text
+
+
 @pytest.mark.parametrize("id", ["user/1", "ana@example.org", "Zoë", "a b", "import", "..%2f"])
 async def test_an_id_may_hold_what_people_put_into_ids(admin: httpx2.AsyncClient, id: str) -> None:
     path = "/v1/recipients/" + "".join(f"%{byte:02X}" for byte in id.encode())

@@ -64,6 +64,20 @@ async def test_the_button_of_each_platform_ends_the_wait(tmp_path: Path, platfor
         assert found["sms"]["reason"] == "not_needed"
 
 
+@pytest.mark.parametrize("platform", PLATFORMS)
+async def test_what_has_no_button_cannot_be_pressed(tmp_path: Path, platform: str) -> None:
+    async with sandbox(tmp_path / "data") as site, listening(site):
+        await ana(site, platform)
+        content = {"title": "Hello", "body": "No answer is awaited."}
+        hello = {"recipients": ["ana"], "channels": ["chat"], "content": content}
+        await site.call("POST", "/v1/send", hello, 202)
+        await site.advance("1s")
+        (message,) = (await site.call("GET", f"{MESSAGES}?channel=chat"))["messages"]
+        refused = await site.call("POST", f"{MESSAGES}/{message['id']}/press", status=409)
+        assert refused["code"] == "action_not_possible"
+        assert "no button" in refused["detail"]
+
+
 @pytest.mark.parametrize("layout", LAYOUTS)
 async def test_without_a_press_the_next_step_follows(tmp_path: Path, layout: Layout) -> None:
     async with sandbox(tmp_path / "data", layout) as site:

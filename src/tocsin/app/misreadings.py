@@ -12,6 +12,9 @@ from msgspec import inspect
 
 from tocsin.errors import FieldProblem, Malformed, RequestRefused
 
+_NAMED_MAX: Final = 12
+"""How many fields a sentence names when none is near the one given."""
+
 _AT: Final = re.compile(r" - at `(?:key in )?\$?([^`]*)`\Z")
 _STEP: Final = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]|\[\.\.\.\]")
 _UNKNOWN: Final = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
@@ -58,8 +61,13 @@ def escape(part: str) -> str:
 
 
 def _unknown_field(pointer: str, name: str, kind: object) -> FieldProblem:
-    close = difflib.get_close_matches(name[:80], _field_names(kind), n=1)
-    hint = f"is not a field here; did you mean {close[0]}?" if close else "is not a field here"
+    known = _field_names(kind)
+    close = difflib.get_close_matches(name[:80], known, n=1)
+    hint = "is not a field here"
+    if close:
+        hint += f"; did you mean {close[0]}?"
+    elif len(known) <= _NAMED_MAX:
+        hint += f"; there {'is' if len(known) == 1 else 'are'} {', '.join(known)}"
     return FieldProblem(f"{pointer}/{escape(name[:80])}", "unknown_field", hint)
 
 

@@ -10,8 +10,9 @@ from typing import Any, Final
 
 from tocsin.channels.simulating import Deal
 from tocsin.channels.simulating_http import HttpSimulating, Request
+from tocsin.errors import Conflict
 from tocsin.ports.receipts import Callback
-from tocsin.ports.simulator import Dial, Stage
+from tocsin.ports.simulator import Action, Deed, Dial, Stage, Tell
 
 _POSTED_MAX: Final = 10_000
 OK: Final = frozenset({Dial.ACCEPT, Dial.STALL})
@@ -60,6 +61,12 @@ class ChatSimulating(HttpSimulating):
     @abstractmethod
     def signed(self, body: bytes, at_ms: int) -> Callback:
         """Return a genuine request with any body."""
+
+    async def act(self, deed: Deed, tell: Tell) -> str:
+        """Do what a person would; what has no button cannot be pressed."""
+        if deed.action is Action.PRESS and not self.message(deed.id).content.get("buttons"):
+            raise Conflict("this message has no button that reports", code="action_not_possible")
+        return await super().act(deed, tell)
 
     def posted(self, id: str) -> Posted | None:
         """Return a message as it stands now, by the platform's id."""
