@@ -14,7 +14,7 @@ from tocsin.domain.ids import show_delivery
 from tocsin.domain.recipient import Recipient
 from tocsin.domain.topics import RECEIPTS
 from tocsin.errors import Unavailable
-from tocsin.ports.simulator import Dial
+from tocsin.ports.simulator import Dial, Faults
 from tocsin.wiring.storage import Storage
 from tocsin.wiring.stores import Stores
 
@@ -85,6 +85,18 @@ async def test_what_is_kept_aside_ends_a_wait(
         assert await states(site, event, one) == ["sent"]
         room.full = False
         await site.live_until(lambda: _is(site, event, one, word))
+
+
+@pytest.mark.parametrize("on_unknown", ["give_up", "resend"])
+async def test_what_is_kept_aside_proves_that_a_lost_answer_was_a_yes(
+    tmp_path: Path, layout: str, vendor: Vendor, on_unknown: str
+) -> None:
+    async with process(tmp_path, layout, vendor, on_unknown=on_unknown) as site:
+        event, one = await reported_early(site)
+        await vendor.simulator.set_faults(Faults(down=True))
+        await site.until_settled(event, one, "delivered")
+        assert await states(site, event, one) == ["sent", "delivered"]
+        await until_not_needed(site, event)
 
 
 async def test_what_ends_no_wait_leaves_it_its_time(

@@ -310,7 +310,7 @@ def build_delivery(
         log, stores, workflows, book, fleet, histories, health, clock, wall_ms
     )
     concluding = (health, endpoints, taking, chance, standings, receipts.wishes)
-    conclude = ConcludeParts(stores.timers, *concluding)
+    conclude = ConcludeParts(stores.timers, *concluding, receipts.proofs)
     turnstiles = _turnstiles(fleet, counts := Counts())
     shares = HealthDesk(sorted(fleet.together()), stores.trail, clock)
 
@@ -323,7 +323,7 @@ def build_delivery(
             histories=histories,
             prepare=PrepareStep(prepare, channel, choosing, own),
             conclude=Conclude(conclude, choosing, channel.name, lane, topic),
-            unknown=Unknown(fleet, receipts.early, receipts.step.caught_up, channel.name, lane),
+            unknown=Unknown(fleet, receipts.proofs, channel.name, lane),
             early=receipts.early,
             turnstiles=own,
             health=shares,

@@ -9,6 +9,7 @@ from tocsin.app.addresses import AddressBook
 from tocsin.app.callbacks import Callbacks
 from tocsin.app.delivering.address_health import AddressHealth
 from tocsin.app.delivering.histories import Histories
+from tocsin.app.delivering.proofs import Proofs
 from tocsin.app.delivering.providers import Fleet
 from tocsin.app.optouts import OptOuts
 from tocsin.app.people import People
@@ -33,6 +34,7 @@ class Receipts:
     step: ReceiptStep
     callbacks: Callbacks
     wishes: Wishes
+    proofs: Proofs
 
 
 def build_receipts(
@@ -58,4 +60,4 @@ def build_receipts(
     step = ReceiptStep(log, histories, early, health, objections, clock)
     wishes = Wishes(book, blocks)
     callbacks = Callbacks(fleet, log, wishes, step.caught_up, clock, wall_ms)
-    return Receipts(early, step, callbacks, wishes)
+    return Receipts(early, step, callbacks, wishes, Proofs(early, step.caught_up))

@@ -12,6 +12,7 @@ from tocsin.app.delivering.calling import Called
 from tocsin.app.delivering.choosing import Choosing
 from tocsin.app.delivering.endpoint_health import EndpointHealth
 from tocsin.app.delivering.pausing import waits
+from tocsin.app.delivering.proofs import Proofs
 from tocsin.app.delivering.superseding import standing_after, was_edited
 from tocsin.app.delivering.taking import Taking
 from tocsin.app.delivering.work import Ended, Work
@@ -54,6 +55,7 @@ class ConcludeParts:
     chance: Chance
     standings: Standings
     wishes: Wishes
+    proofs: Proofs
 
 
 @dataclass(slots=True)
@@ -123,6 +125,7 @@ class Conclude:
         durable unless they do.
         """
         found = Conclusions([], [], [])
+        await self._prove(calls)
         timers, waiting = [], []
         deaths: defaultdict[str, Deaths] = defaultdict(Deaths)
         for called in calls:
@@ -154,6 +157,17 @@ class Conclude:
         await self._parts.endpoints.note(calls, now_ms)
         return found
 
+    async def _prove(self, calls: Sequence[Called]) -> None:
+        """Note whose answer was lost, and whose receipt was there before."""
+        lost = {
+            work.handoff.delivery: work
+            for called in calls
+            for work, outcome in _outcomes(called)
+            if isinstance(outcome, TryLater) and not outcome.known
+        }
+        for delivery in await self._parts.proofs.of(lost):
+            lost[delivery].proved = True
+
     async def _stop(self, told: Mapping[str, Deaths]) -> None:
         """Send nothing more to whoever has told the vendor so."""
         for name, said in told.items():
@@ -178,6 +192,8 @@ class Conclude:
             # Its attempt is on the log already, so it counts as one that was not accepted.
             assert called.pause is not None
             return waits(work, called.pause)
+        if work.proved:
+            return SENT
         match outcome:
             case Accepted():
                 return self._accepted(work, outcome, now_ms)

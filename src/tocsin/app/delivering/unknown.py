@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
+from tocsin.app.delivering.proofs import Proofs
 from tocsin.app.delivering.providers import Fleet, Wired
 from tocsin.app.delivering.work import Work
-from tocsin.app.receipts.early import EarlyReceipts
-from tocsin.app.receipts.reports import proves
 from tocsin.domain.attempts import History, Standing
 from tocsin.domain.delivery import DeliveryReason, State
 from tocsin.domain.lanes import Lane
@@ -27,15 +26,12 @@ class Unknown:
     def __init__(
         self,
         fleet: Fleet,
-        early: EarlyReceipts,
-        caught_up: Callable[[], Awaitable[None]],
+        proofs: Proofs,
         channel: str,
         lane: Lane,
     ) -> None:
-        """*caught_up* returns when every receipt that is on the log has been looked at."""
         self._providers = fleet.by_name()
-        self._early = early
-        self._caught_up = caught_up
+        self._proofs = proofs
         self._channel = channel
         self._lane = lane
 
@@ -49,10 +45,7 @@ class Unknown:
         }
         if not open_:
             return []
-        await self._caught_up()
-        reports = await self._early.of(open_)
-        # That nobody took a call is no reason not to make it again.
-        proved = {of for of, some in reports.items() if any(map(proves, some))}
+        proved = await self._proofs.of(open_)
         records: list[Settled] = []
         for delivery, (work, attempt) in open_.items():
             if delivery in proved:
