@@ -116,6 +116,9 @@ async def test_names_and_addresses_that_are_none_are_refused(http: httpx2.AsyncC
     assert (await http.get("/v1/providers/pagr/doctor")).status_code == 404
     wrong = await http.post("/v1/providers/pager/test", json={"address": "http://127.0.0.1/"})
     assert wrong.status_code == 422
+    (problem,) = wrong.json()["errors"]
+    assert problem["pointer"] == "/address"
+    assert problem["detail"]
 
 
 async def test_the_doctor_says_where_reports_cannot_go(http: httpx2.AsyncClient) -> None:

@@ -21,7 +21,7 @@ from tocsin.app.chat_addresses import normal_chat
 from tocsin.domain.phones import is_e164
 from tocsin.domain.recipient import Address, Recipient
 from tocsin.domain.urls import public_url
-from tocsin.errors import RequestRefused
+from tocsin.errors import FieldProblem, RequestRefused
 from tocsin.ports.cache import Sealer
 
 # What nearly every address looks like. The library takes 20 us for one, which is most of the
@@ -211,6 +211,15 @@ def device_address(token: str | None, subscription: PushSubscription | None) -> 
         return msgspec.json.encode(subscription).decode()
     assert token is not None
     return token
+
+
+def address_field(channel: str, provider: str | None, value: str) -> str:
+    """Return *value* as `normalise` does; what is wrong with it is said of the field ``address``."""
+    try:
+        return normalise(channel, provider, value)
+    except RequestRefused as refused:
+        problem = FieldProblem("/address", refused.code, refused.detail)
+        raise RequestRefused("a field is wrong, see errors", errors=(problem,)) from None
 
 
 def _device(provider: str | None, value: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from tocsin.app.addresses import AddressBook, mask, normalise
+from tocsin.app.addresses import AddressBook, address_field, mask
 from tocsin.app.callers import Principal
 from tocsin.app.provider_list import ProviderList
 from tocsin.app.trail import Notes
@@ -75,7 +75,7 @@ class ProviderTests:
         """
         seen = self._providers.one(name)
         channel = self._channels(seen.channel)
-        to = channel.check_address(normalise(seen.channel, name, address))
+        to = channel.check_address(address_field(seen.channel, name, address))
         await self._refuse_suppressed(seen.channel, to)
         message = self._message(channel, to, title, body)
         detail = f"to {mask(seen.channel, to)}"

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import Final
 
-from tocsin.app.addresses import mask, normalise
+from tocsin.app.addresses import address_field, mask
 from tocsin.app.callers import Principal
 from tocsin.app.optouts import OptOuts
 from tocsin.app.people import People
@@ -102,11 +102,7 @@ class SuppressionList:
         if channel is None:
             problem = FieldProblem("/channel", "required", "is required beside an address")
             raise RequestRefused("a field is missing, see errors", errors=(problem,))
-        try:
-            normal = normalise(channel, provider, address)
-        except RequestRefused as refused:
-            problem = FieldProblem("/address", refused.code, refused.detail)
-            raise RequestRefused("a field is wrong, see errors", errors=(problem,)) from None
+        normal = address_field(channel, provider, address)
         return self._people.book.digest(channel, normal), mask(channel, normal)
 
 
