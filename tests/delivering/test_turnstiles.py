@@ -17,8 +17,11 @@ from tocsin.config import Deliver
 from tocsin.domain.recipient import Recipient
 from tocsin.domain.records import Attempt, Settled
 from tocsin.domain.topics import OUTCOMES
+from tocsin.errors import Unavailable
 from tocsin.ports.log import Output
 from tocsin.ports.simulator import Dial, Faults
+from tocsin.wiring.storage import Storage
+from tocsin.wiring.stores import Stores
 
 URGENT = {
     "key": "urgent",
@@ -120,6 +123,63 @@ async def test_while_it_is_open_nobodys_attempts_are_burnt_and_order_holds(
         assert len(await attempts(site, sent)) <= len(sent) + 1 + 8
         for n in range(8):
             assert texts(vendor, f"pager-{n}") == [f"Alarm {each}" for each in range(5)]
+
+
+class ClaimsAway:
+    """Stands before the rows that cancels race for, which cannot be reached while `away`."""
+
+    def __init__(self) -> None:
+        self.away = False
+        self.asked = 0
+
+    def around(self, storage: Storage, stores: Stores) -> tuple[Storage, Stores]:
+        claims: Any = _AwayClaims(stores.claims, self)
+        return storage, replace(stores, claims=claims)
+
+
+class _AwayClaims:
+    def __init__(self, claims: Any, state: ClaimsAway) -> None:
+        self._claims = claims
+        self._state = state
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._claims, name)
+
+    async def swap_many(self, pairs: Any) -> Any:
+        if self._state.away:
+            self._state.asked += 1
+            raise Unavailable("the store cannot be reached")
+        return await self._claims.swap_many(pairs)
+
+
+async def test_who_was_let_through_before_it_opened_waits_when_the_store_is_back(
+    tmp_path: Path, layout: str, vendor: Vendor
+) -> None:
+    claims = ClaimsAway()
+    settings = {"breaker_failures": 1, "breaker_open": "1h", "call_timeout": "200ms"}
+    async with started(
+        tmp_path, layout, vendor, around=claims.around, on_unknown="give_up", **settings
+    ) as site:
+        await site.person("ana", "ana-pager")
+        ben = await site.person("ben", "ben-pager")
+        claims.away = True
+        vendor.simulator.dial([Dial.STALL])
+        await site.send("ana", 1)
+        await site.until_called(1)
+        event = await site.send("ben", 1, cancellation_key="k")
+        counts = site.services.delivery.counts
+        await site.until(lambda: _true(claims.asked and counts.opened))
+        claims.away = False
+
+        async def decided() -> bool:
+            return bool(counts.waited or await attempts(site, [(ben, event)]))
+
+        await site.until(decided)
+        assert not await attempts(site, [(ben, event)])
+
+
+async def _true(value: object) -> bool:
+    return bool(value)
 
 
 async def test_a_probe_that_has_settled_while_it_waited_leaves_its_turn_to_the_next(

@@ -197,17 +197,19 @@ class PrepareStep:
         for work in works:
             if work.way is None:
                 continue
-            if work.passed is not None and work.passed.way == work.way:
-                continue
-            if work.passed is not None:
-                self._turnstiles.give_back([work.passed])
+            passed = work.passed
+            if passed is not None:
+                # Since then the store may have been away, and the provider after it.
+                if passed.way == work.way and self._turnstiles.holds(passed):
+                    continue
+                self._turnstiles.give_back([passed])
                 work.passed = None
             waiting[work.way].append(work)
         for way, some in waiting.items():
             admitted, generation = self._turnstiles.admit(way, len(some), now_ms)
-            passed = Pass(way, generation)
+            new = Pass(way, generation)
             for work in some[:admitted]:
-                work.passed = passed
+                work.passed = new
 
     async def _badges(self, works: Sequence[Work], now_ms: int) -> dict[int, int]:
         """Return how many items each recipient has not seen, where the channel shows a number."""

@@ -163,6 +163,10 @@ class Turnstiles:
         self._rates.give_back(way, taken - admitted)
         return admitted, breaker.generation
 
+    def holds(self, passed: Pass) -> bool:
+        """Return whether who was let through may still go: its breaker has not opened since."""
+        return self._gate(passed.way).breaker.generation == passed.generation
+
     def count_addresses(self, passing: Iterable[tuple[Way | None, str]], now_ms: int) -> None:
         """Count each message that was let through against what its address is given."""
         if not self._pace_of:
