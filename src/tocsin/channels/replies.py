@@ -91,8 +91,8 @@ class Replies(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         """
         Return what an answer means: by its code, else its status, else the kind of its status.
 
-        A table may name a kind as a whole, as ``4xx``. What nobody has documented is read by RFC 9110: a 4xx is the request's fault, and after a
-        5xx nobody knows whether it was done.
+        A table may name a kind as a whole, as ``4xx``. What nobody has documented is read by RFC
+        9110: a 4xx is the request's fault, and after a 5xx nobody knows whether it was done.
         """
         if code is not None and (found := self.codes.get(code)) is not None:
             return found
