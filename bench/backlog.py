@@ -3,7 +3,8 @@ Lines behind a provider that was away: ``python -m bench.backlog DELIVERIES [--a
 
 For an hour of virtual time all messages come for few addresses and the provider is not there; then
 the process ends, and another works the lines off. Beside it, what the same messages cost that never
-had to wait. Prints JSON: CPU and reads of the store for each delivery, and how fast that was.
+had to wait. Prints JSON: the machine and its calibration, the raw numbers, and of each delivery the
+CPU and the reads of the store, and how fast that was.
 """
 
 import argparse
@@ -11,6 +12,7 @@ import asyncio
 import json
 import logging
 import resource
+import shlex
 import sys
 import tempfile
 import time
@@ -23,7 +25,7 @@ import apsw
 import msgspec
 import structlog
 
-from bench import nearby
+from bench import calibrate, nearby
 from tocsin.adapters.sqlite.connection import Readers
 from tocsin.adapters.system import SystemChance, SystemClock, VirtualClock
 from tocsin.app.callers import LOCAL
@@ -228,10 +230,12 @@ async def fresh(config: Config, options: argparse.Namespace) -> dict[str, Any]:
 def _each(
     deliveries: int, cpu_s: float, started: float, shop: Shop, reads: int = 0
 ) -> dict[str, Any]:
+    used_s, took_s, asked = _cpu_s() - cpu_s, time.monotonic() - started, shop.reads - reads
     return {
-        "cpu_us_each": round((_cpu_s() - cpu_s) * 1e6 / deliveries, 1),
-        "reads_each": round((shop.reads - reads) / deliveries, 3),
-        "per_second": round(deliveries / (time.monotonic() - started)),
+        "cpu_us_each": round(used_s * 1e6 / deliveries, 1),
+        "reads_each": round(asked / deliveries, 3),
+        "per_second": round(deliveries / took_s),
+        "raw": {"deliveries": deliveries, "cpu_s": used_s, "wall_s": took_s, "reads": asked},
     }
 
 
@@ -240,13 +244,16 @@ def _cpu_s() -> float:
     return used.ru_utime + used.ru_stime
 
 
-async def _measure(options: argparse.Namespace, work: Path) -> dict[str, Any]:
+async def _measure(arguments: list[str], options: argparse.Namespace, work: Path) -> dict[str, Any]:
+    command = {"command": shlex.join(["python", "-m", "bench.backlog", *arguments])}
+    about = {**calibrate.machine(arguments), **command, "calibration": calibrate.calibrate(work)}
     folders_of = {name: work / name for name in ("backlog", "fresh")}
     for folder in folders_of.values():
         folder.mkdir()
     now_ms = await outage(config_of(folders_of["backlog"], options, away=True), options)
     back = config_of(folders_of["backlog"], options, away=False)
     return {
+        "machine": about,
         "worked off": await drained(back, now_ms, options),
         "fresh": await fresh(config_of(folders_of["fresh"], options, away=False), options),
     }
@@ -263,7 +270,7 @@ def main(arguments: list[str]) -> None:
     # A provider that is away says so for each message.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     with tempfile.TemporaryDirectory(prefix="tocsin-bench-") as work:
-        print(json.dumps(asyncio.run(_measure(options, Path(work))), indent=2))
+        print(json.dumps(asyncio.run(_measure(arguments, options, Path(work))), indent=2))
 
 
 if __name__ == "__main__":

@@ -60,6 +60,17 @@ async def reported_early(site: Site, word: str = "delivered") -> tuple[bytes, Re
     return event, one
 
 
+async def sent_with_a_full_log(
+    site: Site, room: NoRoom, word: str = "delivered"
+) -> tuple[bytes, Recipient]:
+    """Let the call end while what was reported cannot be put back on the log."""
+    event, one = await reported_early(site, word)
+    room.full = True
+    site.simulator.release()
+    await site.until_settled(event, one, "sent")
+    return event, one
+
+
 async def until_not_needed(site: Site, event: bytes) -> None:
     async def decided() -> bool:
         text = await said(site, event, "ana")
@@ -76,10 +87,7 @@ async def test_what_is_kept_aside_ends_a_wait(
     """Though it cannot be told before the time of the wait is over."""
     room = NoRoom()
     async with process(tmp_path, layout, vendor, around=room.around) as site:
-        event, one = await reported_early(site, word)
-        room.full = True
-        vendor.simulator.release()
-        await site.until_settled(event, one, "sent")
+        event, one = await sent_with_a_full_log(site, room, word)
         await site.pass_time(HOUR_MS)
         await until_not_needed(site, event)
         assert await states(site, event, one) == ["sent"]
@@ -104,10 +112,7 @@ async def test_what_ends_no_wait_leaves_it_its_time(
 ) -> None:
     room = NoRoom()
     async with process(tmp_path, layout, vendor, around=room.around) as site:
-        event, one = await reported_early(site, "failed")
-        room.full = True
-        vendor.simulator.release()
-        await site.until_settled(event, one, "sent")
+        await sent_with_a_full_log(site, room, "failed")
         await site.live_until(lambda: _has(site, 2), step_ms=HOUR_MS)
         assert sorted(await pages(site, 2)) == ["Again 1", "Alarm 1"]
 
@@ -134,10 +139,7 @@ async def test_it_ends_the_wait_though_the_process_dies_and_the_time_passes_mean
     """The outcome was durable, and the receipt was not let go."""
     room = NoRoom()
     async with process(tmp_path, layout, vendor, around=room.around) as site:
-        event, one = await reported_early(site)
-        room.full = True
-        vendor.simulator.release()
-        await site.until_settled(event, one, "sent")
+        event, one = await sent_with_a_full_log(site, room)
     later_ms = BEGIN_MS + 2 * HOUR_MS
     async with process(tmp_path, layout, vendor, later_ms, around=room.around) as site:
         site.start()
