@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, cast
@@ -19,6 +22,8 @@ from tocsin.app.inbox import Reader
 from tocsin.ports.log import Output
 
 ANA = Reader(1, "r1")
+READERS = 2
+"""Threads that read one file."""
 
 
 @pytest.fixture(params=LAYOUTS)
@@ -43,6 +48,25 @@ async def send_items(site: Site, *numbers: int, recipient: int = 1) -> None:
     made = [item(recipient, number, BEGIN_MS + number) for number in numbers]
     partition = site.stores.log.partition_of("inbox.bulk", recipient)
     await site.stores.put(Output("inbox.bulk", partition, made))
+
+
+@contextlib.asynccontextmanager
+async def reads_held_up(site: Site) -> AsyncIterator[None]:
+    """Let no read end until the block does."""
+    let_go, begun = threading.Event(), threading.Semaphore(0)
+
+    def read(_: object) -> None:
+        begun.release()
+        let_go.wait(60)
+
+    async with asyncio.TaskGroup() as tasks:
+        for _ in range(READERS):
+            tasks.create_task(site.stores.view_readers.run(read))
+            await asyncio.to_thread(begun.acquire)
+        try:
+            yield
+        finally:
+            let_go.set()
 
 
 async def test_messages_of_one_tick_travel_in_one_frame(site: Site) -> None:
@@ -163,6 +187,22 @@ async def test_counts_that_time_changed_are_told(site: Site) -> None:
         assert (await heard(client))["counts"] == {"unseen": 1, "unread": 1}
         site.clock.advance(BEGIN_MS + 1_000)
         site.sessions.heal()
+        told = await heard(client)
+
+    assert (told["type"], told["counts"]) == ("counts", {"unseen": 0, "unread": 0})
+
+
+async def test_what_time_changes_while_counts_are_read_is_told(site: Site) -> None:
+    soon, later = item(1, 1, BEGIN_MS, BEGIN_MS + 1_000), item(1, 2, BEGIN_MS, BEGIN_MS + 2_000)
+    await site.stores.put(Output("inbox.bulk", 1, [soon, later]))
+    async with device(site) as client:
+        await heard(client)
+        async with reads_held_up(site):
+            site.clock.advance(BEGIN_MS + 1_000)
+            site.sessions.heal()
+            await asyncio.sleep(0)
+            site.clock.advance(BEGIN_MS + 2_000)
+            site.sessions.heal()
         told = await heard(client)
 
     assert (told["type"], told["counts"]) == ("counts", {"unseen": 0, "unread": 0})

@@ -35,13 +35,16 @@ class CatchUp:
         inbox: InboxDesk,
         outbox: Outbox,
         spawn: Callable[[Coroutine[Any, Any, None]], object],
-        level: Callable[[Person], None],
+        caught_up: Callable[[Person, Counts | None], None],
     ) -> None:
-        """*level* is called when a socket has become live, perhaps ahead of the others."""
+        """
+        *caught_up* is called when a socket has become live, perhaps ahead of the others, with the
+        counts that it was told last.
+        """
         self._inbox = inbox
         self._outbox = outbox
         self._spawn = spawn
-        self._level = level
+        self._caught_up = caught_up
 
     def resume(self, socket: Socket[Session], cursor: str) -> None:
         """Go on from *cursor* when the socket is greeted and does not do so already."""
@@ -60,23 +63,27 @@ class CatchUp:
     async def _run(self, socket: Socket[Session], person: Person) -> None:
         session = socket.session
         try:
-            vector = await self._round(socket, person, tuple(person.vector))
+            vector, counts = await self._round(socket, person, tuple(person.vector))
             while session.resume_from is not None or _behind(vector, person.vector):
                 if socket not in person.sockets:
                     return
-                vector = await self._round(socket, person, vector)
+                vector, counts = await self._round(socket, person, vector)
         except TocsinError as error:
             logger.warning("resume_failed", code=error.code)
             socket.close(1013, "resync")
             return
         session.ahead = tuple(vector)
         session.stage = Stage.LIVE
-        self._level(person)
+        self._caught_up(person, counts)
 
     async def _round(
         self, socket: Socket[Session], person: Person, vector: Sequence[int]
-    ) -> Sequence[int]:
-        """Send once what there is after *vector*, or after where the client wants to go on."""
+    ) -> tuple[Sequence[int], Counts | None]:
+        """
+        Send once what there is after *vector*, or after where the client wants to go on.
+
+        Returns how far that reached, and the counts that were told.
+        """
         session = socket.session
         known: Sequence[int] | None = vector
         if session.resume_from is not None:
@@ -87,12 +94,12 @@ class CatchUp:
         if known is None or missed is None:
             session.cursor = self._inbox.cursor(person.vector)
             self._outbox.send(socket, messages.RESYNC)
-            return tuple(person.vector)
+            return tuple(person.vector), None
         counts = await self._inbox.counts(person.number)
         bodies = await self._bodies(missed, person)
         told = self._send(socket, known, bodies, counts)
         # Up to here she has it all: what lies between, in her partitions, is other people's.
-        return tuple(map(max, told, ends))
+        return tuple(map(max, told, ends)), counts
 
     async def _bodies(
         self, missed: Missed, person: Person

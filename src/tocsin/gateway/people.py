@@ -68,7 +68,17 @@ class Session:
 class Person:
     """Somebody with at least one socket, and what her devices know."""
 
-    __slots__ = ("busy", "counts", "happenings", "number", "reader", "sockets", "vector")
+    __slots__ = (
+        "busy",
+        "counts",
+        "doubtful",
+        "happenings",
+        "number",
+        "reader",
+        "sockets",
+        "uneven",
+        "vector",
+    )
 
     def __init__(self, reader: Reader, vector: Sequence[int]) -> None:
         self.number = reader.number
@@ -81,6 +91,11 @@ class Person:
         self.happenings: list[Happening] = []
         """What waits until the counts are read anew."""
         self.busy = False
+        """Whether the counts are being read."""
+        self.doubtful = False
+        """Whether counts whose reading has begun may be too old."""
+        self.uneven = False
+        """Whether a live device was last told other counts than the others."""
 
 
 class People:

@@ -45,7 +45,7 @@ class Telling:
         self._outbox = outbox
         self._watch = watch
         self._spawn = spawn
-        self._catch_up = CatchUp(inbox, outbox, spawn, self._level)
+        self._catch_up = CatchUp(inbox, outbox, spawn, self._caught_up)
 
     def resume(self, socket: Socket[Session], cursor: str) -> None:
         """Send what *socket* missed since *cursor*."""
@@ -58,6 +58,7 @@ class Telling:
 
     def recount(self, person: Person) -> None:
         """Read the counts anew and tell them if they have changed."""
+        person.doubtful = True
         self._begin(person)
 
     def welcome(self, person: Person) -> None:
@@ -77,7 +78,7 @@ class Telling:
             if session.stage is Stage.LIVE:
                 session.resume_from = session.cursor
                 self._catch_up.begin(socket)
-        self._begin(person)
+        self.recount(person)
 
     def hand_on(self, person: Person, happening: Happening, body: bytes, counts: Counts) -> None:
         """Put one happening into the outbox of every live device."""
@@ -155,7 +156,7 @@ class Telling:
         happened, person.happenings = person.happenings, []
         bodies = [await self._body(person, record) for _, _, record in happened]
         self._tell(person, happened, bodies, counts)
-        return stable and not person.happenings
+        return stable and not person.happenings and not person.doubtful
 
     async def _counts(self, person: Person) -> tuple[Counts, bool]:
         """
@@ -167,9 +168,14 @@ class Telling:
         tries = 0
         while True:
             waiting = len(person.happenings)
+            person.doubtful = False
             counts = await self._inbox.counts(person.number)
             tries += 1
-            stable = len(person.happenings) == waiting
+            stable = (
+                len(person.happenings) == waiting
+                and not person.doubtful
+                and self._inbox.alive(counts.next_expiry_ms)
+            )
             if stable or tries == _STABLE_TRIES:
                 return counts, stable
 
@@ -203,7 +209,8 @@ class Telling:
             else:
                 self.hand_on(person, happening, body, counts)
                 told = True
-        if not told:
+        if person.uneven or not told:
+            person.uneven = False
             for socket in person.sockets:
                 if socket.session.stage is Stage.LIVE:
                     self._outbox.put(socket, messages.counted(socket.session.cursor, counts))
@@ -230,6 +237,21 @@ class Telling:
         person.vector = list(self._inbox.ends(person.number))
         for socket in tuple(person.sockets):
             socket.close(1013, "resync")
+
+    def _caught_up(self, person: Person, counts: Counts | None) -> None:
+        """
+        Take back a device that is live again and was told *counts* last; None for none.
+
+        Time may have changed them since they were read, and the others have been told so.
+        """
+        if counts is not None and (
+            person.busy
+            or person.counts is None
+            or counts_json(person.counts) != counts_json(counts)
+        ):
+            person.uneven = True
+            self.recount(person)
+        self._level(person)
 
     def _level(self, person: Person) -> None:
         """
