@@ -79,3 +79,22 @@ async def test_the_quota_of_a_firebase_project_is_for_all_devices() -> None:
         assert await vendor.provider.send([vendor.message(2)]) == [
             TryLater(ProviderReason.THROTTLED, after_ms=30_000, detail="QUOTA_EXCEEDED")
         ]
+
+
+async def test_a_device_has_an_hour_beside_its_minute() -> None:
+    now_ms = NOW_MS
+    async with bench("fcm", now_ms=lambda: now_ms) as vendor:
+        vendor.simulator.hourly = Quotas(Quota(2, 3_600_000))
+        for _ in range(2):
+            assert isinstance((await vendor.provider.send([vendor.message(1)]))[0], Accepted)
+        now_ms += 60_000
+        (full,) = await vendor.provider.send([vendor.message(1)])
+        assert full == TryLater(
+            ProviderReason.THROTTLED,
+            after_ms=1_740_000,
+            detail="DEVICE_QUOTA_EXCEEDED",
+            address_only=True,
+        )
+        assert isinstance((await vendor.provider.send([vendor.message(2)]))[0], Accepted)
+        now_ms += 1_740_000
+        assert isinstance((await vendor.provider.send([vendor.message(1)]))[0], Accepted)

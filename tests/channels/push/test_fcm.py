@@ -233,6 +233,29 @@ async def test_details_are_read_in_either_order(played: Played, provider: Provid
         assert outcome == Refused(ProviderReason.DEAD_ADDRESS, "INVALID_TOKEN")
 
 
+@pytest.mark.parametrize(
+    ("code", "outcome"),
+    [
+        ("QUOTA_EXCEEDED", TryLater(ProviderReason.THROTTLED, True, 30_000, "QUOTA_EXCEEDED")),
+        (
+            "QUOTA_EXCEEDED without Retry-After",
+            TryLater(ProviderReason.THROTTLED, True, 60_000, "QUOTA_EXCEEDED"),
+        ),
+        ("UNAVAILABLE", TryLater(ProviderReason.OVERLOADED, False, 10_000, "UNAVAILABLE")),
+        (
+            "UNAVAILABLE with Retry-After",
+            TryLater(ProviderReason.OVERLOADED, False, 30_000, "UNAVAILABLE"),
+        ),
+    ],
+)
+async def test_it_comes_back_when_google_says_or_else_by_itself(
+    played: Played, provider: Provider, code: str, outcome: TryLater
+) -> None:
+    await played.simulator.set_faults(Faults(errors={code: 1.0}))
+    played.drawn = 0.0
+    assert await send(provider, played.message()) == outcome
+
+
 @pytest.mark.parametrize("account", ["canary", "{}", '{"client_email": 1}'])
 async def test_what_is_no_key_file_is_refused(played: Played, account: str) -> None:
     with pytest.raises(Misconfigured, match="service_account") as refused:

@@ -11,6 +11,8 @@ from tocsin.ports.simulator import Dial
 
 GONE_PATHS: Final = frozenset({"/batch", "/fcm/send"})
 RETRY_AFTER_S: Final = 30
+NOT_SAID_WHEN: Final = "QUOTA_EXCEEDED without Retry-After"
+SAID_WHEN: Final = "UNAVAILABLE with Retry-After"
 
 _R, _D, _T, _F = Dial.REFUSE, Dial.DEAD_ADDRESS, Dial.THROTTLE, Dial.FAIL
 _FCM: Final = "type.googleapis.com/google.firebase.fcm.v1."
@@ -91,9 +93,15 @@ PLAYED: Final[dict[str, Played]] = {
     "DEVICE_QUOTA_EXCEEDED": Played(
         429, _T, "RESOURCE_EXHAUSTED", _EXHAUSTED, (_quota("device:played"), _QUOTA)
     ),
+    NOT_SAID_WHEN: Played(
+        429, _T, "RESOURCE_EXHAUSTED", _EXHAUSTED, (_quota("project:sandbox"), _QUOTA)
+    ),
     "RESOURCE_EXHAUSTED": Played(429, _T, "RESOURCE_EXHAUSTED", _EXHAUSTED),
     "INTERNAL": Played(500, _F, "INTERNAL", "Internal error encountered.", (_fcm("INTERNAL"),)),
     "UNAVAILABLE": Played(
+        503, _F, "UNAVAILABLE", "The service is currently unavailable.", (_fcm("UNAVAILABLE"),)
+    ),
+    SAID_WHEN: Played(
         503, _F, "UNAVAILABLE", "The service is currently unavailable.", (_fcm("UNAVAILABLE"),)
     ),
     "DEADLINE_EXCEEDED": Played(504, _F, "DEADLINE_EXCEEDED", "Deadline exceeded."),
@@ -109,7 +117,8 @@ def error_of(code: str, after_ms: int | None = None) -> Reply:
     """Return the error of this name; the order of its details is not stable, as with Google."""
     played = PLAYED[code]
     after_s = RETRY_AFTER_S if after_ms is None else -(-after_ms // 1_000)
-    headers = [("retry-after", str(after_s))] if played.status == 429 else []
+    says_when = code == SAID_WHEN or (played.status == 429 and code != NOT_SAID_WHEN)
+    headers = [("retry-after", str(after_s))] if says_when else []
     if not played.canonical:
         return Reply(played.status, _PAGE, (("content-type", "text/html"), *headers))
     error: dict[str, Any] = {

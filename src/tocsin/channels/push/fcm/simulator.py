@@ -52,6 +52,8 @@ class FcmSimulator(TlsSimulating):
         self.topics = Topics(PROJECT)
         self.project = Quotas(Quota(600_000, 60_000))
         """What is left to the project; refused messages count, too."""
+        self.hourly = Quotas(Quota(5_000, 3_600_000))
+        """What is left to each device in an hour, beside what `quota` leaves it in a minute."""
 
     async def start(self, stage: Stage | None = None) -> Mapping[str, object]:
         """Listen: the tokens' endpoint is at the same place as the messages'."""
@@ -132,6 +134,16 @@ class FcmSimulator(TlsSimulating):
         deal = self._deal(to)
         of_device = deal.dial is Dial.THROTTLE and deal.after_ms is not None
         return replace(deal, code="DEVICE_QUOTA_EXCEEDED") if of_device else deal
+
+    def _within_quota(self, address: str) -> Deal:
+        now_ms = self._stage.now_ms()
+        after_ms = self.hourly.after_ms(address, now_ms)
+        if now_ms and after_ms:
+            return Deal(Dial.THROTTLE, after_ms=after_ms)
+        deal = super()._within_quota(address)
+        if deal.dial is Dial.ACCEPT:
+            self.hourly.take(address, now_ms)
+        return deal
 
     def _answer(self, deal: Deal, wrong: Wrong | None, *, only_checked: bool) -> Reply:
         if wrong is not None:
