@@ -12,9 +12,11 @@ from typing import Any
 
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
 
-from tests.cli.server import Server, environment, serving
+from tests.cli.server import PATIENCE_S, Server, environment, serving
 
 CHROMIUM = shutil.which("chromium")
+PATIENCE_MS = PATIENCE_S * 1_000
+"""A page is drawn by as many processes as a server and its test are: together they are slow."""
 ADDRESSES = (
     {"channel": "chat", "provider": "slack", "address": "#ops"},
     {"channel": "webhook", "address": "https://ops.example/hooks"},
@@ -36,7 +38,7 @@ class Site:
         bearer = f"Bearer {token or self.key}"
         headers = {"authorization": bearer, "content-type": "application/json"}
         request = urllib.request.Request(self.address + path, body, headers, method=method)
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
             text = answer.read()
         return json.loads(text) if text else None
 
@@ -54,7 +56,9 @@ class Site:
 
     def context(self, **how: Any) -> BrowserContext:
         """Open a browser that knows nothing yet."""
-        return self._browser.new_context(**how)
+        context = self._browser.new_context(**how)
+        context.set_default_timeout(PATIENCE_MS)
+        return context
 
     def token(self, recipient: str) -> str:
         """Return one with which a recipient's own page asks."""
@@ -95,9 +99,12 @@ def browsing(folder: Path, **settings: str) -> Iterator[Site]:
         serving(folder, env=environment(**settings)) as server,
         sync_playwright() as playwright,
         playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"]
+            executable_path=CHROMIUM,
+            args=["--no-sandbox", "--disable-dev-shm-usage"],
+            timeout=PATIENCE_MS,
         ) as browser,
     ):
+        expect.set_options(timeout=PATIENCE_MS)
         yield Site(server, browser)
 
 

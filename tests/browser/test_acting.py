@@ -37,7 +37,7 @@ AWAY_MS = 31_000
 pytestmark = [
     pytest.mark.xdist_group("browser-acting"),
     pytest.mark.skipif(CHROMIUM is None, reason="absent: chromium"),
-    pytest.mark.timeout(240),
+    pytest.mark.timeout(600),
 ]
 
 

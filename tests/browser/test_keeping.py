@@ -15,7 +15,7 @@ from tests.cli.server import until
 pytestmark = [
     pytest.mark.xdist_group("browser-keeping"),
     pytest.mark.skipif(CHROMIUM is None, reason="absent: chromium"),
-    pytest.mark.timeout(240),
+    pytest.mark.timeout(600),
 ]
 CHOSEN = re.compile("^Choose: ")
 

@@ -17,7 +17,8 @@ import msgspec
 import pytest
 from playwright.sync_api import BrowserContext, CDPSession, Page, sync_playwright
 
-from tests.cli.server import Server, environment, serving, until
+from tests.browser.site import PATIENCE_MS
+from tests.cli.server import PATIENCE_S, Server, environment, serving, until
 from tocsin.channels.push.webpush.browser import Browser
 
 CHROMIUM = shutil.which("chromium")
@@ -51,7 +52,7 @@ pytestmark = [
     # One after the other in one browser: what was opened is looked at by those that follow.
     pytest.mark.xdist_group("browser-push"),
     pytest.mark.skipif(CHROMIUM is None, reason="absent: chromium"),
-    pytest.mark.timeout(180),
+    pytest.mark.timeout(600),
 ]
 
 
@@ -77,7 +78,7 @@ class Shop:
         body = None if document is None else json.dumps(document).encode()
         headers = {"authorization": f"Bearer {self._key}", "content-type": "application/json"}
         request = urllib.request.Request(self.address + path, body, headers, method=method)
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
             text = answer.read()
         return json.loads(text) if text else None
 
@@ -145,10 +146,13 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
         serving(folder, env=environment()) as server,
         sync_playwright() as playwright,
         playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"]
+            executable_path=CHROMIUM,
+            args=["--no-sandbox", "--disable-dev-shm-usage"],
+            timeout=PATIENCE_MS,
         ) as browser,
     ):
         context = browser.new_context(service_workers="allow")
+        context.set_default_timeout(PATIENCE_MS)
         context.grant_permissions(["notifications"], origin=server.address)
         yield Shop(server, context)
 
@@ -217,7 +221,7 @@ def _what_is_no_push_of_ours_is_left_alone(shop: Shop) -> None:
 
 def test_the_scripts_may_call_nobody_else(shop: Shop) -> None:
     for name in ("worker.js", "tocsin-push.js"):
-        with urllib.request.urlopen(f"{shop.address}/push/{name}", timeout=30) as answer:
+        with urllib.request.urlopen(f"{shop.address}/push/{name}", timeout=PATIENCE_S) as answer:
             assert answer.headers["content-type"] == "text/javascript; charset=utf-8"
             policy = answer.headers["content-security-policy"]
         assert policy == "default-src 'none'; connect-src 'self'"

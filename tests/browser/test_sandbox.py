@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.browser.site import CHROMIUM, Site, browsing, region, turning
-from tests.cli.server import until
+from tests.cli.server import PATIENCE_S, until
 
 NARROW_PX = 390
 HOSTILE = """<h1>Prize</h1><script>parent.broken = 1</script>
@@ -66,7 +66,7 @@ DISK = {
 pytestmark = [
     pytest.mark.xdist_group("browser-sandbox"),
     pytest.mark.skipif(CHROMIUM is None, reason="absent: chromium"),
-    pytest.mark.timeout(240),
+    pytest.mark.timeout(600),
 ]
 
 
@@ -388,11 +388,11 @@ def test_a_letter_has_no_rights_and_its_address_proves_itself(site: Site) -> Non
     until("a letter", lambda: bool(site.call("GET", path)["messages"]))
     (message,) = site.call("GET", path)["messages"]
     assert message["recipient"] == "fay"
-    with urllib.request.urlopen(site.address + message["html_url"], timeout=30) as answer:
+    with urllib.request.urlopen(site.address + message["html_url"], timeout=PATIENCE_S) as answer:
         policy = answer.headers["content-security-policy"]
         assert b"<h1>mail.example</h1>" in answer.read()
     said = {part.strip() for part in policy.split(";")}
     assert {"sandbox", "default-src 'none'", "img-src data:"} <= said
     assert "script" not in policy
     with pytest.raises(urllib.error.HTTPError, match="404"):
-        urllib.request.urlopen(site.address + message["html_url"][:-4] + "AAAA", timeout=30)
+        urllib.request.urlopen(site.address + message["html_url"][:-4] + "AAAA", timeout=PATIENCE_S)

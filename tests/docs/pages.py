@@ -24,6 +24,7 @@ from typing import Final, NamedTuple, Self
 
 import httpx2
 
+from tests.cli.server import PATIENCE_S
 from tests.disk import ANY_DISK
 
 ROOT: Final = Path(__file__).parents[2]
@@ -32,7 +33,6 @@ PORT: Final = "8600"
 
 _FENCE: Final = re.compile(r"(?ms)^```([^\n]*)\n(.*?)^```$")
 _READY: Final = re.compile(r"ready on http://127\.0\.0\.1:(\d+)")
-_WITHIN_S: Final = 30
 _KINDS: Final = frozenset({"sh up", "sh run", "sh live"})
 
 
@@ -134,7 +134,7 @@ class Session:
                     stdout=subprocess.PIPE,
                     stderr=subprocess.STDOUT,
                     text=True,
-                    timeout=_WITHIN_S,
+                    timeout=PATIENCE_S,
                     check=False,
                 )
                 assert done.returncode == 0, f"line {block.line}:\n{done.stdout}"
@@ -153,7 +153,7 @@ class Session:
         if not key.is_file():
             return
         headers = {"Authorization": f"Bearer {key.read_text('utf-8').strip()}"}
-        deadline = time.monotonic() + _WITHIN_S
+        deadline = time.monotonic() + PATIENCE_S
         with httpx2.Client(base_url=f"http://127.0.0.1:{self._port}", headers=headers) as client:
             while time.monotonic() < deadline:
                 lines = client.get("/v1/audit").json()["events"].values()
@@ -208,14 +208,14 @@ class _Live:
         """Return when *holds* of the output, when the process has ended, or after a while."""
         with self._said:
             self._said.wait_for(
-                lambda: holds(self.output) or not self._reader.is_alive(), timeout=_WITHIN_S
+                lambda: holds(self.output) or not self._reader.is_alive(), timeout=PATIENCE_S
             )
 
     def stop(self) -> None:
         """End the process and what it started."""
         if self._process.poll() is None:
             os.killpg(self._process.pid, signal.SIGTERM)
-        self._process.wait(timeout=_WITHIN_S)
+        self._process.wait(timeout=PATIENCE_S)
         self._reader.join()
         assert self._process.stdout is not None
         self._process.stdout.close()

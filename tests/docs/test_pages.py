@@ -16,7 +16,7 @@ REFUSED = re.compile(r'"status":[45]\d\d')
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_a_page_works_when_it_is_pasted(page: Path, tmp_path: Path) -> None:
     with Session(tmp_path) as session:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.server import environment, serving
+from tests.cli.server import PATIENCE_S, environment, serving
 from tests.docs.pages import ROOT
 
 FOLDER = ROOT / "docs" / "howto" / "providers"
@@ -26,7 +26,7 @@ def _tables() -> dict[str, str]:
     return found
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(600)
 def test_a_sandbox_starts_with_what_every_page_says(tmp_path: Path) -> None:
     tables = _tables()
     config = tmp_path / "tocsin.toml"
@@ -37,6 +37,6 @@ def test_a_sandbox_starts_with_what_every_page_says(tmp_path: Path) -> None:
         asked = urllib.request.Request(
             f"{server.address}/v1/providers", headers={"authorization": f"Bearer {key}"}
         )
-        with urllib.request.urlopen(asked, timeout=30) as answer:
+        with urllib.request.urlopen(asked, timeout=PATIENCE_S) as answer:
             shown = {each["name"]: each for each in json.load(answer)["items"]}
     assert {name.replace("-", "_") for name in tables} <= set(shown)

@@ -13,7 +13,7 @@ from websockets.typing import Subprotocol
 
 from tests.faults.clients import Clients, Work
 from tests.faults.history import History, Sent
-from tests.faults.server import Caller, NoAnswer, Server
+from tests.faults.server import HANG_S, Caller, NoAnswer, Server
 from tocsin.adapters.system import SystemClock
 from tocsin.domain.instants import show_instant
 
@@ -159,7 +159,7 @@ class Follower:
         """Connect and stay until *count* items have been shown, or nothing more comes."""
         with self._connected() as socket, suppress(TimeoutError):
             while len(self.shown) < count:
-                self._take(socket, socket.recv(timeout=5))
+                self._take(socket, socket.recv(timeout=HANG_S))
 
     @contextmanager
     def _connected(self) -> Iterator[ClientConnection]:
@@ -167,8 +167,8 @@ class Follower:
             token = token_of(call, FOLLOWED)
         address = f"ws://127.0.0.1:{self._server.port}/v1/inbox/socket"
         offered = [Subprotocol("tocsin.v1"), Subprotocol(f"bearer.{token}")]
-        with connect(address, subprotocols=offered, open_timeout=10) as socket:
-            hello = msgspec.json.decode(socket.recv(timeout=10))
+        with connect(address, subprotocols=offered, open_timeout=HANG_S) as socket:
+            hello = msgspec.json.decode(socket.recv(timeout=HANG_S))
             assert hello["type"] == "hello", hello
             self._resuming = False
             self.cursor = self.cursor or hello["cursor"]

@@ -13,10 +13,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
+from tests.cli.server import PATIENCE_S
 from tests.disk import ANY_DISK
 
 TOP = Path(__file__).parents[2]
-HANG_S = 30
+HANG_S = PATIENCE_S
 """Nothing here takes so long; whatever does hangs."""
 
 

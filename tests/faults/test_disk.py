@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from tests.faults.checker import inbox, settled
-from tests.faults.server import Caller, NoAnswer, Server, environment_of
+from tests.faults.server import HANG_S, Caller, NoAnswer, Server, environment_of
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(600)]
 
 LAYOUTS = pytest.mark.parametrize("layout", ["joint", "split"])
 
@@ -166,7 +166,7 @@ def test_after_a_failed_write_nothing_more_is_acknowledged(tmp_path: Path, layou
                     after.append((number, send(call, f"after-{number}", "y" * 500)))
                 except NoAnswer:
                     break
-        assert server.process.wait(30) == 1
+        assert server.process.wait(HANG_S) == 1
         statuses = [status for _, status in after]
         failed = statuses.index(500) if 500 in statuses else len(statuses)
         assert 202 not in statuses[failed:]

@@ -18,7 +18,7 @@ from tests.faults.history import History
 from tests.faults.load import Load, prepare
 from tests.faults.server import HANG_S, TOP, NoAnswer, Server, environment_of
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(600)]
 
 LAYOUTS = pytest.mark.parametrize("layout", ["joint", "split"])
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.faults.server import Server
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(600)]
 
 FIELDS = (
     *("type", "id", "source", "subject", "time", "recipients", "to", "exclude", "actor", "data"),

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.server import Server
+from tests.faults.server import HANG_S, Server
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(600)]
 
 CHECKS = (
     "not_a_server_error",
@@ -53,11 +53,12 @@ def test_no_request_breaks_it_or_leaves_its_description(
             *("--phases", phases, "--max-time", str(seconds), "--max-examples", "6"),
             *("--checks", ",".join(CHECKS), "--suppress-health-check", "all"),
             *("--warnings", "off", "--seed", "1", "--no-color"),
+            *("--request-timeout", str(HANG_S)),
         ],
         capture_output=True,
         text=True,
         check=False,
-        timeout=220,
+        timeout=540,
     )
     assert ended.returncode == 0, ended.stdout[-6_000:]
     assert " generated" in ended.stdout
@@ -151,7 +152,7 @@ HOSTILE = {
 
 def test_bytes_that_are_no_request_harm_nobody(server: Server) -> None:
     for hostile in HOSTILE.values():
-        client = socket.create_connection(("127.0.0.1", server.port), timeout=30)
+        client = socket.create_connection(("127.0.0.1", server.port), timeout=HANG_S)
         with client, suppress(ConnectionError):
             client.sendall(hostile)
             client.shutdown(socket.SHUT_WR)

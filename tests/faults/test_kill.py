@@ -12,7 +12,7 @@ from tests.faults.history import History
 from tests.faults.load import Load, prepare
 from tests.faults.server import Server, environment_of
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(600)]
 
 # In both layouts. Where a step is one transaction, what would follow from it is passed in it.
 EVERYWHERE = (

@@ -13,7 +13,7 @@ from tests.faults.outside_checker import Counts, OutsideChecker
 from tests.faults.outside_load import OutsideLoad, prepare
 from tests.faults.server import Server, environment_of
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(600)]
 
 # After "attempts" no call has been made and before "outcomes" it has, which nobody can tell later.
 # A point after a "+" is passed while what the death before has left is taken over.

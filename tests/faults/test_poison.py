@@ -14,7 +14,7 @@ from tests.faults.server import Caller, Server, environment_of
 from tocsin.adapters.sqlite.chunk import count, pack
 from tocsin.adapters.sqlite.topics import position_of
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(600)]
 
 LAYOUTS = pytest.mark.parametrize("layout", ["joint", "split"])
 GARBAGE = [b"", b"\xff\x00 no record", bytes(5_000), b"\x95\xa5event\x01"]

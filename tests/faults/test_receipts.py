@@ -26,7 +26,7 @@ from tocsin.ports.simulator import Dial
 from tocsin.wiring.storage import Storage
 from tocsin.wiring.stores import Stores
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(600)]
 
 CALLS = (
     "log.append(reports)",

@@ -8,10 +8,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.faults.outside import Outside
-from tests.faults.server import Caller, Server
+from tests.faults.server import HANG_S, Caller, Server
 from tests.sandbox.site import BEGIN_MS, HOUR_MS
 from tocsin.domain.instants import parse_instant
+
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(600)]
 
 HELLO = {
     "key": "hello",
@@ -113,7 +117,7 @@ def test_a_server_without_its_outside_says_how_to_start_one(tmp_path: Path) -> N
     server = Server(tmp_path / "data", TOCSIN_SANDBOX__FOLDER=str(tmp_path / "nothing"))
     with server:
         server.start(wait=False)
-        assert server.process.wait(30) != 0
+        assert server.process.wait(HANG_S) != 0
     assert "tocsin sandbox --data" in server.log.read_text()
 
 
