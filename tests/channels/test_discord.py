@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,13 @@ from discord_webhook import DiscordEmbed, DiscordWebhook
 from msgspec.structs import replace
 
 from tests.channels.chat_vendor import AT_MS, NASTY, REFERENCE, Chat, playing
+from tests.channels.vendor_bench import bench
 from tests.support.vendor_proxy import vendor_proxy
 from tocsin.channels.chat.discord.simulator import DiscordSimulator
 from tocsin.errors import Unauthenticated
 from tocsin.ports.outcomes import Accepted, ProviderReason, Refused, TryLater
 from tocsin.ports.receipts import ReceiptState
-from tocsin.ports.simulator import Action, Deed, Dial
+from tocsin.ports.simulator import Action, Deed, Dial, Faults
 
 
 @pytest.fixture
@@ -201,3 +202,47 @@ async def test_who_calls_wrongly_too_often_is_turned_away_for_a_while(discord: C
     banned = TryLater(ProviderReason.THROTTLED, after_ms=600_000, detail="banned")
     assert await discord.send(discord.message()) == banned
     assert len(discord.simulator.calls) == 2
+
+
+async def test_a_429_names_the_bucket_that_is_empty(
+    discord: Chat, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert isinstance(discord.simulator, DiscordSimulator)
+    hook = DiscordWebhook(discord.simulator.address(1), content="hello")
+    async with vendor_proxy(tmp_path, {"discord.com": discord.simulator.port}) as proxy:
+        proxy.lead(monkeypatch)
+        taken = await asyncio.to_thread(hook.execute)
+        discord.simulator.dial([Dial.THROTTLE, Dial.THROTTLE])
+        slow = await asyncio.to_thread(hook.execute)
+        discord.simulator.global_limit = True
+        all_of_us = await asyncio.to_thread(hook.execute)
+    bucket = "X-RateLimit-Bucket"
+    assert slow.headers[bucket] == taken.headers[bucket]
+    assert limits(slow.headers) == {
+        "limit": "5",
+        "remaining": "0",
+        "reset": "1.337",
+        "reset-after": "1.337",
+        "scope": "user",
+        "bucket": slow.headers[bucket],
+    }
+    assert slow.headers["Retry-After"] == "2"
+    assert limits(all_of_us.headers) == {"global": "true", "scope": "global"}
+
+
+def limits(headers: Mapping[str, str]) -> dict[str, str]:
+    """What is said of how much goes through, by the last part of its name."""
+    said = {name.lower(): value for name, value in headers.items()}
+    start = "x-ratelimit-"
+    return {name.removeprefix(start): each for name, each in said.items() if name.startswith(start)}
+
+
+async def test_what_others_have_used_up_is_counted_against_nobody() -> None:
+    async with bench("discord", fraction=lambda: 0.0) as one:
+        one.simulator.wrong_max = 1
+        await one.simulator.set_faults(Faults(errors={"429 shared": 1.0}))
+        slow = TryLater(ProviderReason.THROTTLED, after_ms=1_338, detail="429", address_only=True)
+        for n in (1, 2):
+            assert await one.provider.send([one.message(n)]) == [slow]
+        await one.simulator.set_faults(Faults())
+        assert isinstance((await one.provider.send([one.message(3)]))[0], Accepted)

@@ -7,6 +7,7 @@ from typing import Final
 
 from tocsin.ports.simulator import Dial
 
+SHARED: Final = "429 shared"
 _ALL: Final = {
     "10015": (404, Dial.DEAD_ADDRESS),
     "10003": (404, Dial.DEAD_ADDRESS),
@@ -47,6 +48,7 @@ _ALL: Final = {
     "404": (404, Dial.REFUSE),
     "413": (413, Dial.REFUSE),
     "429": (429, Dial.THROTTLE),
+    SHARED: (429, Dial.THROTTLE),
     "500": (500, Dial.FAIL),
     "502": (502, Dial.FAIL),
     "503": (503, Dial.FAIL),

@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from tocsin.channels.chat.discord.played_errors import CODES, status_of
+from tocsin.channels.chat.discord.played_errors import CODES, SHARED, status_of
 from tocsin.channels.chat.playing.simulating import OK, ChatSimulating, Posted, pressable
 from tocsin.channels.quotas import Quota
 from tocsin.channels.simulating import Deal
@@ -21,6 +21,8 @@ from tocsin.ports.receipts import Callback, ReceiptState, Response
 from tocsin.ports.simulator import Action, Deed, Dial, Stage, Tell
 
 RETRY_AFTER_S: Final = 1.337
+_SHARED: Final = ("X-RateLimit-Scope", "shared")
+"""Of a 429 that others have brought about: it counts against nobody."""
 _WRONG_WITHIN_MS: Final = 600_000
 
 _KEY: Final = Ed25519PrivateKey.from_private_bytes(b"canary-canary-canary-canary-cana")
@@ -117,7 +119,7 @@ class DiscordSimulator(ChatSimulating):
         if len(wrong_ms) >= self.wrong_max:
             return _error("banned")
         reply = await self._answered(request)
-        if reply is not None and reply.status in {401, 403, 429}:
+        if reply is not None and reply.status in {401, 403, 429} and _SHARED not in reply.headers:
             wrong_ms.append(now_ms)
         return reply
 
@@ -152,8 +154,10 @@ class DiscordSimulator(ChatSimulating):
         )
         if deal.lost:
             return None
+        if deal.dial is Dial.THROTTLE and code != "banned":
+            return self._too_much(code, to, deal.after_ms)
         if deal.dial not in OK:
-            return _error(code, deal.after_ms, everywhere=self.global_limit)
+            return _error(code)
         self._post(Posted(id, to, reference, said, to))
         if request.method == "POST" and request.query.get("wait") not in _TRUE:
             return Reply(204)
@@ -164,12 +168,31 @@ class DiscordSimulator(ChatSimulating):
         """Return what Discord says with each answer of how much goes through."""
         assert self._quotas is not None
         now_ms = self._stage.now_ms()
+        left = int(self._quotas.left(to, now_ms))
+        return self._bucket(left, self._quotas.full_in_ms(to, now_ms) / 1_000)
+
+    def _bucket(self, left: int, after_s: float) -> Sequence[tuple[str, str]]:
         return (
             ("X-RateLimit-Limit", str(self.quota.calls)),
-            ("X-RateLimit-Remaining", str(int(self._quotas.left(to, now_ms)))),
-            ("X-RateLimit-Reset-After", f"{self._quotas.full_in_ms(to, now_ms) / 1_000:.3f}"),
+            ("X-RateLimit-Remaining", str(left)),
+            ("X-RateLimit-Reset", f"{self._stage.real_ms() / 1_000 + after_s:.3f}"),
+            ("X-RateLimit-Reset-After", f"{after_s:.3f}"),
             ("X-RateLimit-Bucket", "canary"),
         )
+
+    def _too_much(self, code: str, to: str, after_ms: int | None) -> Reply:
+        """Name the bucket that is empty: a webhook's, or what all who call from here share."""
+        after_s = RETRY_AFTER_S if after_ms is None else after_ms / 1_000
+        said: dict[str, Any] = {"message": "You are being rate limited.", "retry_after": after_s}
+        said["global"] = self.global_limit
+        if code.isdecimal() and code != "429":
+            said["code"] = int(code)
+        after = ("Retry-After", str(math.ceil(after_s)))
+        if self.global_limit:
+            scope = (("X-RateLimit-Global", "true"), ("X-RateLimit-Scope", "global"))
+            return Reply.json(429, said, after, *scope)
+        scope_of_it = _SHARED if code == SHARED else ("X-RateLimit-Scope", "user")
+        return Reply.json(429, said, after, scope_of_it, *self._bucket(0, after_s))
 
 
 def _wrong(request: Request, said: Mapping[str, Any]) -> str | None:
@@ -216,18 +239,9 @@ def _plain(text: str) -> str:
     return shown
 
 
-def _error(code: str, after_ms: int | None = None, *, everywhere: bool = False) -> Reply:
+def _error(code: str) -> Reply:
     status = status_of(code)
     if code == "banned":
         return Reply(429, b"<!DOCTYPE html><title>Access denied</title>error code: 1015")
-    if status != 429:
-        body = {"message": "canary", "code": int(code)} if status != int(code) else None
-        return Reply.json(status, body) if body else Reply(status, b"<html></html>")
-    after_s = RETRY_AFTER_S if after_ms is None else after_ms / 1_000
-    said: dict[str, Any] = {"message": "You are being rate limited.", "retry_after": after_s}
-    said["global"] = everywhere
-    if code != "429":
-        said["code"] = int(code)
-    scope = "global" if everywhere else "user"
-    after = ("Retry-After", str(math.ceil(after_s)))
-    return Reply.json(429, said, after, ("X-RateLimit-Scope", scope))
+    body = {"message": "canary", "code": int(code)} if status != int(code) else None
+    return Reply.json(status, body) if body else Reply(status, b"<html></html>")
