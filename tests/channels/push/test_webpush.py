@@ -12,13 +12,19 @@ from msgspec.structs import replace
 from pywebpush import webpush
 
 from tests.channels.push.support import NOW_MS, Played, send
-from tocsin.channels.push.webpush.simulator import PRIVATE_KEY, SUBJECT
+from tocsin.channels.push.webpush.simulator import PRIVATE_KEY, SUBJECT, WebPushSimulator
 from tocsin.ports.message import Button
 from tocsin.ports.outcomes import Accepted, ProviderReason, Refused, TryLater
 from tocsin.ports.provider import Provider
 from tocsin.ports.simulator import Dial, Faults
 
 PROVIDER = "webpush"
+
+
+@pytest.fixture
+def service(played: Played) -> WebPushSimulator:
+    assert isinstance(played.simulator, WebPushSimulator)
+    return played.simulator
 
 
 async def test_a_browser_reads_what_was_meant(played: Played, provider: Provider) -> None:
@@ -191,17 +197,57 @@ async def test_another_implementation_sends_to_the_played_service(played: Played
     assert played.arrived().content["body"] == "from elsewhere"
 
 
-async def test_what_waits_too_long_is_kept_for_less_and_can_be_taken_back(played: Played) -> None:
-    where, ca_file = (
-        f"https://127.0.0.1:{played.simulator.port}",
-        str(played.settings["ca_file"]),
-    )
+async def test_what_waits_too_long_is_kept_for_less_and_can_be_taken_back(
+    played: Played, service: WebPushSimulator
+) -> None:
+    where, ca_file = f"https://127.0.0.1:{service.port}", str(played.settings["ca_file"])
     subscribed = await asyncio.to_thread(_posted, where, ca_file)
-    kept = await asyncio.to_thread(_push, subscribed, ca_file, 100_000_000)
-    assert (kept.status_code, kept.headers["ttl"]) == (201, "2419200")
-    place = where + urlsplit(kept.headers["location"]).path
-    assert [await asyncio.to_thread(_taken_back, place, ca_file) for _ in range(2)] == [204, 404]
-    assert await asyncio.to_thread(_taken_back, f"{where}/m/x", ca_file) == 404
+
+    async def pushed() -> tuple[str, str]:
+        kept = await asyncio.to_thread(_push, subscribed, ca_file, 100_000_000)
+        assert kept.status_code == 201
+        return where + urlsplit(kept.headers["location"]).path, kept.headers["ttl"]
+
+    async def taken_back(place: str) -> int:
+        return await asyncio.to_thread(_taken_back, place, ca_file)
+
+    shown, _ = await pushed()
+    # It has arrived, as everything has for a browser that is there.
+    assert await taken_back(shown) == 404
+    service.away.add(str(subscribed["endpoint"]))
+    place, ttl = await pushed()
+    assert ttl == "2419200"
+    assert [await taken_back(place) for _ in range(2)] == [204, 404]
+    late, _ = await pushed()
+    played.now_ms += 2_419_200_000
+    assert await taken_back(late) == 404
+    assert await taken_back(f"{where}/m/x") == 404
+
+
+async def test_for_a_browser_that_is_away_a_message_waits_no_longer_than_it_is_true(
+    played: Played, provider: Provider, service: WebPushSimulator
+) -> None:
+    endpoint = str(msgspec.json.decode(played.message().address)["endpoint"])
+    service.away.add(endpoint)
+    for reference, lasts_ms, key in (
+        ("dlv_over", 0, ""),
+        ("dlv_short", 60_000, ""),
+        ("dlv_first", 90_000, "disk-db3"),
+        ("dlv_long", 90_000, ""),
+        ("dlv_second", 120_000, "disk-db3"),
+    ):
+        message = played.message(
+            fields={"collapse_key": key} if key else {},
+            reference=reference,
+            expires_ms=NOW_MS + lasts_ms,
+        )
+        assert isinstance(await send(provider, message), Accepted)
+    played.now_ms += 60_000
+    assert service.come_back(endpoint) == ["dlv_long", "dlv_second"]
+    assert service.come_back(endpoint) == []
+    # Who is there is shown it at once, and nothing is left to wait.
+    assert isinstance(await send(provider, played.message(reference="dlv_now")), Accepted)
+    assert service.come_back(endpoint) == []
 
 
 async def test_a_service_may_say_by_a_date_when_to_come_back(

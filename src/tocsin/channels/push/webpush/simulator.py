@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from tocsin.channels.push.webpush.browser import Browser, Undecryptable, shown
 from tocsin.channels.push.webpush.checking import Refusal, Vapid, check_headers
+from tocsin.channels.push.webpush.waiting import Pending, Waiting
 from tocsin.channels.simulating import Deal
 from tocsin.channels.simulating_h2 import TlsSimulating
 from tocsin.channels.simulating_http import Reply, Request
@@ -106,8 +107,9 @@ class WebPushSimulator(TlsSimulating):
     def __init__(self) -> None:
         super().__init__()
         self._vapid = Vapid()
-        self._standing_numbers: set[int] = set()
-        """Those of messages that could still be taken back."""
+        self.away: set[str] = set()
+        """Endpoints of browsers that are off: what has time to wait waits."""
+        self._pending = Pending()
 
     async def start(self, stage: Stage | None = None) -> Mapping[str, object]:
         """Listen; every message is to come here, wherever its browser subscribed."""
@@ -152,7 +154,11 @@ class WebPushSimulator(TlsSimulating):
         to = browser.subscription()
         dead = endpoint in self.faults.dead
         deal = Deal(Dial.DEAD_ADDRESS) if dead else self._deal(to)
-        reply = self._refused(request, endpoint) or self._answer(deal, endpoint, request)
+        refused = self._refused(request, endpoint)
+        reply = refused or self._answer(deal, endpoint, request)
+        taken = refused is None and deal.taken
+        if taken and endpoint in self.away:
+            self._let_wait(request, endpoint, reference, self._mailbox.next_number)
         if deal.dial is not Dial.DROP:
             await self._keep(
                 reference=reference,
@@ -160,7 +166,7 @@ class WebPushSimulator(TlsSimulating):
                 content=content,
                 raw=request.raw,
                 answer="" if deal.lost else str(reply.status),
-                taken=deal.taken and (deal.lost or reply.status in (201, 500)),
+                taken=taken,
                 trace=content.get("traceparent"),
                 place=_place(request, endpoint),
             )
@@ -184,18 +190,28 @@ class WebPushSimulator(TlsSimulating):
             return _said(_STATUSES[deal.dial])
         number = self._mailbox.next_number
         headers = [("location", f"https://{HOST}/m/{number}")]
-        if int(request.headers.get("ttl", "0")) > TTL_MAX_S:
+        if int(request.headers["ttl"]) > TTL_MAX_S:
             headers.append(("ttl", str(TTL_MAX_S)))
-        self._standing_numbers.add(number)
         return Reply(201, headers=headers)
+
+    def _let_wait(self, request: Request, endpoint: str, reference: str, number: int) -> None:
+        """Keep it for as long as it may wait; with no time at all it is gone (RFC 8030, 5.2)."""
+        ttl_s = min(int(request.headers["ttl"]), TTL_MAX_S)
+        until_ms = self._stage.now_ms() + ttl_s * 1_000
+        if ttl_s:
+            topic = request.headers.get("topic")
+            self._pending.keep(endpoint, Waiting(number, reference, topic, until_ms))
+
+    def come_back(self, endpoint: str) -> list[str]:
+        """Switch a browser on; return the references of what it is then shown."""
+        self.away.discard(endpoint)
+        return self._pending.come_back(endpoint, self._stage.now_ms())
 
     def _taken_back(self, path: str) -> Reply:
         """Forget a message that has not arrived yet (RFC 8030, 6.2)."""
         number = path.removeprefix("/m/")
-        if not number.isdecimal() or int(number) not in self._standing_numbers:
-            return Reply(404)
-        self._standing_numbers.discard(int(number))
-        return Reply(204)
+        waits = number.isdecimal() and self._pending.take_back(int(number), self._stage.now_ms())
+        return Reply(204 if waits else 404)
 
 
 def _place(request: Request, endpoint: str) -> str | None:
