@@ -3,7 +3,8 @@ What simulators of vendors with an HTTP API over TLS share: HTTP/2, and HTTP/1.1
 
 A lost reply is a stream that is reset, so that the others of its connection go on. A connection that
 has served its time is ended as HTTP/2 has it (RFC 9113, 6.8): what was begun is answered, what comes
-later is not looked at.
+later is not looked at. Nor is a stream for which there is no room: it is refused as one that may be
+asked for again (8.7).
 """
 
 from __future__ import annotations
@@ -54,6 +55,8 @@ class TlsSimulating(HttpSimulating):
         self._keeping: Keeping | None = None
         self.ended = 0
         """How many connections it has ended by itself."""
+        self.refuse_next = 0
+        """How many of the streams that come next are refused, whatever room there is."""
 
     async def _listen_for_tls(self, stage: Stage | None) -> Proof:
         """Listen; returns what proves who this is."""
@@ -93,6 +96,13 @@ class TlsSimulating(HttpSimulating):
         self.ended += 1
         return b""
 
+    def has_room(self, begun: int, allowed: int) -> bool:
+        """Return whether a stream is looked at beside those *begun*, of which so many may be."""
+        if self.refuse_next:
+            self.refuse_next -= 1
+            return False
+        return begun < allowed
+
     def connected(self, transport: Breakable) -> None:
         """Note a connection."""
         self._connected(transport)
@@ -114,6 +124,7 @@ class _Served(Protocol):
     async def reply_to(self, request: Request) -> Reply | None: ...
     def is_bad(self, reply: Reply) -> bool: ...
     def parting(self, reply: Reply) -> bytes: ...
+    def has_room(self, begun: int, allowed: int) -> bool: ...
     def connected(self, transport: Breakable) -> None: ...
     def gone(self, transport: Breakable) -> None: ...
 
@@ -210,8 +221,7 @@ class _Http2(asyncio.Protocol):
     def _heed(self, event: Event) -> None:
         match event:
             case RequestReceived():
-                assert event.stream_id is not None
-                self._open[event.stream_id] = _Open(_texts(event.headers))
+                self._receive(event)
             case DataReceived():
                 self._take(event)
             case StreamEnded():
@@ -223,6 +233,14 @@ class _Http2(asyncio.Protocol):
                     self._send_more(stream)
             case _:
                 pass
+
+    def _receive(self, event: RequestReceived) -> None:
+        assert event.stream_id is not None
+        if self._served.has_room(len(self._open) + len(self._tasks), self._streams):
+            self._open[event.stream_id] = _Open(_texts(event.headers))
+        else:
+            # Who has not heard yet how many there may be has asked for too many.
+            self._reset(event.stream_id, ErrorCodes.REFUSED_STREAM)
 
     def _take(self, event: DataReceived) -> None:
         assert event.stream_id is not None
@@ -321,10 +339,10 @@ class _Http2(asyncio.Protocol):
         except ProtocolError:
             return  # as above
 
-    def _reset(self, stream: int) -> None:
+    def _reset(self, stream: int, why: ErrorCodes = ErrorCodes.INTERNAL_ERROR) -> None:
         self._open.pop(stream, None)
         try:
-            self._h2.reset_stream(stream, ErrorCodes.INTERNAL_ERROR)
+            self._h2.reset_stream(stream, why)
         except ProtocolError:
             return  # as above
 

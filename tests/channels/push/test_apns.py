@@ -12,6 +12,9 @@ import pytest
 from aioapns import APNs, NotificationRequest, PushType
 from aioapns.connection import APNsProductionClientProtocol
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from h2.connection import H2Connection
+from h2.errors import ErrorCodes
+from h2.events import ConnectionTerminated, ResponseReceived, StreamReset
 from msgspec.structs import replace
 
 from tests.channels.push.support import NOW_MS, Played, send
@@ -319,3 +322,56 @@ async def test_for_a_phone_that_is_off_the_newest_waits_until_it_expires(
     played.simulator.away.add(phone)
     await send(provider, played.message(expires_ms=until_ms))
     assert played.simulator.come_back(phone, until_ms) == []
+
+
+async def test_before_the_first_token_was_taken_there_is_room_for_one_stream(
+    played: Played,
+) -> None:
+    """Whoever does not wait to hear so has the others refused, and may ask for them again."""
+    played.now_ms = NOW_MS
+    token = _shown(KEY_ID).headers["authorization"]
+    context = ssl.create_default_context(cafile=str(played.settings["ca_file"]))
+    context.set_alpn_protocols(["h2"])
+    reader, writer = await asyncio.open_connection(
+        "127.0.0.1", played.simulator.port, ssl=context, server_hostname="localhost"
+    )
+    try:
+        h2 = H2Connection()
+        h2.initiate_connection()
+        for n in (1, 2, 3):
+            _ask(h2, f"/3/device/{played.simulator.address(n)}", token)
+        assert await _ends(h2, reader, writer, 3) == {1: 200, 3: "refused", 5: "refused"}
+        for n in (2, 3):
+            _ask(h2, f"/3/device/{played.simulator.address(n)}", token)
+        assert await _ends(h2, reader, writer, 2) == {7: 200, 9: 200}
+    finally:
+        writer.close()
+        await writer.wait_closed()
+    assert len(played.simulator.taken) == 3
+
+
+def _ask(h2: H2Connection, path: str, token: str) -> None:
+    stream = h2.get_next_available_stream_id()
+    pseudo = [(":method", "POST"), (":scheme", "https"), (":authority", "x"), (":path", path)]
+    h2.send_headers(stream, [*pseudo, ("authorization", token), ("apns-topic", TOPICS[0])])
+    h2.send_data(stream, b'{"aps":{"alert":"x"}}', end_stream=True)
+
+
+async def _ends(
+    h2: H2Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, count: int
+) -> dict[int, object]:
+    """Return how so many streams end, by their numbers."""
+    ends: dict[int, object] = {}
+    while len(ends) < count:
+        writer.write(h2.data_to_send())
+        for event in h2.receive_data(await reader.read(65_536)):
+            match event:
+                case ResponseReceived(stream_id=int(stream), headers=[(_, status), *_]):
+                    ends[stream] = int(status)
+                case StreamReset(stream_id=int(stream), error_code=ErrorCodes.REFUSED_STREAM):
+                    ends[stream] = "refused"
+                case ConnectionTerminated() as over:
+                    raise AssertionError(over)
+                case _:
+                    pass
+    return ends

@@ -57,6 +57,50 @@ async def test_what_a_connection_that_ends_did_not_look_at_goes_out_on_another(
         await played.close()
 
 
+@pytest.mark.parametrize("name", ["apns", "fcm", "webpush"])
+async def test_what_is_refused_unseen_goes_out_again(tmp_path: Path, name: str) -> None:
+    played = Played(name, tmp_path)
+    provider = await played.start()
+    try:
+        assert isinstance(played.simulator, TlsSimulating)
+        # With a token, where one is needed, so that what is refused is a message.
+        assert isinstance(await send(provider, played.message(1)), Accepted)
+        played.simulator.refuse_next = 1
+        assert isinstance(await send(provider, played.message(2)), Accepted)
+        # Who is refused time and again is told that it was not taken.
+        played.simulator.refuse_next = 2
+        later = await send(provider, played.message(3))
+        assert isinstance(later, TryLater)
+        assert later.known
+        assert isinstance(await send(provider, played.message(3)), Accepted)
+        references = [played.message(n).reference for n in (1, 2, 3)]
+        assert [reference for (reference,) in played.simulator.calls] == references
+    finally:
+        await played.close()
+
+
+async def test_what_was_begun_is_answered_on_a_connection_that_ends(tmp_path: Path) -> None:
+    played = Played("apns", tmp_path)
+    provider = await played.start()
+    try:
+        assert isinstance(played.simulator, TlsSimulating)
+        assert isinstance(await send(provider, played.message(1)), Accepted)
+        played.simulator.dial([Dial.STALL, Dial.REFUSE])
+        played.simulator.bad_max = 1
+        async with asyncio.TaskGroup() as tasks:
+            begun = tasks.create_task(send(provider, played.message(2)))
+            await played.simulator.until_called(2)
+            assert isinstance(await send(provider, played.message(3)), Refused)
+            assert played.simulator.ended == 1
+            assert isinstance(await send(provider, played.message(4)), Accepted)
+            assert not begun.done()
+            played.simulator.release()
+        assert isinstance(begun.result(), Accepted)
+        assert len(played.simulator.calls) == 4
+    finally:
+        await played.close()
+
+
 async def test_who_is_mistaken_too_often_is_sent_away_by_apple(tmp_path: Path) -> None:
     played = Played("apns", tmp_path)
     provider = await played.start()
