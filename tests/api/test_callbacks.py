@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from tests.delivering.site import Site, Vendor, delivery_of, process
 from tocsin.api.app import Api
 from tocsin.app.receipts.guard import FORGED_BURST
+from tocsin.domain.topics import RECEIPTS
 from tocsin.ports.receipts import Callback, ReceiptState
 from tocsin.wiring.http import build_driving
 
@@ -121,3 +123,33 @@ async def test_a_word_on_the_channel_is_answered_as_the_vendor_wants_it(front: F
     answer = await front.post(front.site.simulator.signed(body, front.site.services.wall_ms()))
     assert (answer.status_code, answer.content) == (200, b"heard")
     assert answer.headers["content-type"] == "text/plain"
+
+
+@pytest.mark.parametrize("at_ms", [1 << 70, -(1 << 70), 1 << 63, 0, -1, 253_402_300_800_000])
+async def test_a_time_that_cannot_be_is_that_of_the_receipt(front: Front, at_ms: int) -> None:
+    """What is no time must stop neither this callback nor what is appended beside it."""
+    site = front.site
+    ana = await site.person("ana", "ana-pager")
+    event = await site.send("ana", 1)
+    await site.until_settled(event, ana, "sent")
+    reference = "dlv_" + delivery_of(event, ana).hex()
+    said = [
+        {"ref": reference, "state": "opened", "at_ms": at_ms},
+        {"ref": "", "state": "STOP", "at_ms": at_ms, "sender": "a-pager"},
+    ]
+    signed = site.simulator.signed(json.dumps(said).encode(), site.services.wall_ms())
+    assert (await front.post(signed)).status_code == 200
+    history = await site.until_settled(event, ana, "opened")
+    assert history[-1].at_ms == site.clock.now_ms()
+    (entry,) = await site.services.stores.suppressions.page(None, 10)
+    assert 0 <= entry.at_ms <= site.clock.now_ms()
+
+
+async def test_a_delivery_that_is_yet_to_be_made_is_none_of_ours(front: Front) -> None:
+    """Retention goes by the times of deliveries, and would stop before it."""
+    log = front.site.services.storage.log
+    assert (await front.post(front.callback("dlv_" + "f" * 40))).status_code == 204
+    assert [log.end(RECEIPTS, each) for each in range(log.partitions)] == [0] * log.partitions
+    early = "dlv_" + (front.site.clock.now_ms() + 3_600_000).to_bytes(6, "big").hex() + "0" * 28
+    assert (await front.post(front.callback(early))).status_code == 204
+    assert sum(log.end(RECEIPTS, each) for each in range(log.partitions)) == 1

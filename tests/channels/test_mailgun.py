@@ -151,6 +151,12 @@ async def test_what_an_event_means(
     )
 
 
+@pytest.mark.parametrize("stamp", [1e308, 1e300, -1e308, "nan", "inf"])
+async def test_what_is_no_time_can_be_kept_all_the_same(gun: Bench, stamp: object) -> None:
+    (receipt,) = await read(gun, {"event": "opened", "timestamp": stamp})
+    assert 0 <= receipt.at_ms < 1 << 48
+
+
 LETTER = {
     "from": f"hello@{DOMAIN}",
     "to": ["ana@example.test", "bo@example.test"],

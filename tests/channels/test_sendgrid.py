@@ -199,6 +199,12 @@ async def test_what_says_nothing_new_is_left_out(grid: Bench, event: dict[str, A
     assert not await read(grid, **event)
 
 
+@pytest.mark.parametrize("stamp", [1e308, 1e300, -1e308])
+async def test_what_is_no_time_can_be_kept_all_the_same(grid: Bench, stamp: float) -> None:
+    (receipt,) = await read(grid, event="open", timestamp=stamp)
+    assert 0 <= receipt.at_ms < 1 << 48
+
+
 async def test_words_that_may_name_people_are_not_kept(grid: Bench) -> None:
     (receipt,) = await read(grid, event="bounce", status="550 a@b.test", reason="a@b.test unknown")
     assert "@" not in repr(receipt)

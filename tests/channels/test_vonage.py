@@ -173,6 +173,15 @@ async def test_what_the_carrier_reports(phone: Phone, code: str, reason: str, de
     )
 
 
+@pytest.mark.parametrize("code", ["ana@example.com", "9" * 100, "²"])
+async def test_words_in_the_place_of_a_code_are_not_kept(phone: Phone, code: str) -> None:
+    await phone.vendor.send()
+    fields = {"messageId": "m", "client-ref": "dlv_1", "status": "failed", "err-code": code}
+    told = phone.simulator.signed(urlencode(fields).encode(), AT_MS)
+    (receipt,) = (await phone.vendor.provider.read_callback(told)).receipts
+    assert receipt.detail == "failed"
+
+
 async def test_receipts_come_by_form_query_or_json(phone: Phone) -> None:
     await phone.vendor.send()
     reference = phone.vendor.message().reference

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import cast
 
 import apsw
+import msgspec
 import pytest
 
 from tests.contract.view_records import BEGIN_MS, item
 from tests.contract.view_stores import LAYOUTS, ViewStores
+from tests.support.waiting import awaited
 from tocsin.domain.records import Event, Item, Poison
 from tocsin.errors import Fenced, StorageFull
 from tocsin.ports.log import Batch, Output, Source, Step
@@ -72,6 +74,29 @@ async def test_appends_of_one_moment_keep_their_order(stores: ViewStores) -> Non
     places = [task.result()[0].position for task in tasks]
     assert places == list(range(0, 40, 2))
     assert await read_all(stores) == [str(m) for n in range(20) for m in (n, n + 100)]
+
+
+async def test_what_cannot_be_encoded_fails_its_caller_alone(stores: ViewStores) -> None:
+    """All of one moment share a commit: nobody else must wait for what never comes about."""
+    odd = Output(TOPIC, 0, [event(2), msgspec.structs.replace(event(3), accepted_ms=1 << 70)])
+    said = await awaited(
+        "each append has ended",
+        asyncio.gather(
+            stores.log.append([events(1)]),
+            stores.log.append([odd]),
+            stores.log.append([events(4)]),
+            return_exceptions=True,
+        ),
+    )
+    assert isinstance(said[1], OverflowError)
+    (first,), (last,) = cast(list[Sequence[Batch]], [said[0], said[2]])
+    assert [first.position, last.position] == [0, 1]
+    with pytest.raises(OverflowError):
+        await stores.log.commit(Step((), [odd]))
+    await stores.log.append([events(5)])
+    assert await read_all(stores) == ["1", "4", "5"]
+    await stores.reopen()
+    assert await read_all(stores) == ["1", "4", "5"]
 
 
 async def test_what_append_returned_for_outlives_the_process(stores: ViewStores) -> None:

@@ -11,9 +11,9 @@ import structlog
 
 from tocsin.app.delivering.providers import Fleet
 from tocsin.app.receipts.early import outputs
-from tocsin.app.receipts.reports import report_of
+from tocsin.app.receipts.reports import happened_ms, report_of
 from tocsin.app.receipts.wishes import Wishes
-from tocsin.domain.ids import read_delivery
+from tocsin.domain.ids import accepted_ms, read_delivery
 from tocsin.domain.records import Reported
 from tocsin.errors import NotFound, RequestRefused
 from tocsin.ports.log import Log
@@ -21,6 +21,9 @@ from tocsin.ports.receipts import Callback, ChannelWish, Receipt, ReceiptState, 
 from tocsin.ports.system import Clock
 
 logger = structlog.get_logger(__name__)
+
+_YET_TO_COME_MS: Final = 86_400_000
+"""A delivery that was made so much later than now is none of ours, unless our clock has leapt."""
 
 _OBJECTIONS: Final = frozenset({ReceiptState.COMPLAINED, ReceiptState.UNSUBSCRIBED})
 
@@ -85,8 +88,10 @@ class Callbacks:
     async def _wish(self, name: str, wishes: Sequence[ChannelWish]) -> None:
         channel = self._fleet.channel_of(name)
         assert channel is not None
-        ahead_ms = self._ahead_ms()
-        dated = [replace(each, at_ms=each.at_ms + ahead_ms) for each in wishes]
+        now_ms, ahead_ms = self._clock.now_ms(), self._ahead_ms()
+        dated = [
+            replace(each, at_ms=happened_ms(each.at_ms + ahead_ms, 0, now_ms)) for each in wishes
+        ]
         await self._wishes.take(name, channel, dated)
 
     def _ahead_ms(self) -> int:
@@ -95,14 +100,19 @@ class Callbacks:
 
     def _reports(self, name: str, receipts: Sequence[Receipt]) -> list[Reported]:
         """Return what is about deliveries; a reference that is none of ours never will be."""
-        ahead_ms = self._ahead_ms()
+        now_ms, ahead_ms = self._clock.now_ms(), self._ahead_ms()
         found = []
         for receipt in receipts:
             try:
                 delivery = read_delivery(receipt.reference)
             except RequestRefused:
                 continue
-            dated = msgspec.structs.replace(receipt, at_ms=receipt.at_ms + ahead_ms)
+            since_ms = accepted_ms(delivery)
+            if since_ms > now_ms + _YET_TO_COME_MS:
+                # What lies on the log is found, and removed, by this time.
+                continue
+            at_ms = happened_ms(receipt.at_ms + ahead_ms, since_ms, now_ms)
+            dated = msgspec.structs.replace(receipt, at_ms=at_ms)
             found.append(report_of(delivery, name, dated))
         if len(found) < len(receipts):
             logger.warning("callback_about_others", receipts=len(receipts) - len(found))

@@ -62,7 +62,7 @@ class SqliteLog:
         self._tails: dict[Place, Tail] = {}
         self._next: dict[Place, int] = {}
         self._waiters = Waiters()
-        self._pending: dict[Place, list[Record]] = {}
+        self._pending: dict[Place, tuple[list[Record], list[bytes]]] = {}
         self._flushing: asyncio.Future[None] | None = None
         self._starts: dict[Place, int] = {}
         self._late = LateChunks()
@@ -92,12 +92,16 @@ class SqliteLog:
 
     async def append(self, outputs: Sequence[Output]) -> Sequence[Batch]:
         """Make *outputs* durable; all that is appended in one turn of the loop is one commit."""
+        # Before anything is gathered: what cannot be encoded concerns nobody but its caller.
+        encoded = [encode_all(output.records) for output in outputs]
         batches = []
-        for output in outputs:
+        for output, bodies in zip(outputs, encoded, strict=True):
             where = (output.topic, output.partition)
             first = self._next.get(where, 0)
             self._next[where] = first + len(output.records)
-            self._pending.setdefault(where, []).extend(output.records)
+            pending = self._pending.setdefault(where, ([], []))
+            pending[0].extend(output.records)
+            pending[1].extend(bodies)
             batches.append(Batch(output.topic, output.partition, first, output.records))
         if self._flushing is None:
             loop = asyncio.get_running_loop()
@@ -267,9 +271,9 @@ class SqliteLog:
 
     def _assign(self, output: Output) -> Batch:
         where = (output.topic, output.partition)
-        first = self._next.get(where, 0)
-        self._next[where] = first + len(output.records)
-        return _encoded(output.topic, output.partition, first, output.records)
+        first, bodies = self._next.get(where, 0), encode_all(output.records)
+        self._next[where] = first + len(bodies)
+        return Batch(output.topic, output.partition, first, output.records, bodies)
 
     def _flush(self) -> None:
         """Submit what `append` has gathered in this turn of the loop, as one operation."""
@@ -278,8 +282,8 @@ class SqliteLog:
             return
         pending, self._pending = self._pending, {}
         batches = [
-            _encoded(topic, partition, self._next[topic, partition] - len(records), records)
-            for (topic, partition), records in pending.items()
+            Batch(where[0], where[1], self._next[where] - len(bodies), records, bodies)
+            for where, (records, bodies) in pending.items()
         ]
         try:
             future = self._submit(batches, (), None)
@@ -354,12 +358,6 @@ class SqliteLog:
             return first, [decode(body) for body in kept]
 
         return await self._readers.run(select)
-
-
-def _encoded(
-    topic: str, partition: int, position: int, records: Sequence[Record | Poison]
-) -> Batch:
-    return Batch(topic, partition, position, records, encode_all(records))
 
 
 def _followed(

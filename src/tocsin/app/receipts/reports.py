@@ -21,6 +21,24 @@ _STATES: Final = frozenset({ReceiptState.DELIVERED, ReceiptState.FAILED})
 """What a receipt says of a delivery's state; the others say when somebody did something."""
 
 
+CLOCKS_APART_MS: Final = 600_000
+"""So much may a vendor's clock and ours differ and both still be believed."""
+
+_DETAIL_CHARACTERS_MAX: Final = 200
+
+
+def happened_ms(said_ms: int, since_ms: int, now_ms: int) -> int:
+    """
+    Return when something happened of which a vendor says *said_ms*, in ms.
+
+    It cannot have been before *since_ms* nor after *now_ms*. What is further off than clocks are is
+    no time, and then it is when we heard of it: a wish of the year 9999 would hold for ever, and
+    the earliest time of an opening stays.
+    """
+    believed = since_ms - CLOCKS_APART_MS <= said_ms <= now_ms + CLOCKS_APART_MS
+    return said_ms if believed else now_ms
+
+
 def report_of(delivery: bytes, provider: str, receipt: Receipt) -> Reported:
     """Return *receipt* as it is kept."""
     return Reported(
@@ -30,7 +48,7 @@ def report_of(delivery: bytes, provider: str, receipt: Receipt) -> Reported:
         receipt.reason,
         receipt.at_ms,
         receipt.dead_address,
-        receipt.detail,
+        receipt.detail[:_DETAIL_CHARACTERS_MAX],
         attempt=receipt.attempt,
     )
 

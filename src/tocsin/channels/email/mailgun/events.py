@@ -21,6 +21,7 @@ from tocsin.channels.email.reporting.said import (
     OPENED,
     UNSUBSCRIBED,
     Said,
+    stamp_ms,
 )
 from tocsin.config import Secret
 from tocsin.errors import Malformed, Unauthenticated
@@ -140,7 +141,7 @@ def receipts_of(body: bytes) -> Sequence[Receipt]:
             reference=reference,
             state=said.state,
             reason=said.reason,
-            at_ms=int(event.timestamp * 1_000),
+            at_ms=stamp_ms(event.timestamp),
             dead_address=said.dead,
             detail=_detail(event),
         )

@@ -24,6 +24,7 @@ from tocsin.channels.email.reporting.said import (
     OURS,
     UNSUBSCRIBED,
     Said,
+    stamp_ms,
 )
 from tocsin.errors import Malformed, Unauthenticated
 from tocsin.ports.receipts import Callback, Receipt
@@ -118,7 +119,7 @@ def _receipt(event: Event) -> Receipt | None:
         reference=event.tocsin,
         state=said.state,
         reason=said.reason,
-        at_ms=int(event.timestamp * 1_000),
+        at_ms=stamp_ms(event.timestamp),
         dead_address=said.dead,
         detail=f"{event.event} {_status(event.status)}".strip(),
     )

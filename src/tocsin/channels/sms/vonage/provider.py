@@ -36,6 +36,7 @@ from tocsin.ports.transport import Answer, Call, NoAnswer
 _TTL_MIN_MS: Final = 20_000
 _TTL_MAX_MS: Final = 604_800_000
 _FIELDS_MAX: Final = 100
+_CODE_DIGITS_MAX: Final = 8
 _TAKEN: Final = "0"
 _ABOUT_TO: Final = frozenset({"2", "3"})
 """Statuses about a parameter; where that is the recipient's number, the number is at fault."""
@@ -200,7 +201,12 @@ class Vonage:
         code = fields.get("err-code", "")
         report = self._replies.report(code)
         failed, dead = ReceiptState.FAILED, report.dead_address
-        receipt = Receipt(reference, failed, report.reason, at_ms, dead, f"{status} {code}")
+        # Whatever else may stand there is none of its codes, and could name somebody.
+        shown = (
+            code if code.isascii() and code.isdecimal() and len(code) <= _CODE_DIGITS_MAX else ""
+        )
+        detail = f"{status} {shown}".strip()
+        receipt = Receipt(reference, failed, report.reason, at_ms, dead, detail)
         return Reading([receipt], response=_HEARD)
 
 
