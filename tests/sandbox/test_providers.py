@@ -23,6 +23,22 @@ async def test_each_is_listed_and_well_and_shows_no_secret(tmp_path: Path) -> No
             assert "canary" not in str(looked)
 
 
+async def test_each_says_what_a_real_server_would_lack(tmp_path: Path) -> None:
+    half = {"url": "http://pager.example", "key": "half"}
+    async with sandbox(tmp_path / "data", pager=half) as site:
+        listed = (await site.call("GET", "/v1/providers"))["items"]
+        played = {each["name"]: each["played"] for each in listed}
+        assert not played["twilio"]["configured"]
+        assert "providers.twilio.auth_token is not set" in str(played["twilio"]["lacks"])
+        assert played["pager"]["configured"]
+        assert "providers.pager.callback_secret is not set" in str(played["pager"]["lacks"])
+        looked = await site.call("GET", "/v1/providers/twilio/doctor")
+        (do,) = [each["do"] for each in looked["findings"] if "nobody has" in each["says"]]
+        assert "[providers.twilio]" in do
+        said = str((await site.call("GET", "/v1/providers/pager/doctor"))["findings"])
+        assert "for real: providers.pager.callback_secret is not set" in said
+
+
 async def test_each_takes_a_real_test(tmp_path: Path) -> None:
     async with sandbox(tmp_path / "data") as site:
         said = {spec.name: await _tested(site, spec.name) for spec in INSTALLED}

@@ -12,6 +12,7 @@ from tocsin.api.endpoint import Answer, Call, Endpoint
 from tocsin.api.shared import shown_time
 from tocsin.app.delivering.answers import Problem
 from tocsin.app.delivering.health import ProviderState
+from tocsin.app.delivering.providers import Played
 from tocsin.app.provider_doctor import Doctor
 from tocsin.app.provider_list import LaneHealth, ProviderList, Seen
 from tocsin.app.provider_tests import ProviderTests, Tested
@@ -53,13 +54,23 @@ class ShareAnswer(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     failed: int
 
 
+class PlayedAnswer(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """
+    What a real server would say of it: whether it has a table, and what keeps it from starting.
+    """
+
+    configured: bool
+    lacks: list[str]
+
+
 class ProviderAnswer(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """
     One provider; what it ``accepted`` and its ``problems`` count from the start of this process.
 
     ``settings`` are those that are not at their default, as a file says them; secrets are hidden.
     ``on_request`` is a vendor that a sandbox plays although nobody has configured it. ``health``
-    is None where no other provider could carry what this one does.
+    is None where no other provider could carry what this one does, ``played`` where its vendor is
+    the real one.
     """
 
     name: str
@@ -78,6 +89,7 @@ class ProviderAnswer(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     last_accepted_at: str | None
     last_problem: ProblemAnswer | None
     health: ShareAnswer | None = None
+    played: PlayedAnswer | None = None
 
 
 class ProviderPage(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -196,7 +208,14 @@ def _show(seen: Seen) -> ProviderAnswer:
         last_accepted_at=shown_time(answers.last_accepted_ms),
         last_problem=_show_problem(answers.last_problem),
         health=_show_state(seen.state),
+        played=_show_played(seen.wired.played),
     )
+
+
+def _show_played(played: Played | None) -> PlayedAnswer | None:
+    if played is None:
+        return None
+    return PlayedAnswer(configured=played.configured, lacks=list(played.lacks))
 
 
 def _show_state(state: ProviderState | None) -> ShareAnswer | None:

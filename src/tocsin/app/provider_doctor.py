@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import structlog
 
+from tocsin.app.delivering.providers import Played
 from tocsin.app.provider_list import ProviderList, Seen
 from tocsin.domain.hosts import is_public_host
 from tocsin.domain.instants import show_instant
@@ -18,11 +19,6 @@ from tocsin.ports.self_check import Finding, SelfCheck, Weight
 
 _CHECK_S: Final = 20.0
 _ORDER: Final = (Weight.PROBLEM, Weight.ADVICE, Weight.FINE)
-_PLAYED: Final = Finding(
-    Weight.ADVICE,
-    "this is a sandbox: the vendor is played, and its real credentials are not looked at",
-    "ask a server in real mode about those",
-)
 _HEALTHY: Final = Finding(Weight.FINE, "nothing is wrong with it that could be seen from here")
 
 logger = structlog.get_logger(__name__)
@@ -50,8 +46,8 @@ class Doctor:
             *self._callbacks(seen),
             *await _own(seen),
         ]
-        if self._sandbox:
-            findings.append(_PLAYED)
+        if seen.wired.played is not None:
+            findings += _as_real(seen.name, seen.wired.played)
         if all(each.weight is not Weight.PROBLEM for each in findings):
             findings.append(_HEALTHY)
         return sorted(findings, key=lambda each: _ORDER.index(each.weight))
@@ -74,6 +70,31 @@ class Doctor:
             )
         else:
             yield Finding(Weight.FINE, f"its reports go to {url}")
+
+
+def _as_real(name: str, played: Played) -> Iterator[Finding]:
+    """What would have to be done before a real server has it."""
+    if not played.configured:
+        yield Finding(
+            Weight.ADVICE,
+            "its vendor is played, and a real server would not have it: nobody has configured it",
+            f"make a table [providers.{name}] as its page in the documentation says",
+        )
+    elif played.lacks:
+        yield Finding(
+            Weight.ADVICE,
+            "its vendor is played, and a real server would not start with it",
+            "set what is named here; `tocsin config check` asks for it once the mode is real",
+        )
+    else:
+        yield Finding(
+            Weight.ADVICE,
+            "its vendor is played: it has all that a real server starts with, and whether its real"
+            " credentials hold was not looked at",
+            "ask a server in real mode about those",
+        )
+    for lack in played.lacks:
+        yield Finding(Weight.ADVICE, f"for real: {lack}")
 
 
 def _is_reachable(url: str) -> bool:

@@ -65,12 +65,20 @@ def _print_attempt(attempt: dict[str, Any]) -> None:
         attempt["provider"],
         attempt["state"],
         "" if reason in {"", "accepted", attempt["state"]} else f"({_plain(reason)})",
-        "" if attempt["known"] else "not known whether it was taken",
+        _in_doubt(attempt),
     )
     click.echo("    " + " ".join(filter(None, words)))
     for each in attempt["considered"]:
         why = each["why"] or "its turn had not come"
         click.echo(f"      {each['provider']} ({each['percent']} %): {_plain(why)}")
+
+
+def _in_doubt(attempt: dict[str, Any]) -> str:
+    if attempt["known"]:
+        return ""
+    if attempt["reason"] == "ringing":
+        return "the provider has the call; nobody had taken it yet"
+    return "not known whether it was taken"
 
 
 def _plain(code: str) -> str:

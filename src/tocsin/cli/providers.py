@@ -26,12 +26,22 @@ def list_providers(client: Client, as_json: bool) -> None:
         print_json({"items": found})
         return
     print_table(
-        ("name", "channel", "state", "accepted", "problems", "last accepted", "last problem"),
+        (
+            "name",
+            "channel",
+            "state",
+            "for real",
+            "accepted",
+            "problems",
+            "last accepted",
+            "last problem",
+        ),
         (
             (
                 each["name"],
                 each["channel"],
                 _state(each),
+                _for_real(each["played"]),
                 each["accepted"],
                 sum(each["problems"].values()),
                 local_time(each["last_accepted_at"]),
@@ -40,6 +50,9 @@ def list_providers(client: Client, as_json: bool) -> None:
             for each in found
         ),
     )
+    if any(each["played"] for each in found):
+        click.echo("\nThis is a sandbox: vendors are played, and nothing leaves this machine.")
+        click.echo("What a real server would need: tocsin providers doctor NAME")
 
 
 @providers.command()
@@ -108,7 +121,18 @@ def _state(provider: dict[str, Any]) -> str:
     health = provider["health"]
     if health is not None and health["share"] < 1:
         return f"given {round(100 * health['share'])} %"
-    return "played" if provider["on_request"] else "ready"
+    if provider["played"] is None:
+        return "ready"
+    return "played, by name" if provider["on_request"] else "played"
+
+
+def _for_real(played: dict[str, Any] | None) -> str:
+    """What a real server would say of a provider that is played."""
+    if played is None:
+        return ""
+    if not played["configured"]:
+        return "no table"
+    return f"lacks {len(played['lacks'])}" if played["lacks"] else "has all"
 
 
 def _problem(problem: dict[str, Any] | None) -> str:

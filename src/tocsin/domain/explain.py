@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from tocsin.domain.decision import Decision, GateResult
-from tocsin.domain.delivery import EDITED
+from tocsin.domain.delivery import EDITED, DeliveryReason
 from tocsin.domain.durations import format_duration
 from tocsin.domain.inbox import ItemState
 from tocsin.domain.instants import show_instant
@@ -173,6 +173,9 @@ def delivery_clause(delivery: Delivery) -> str:
 def _deferred(delivery: Delivery, channel: str) -> str:
     """Without a timer its time has come, and it waits for its turn at the provider."""
     until_ms = delivery.waits_until_ms or delivery.decision.until_ms
+    if delivery.reason == DeliveryReason.RINGING:
+        again = "" if until_ms is None else f" (it is made again after {show_instant(until_ms)})"
+        return f"has not taken the call by {channel} yet{again}"
     if until_ms is None:
         return f"will get it by {channel} as soon as it can go because {_because(delivery)}"
     return f"will get it by {channel} after {show_instant(until_ms)} because {_because(delivery)}"

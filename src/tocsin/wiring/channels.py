@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tocsin.adapters.system import SystemClock
@@ -50,7 +50,7 @@ from tocsin.wiring.clients import open_clients
 from tocsin.wiring.provider_routes import read_routes
 from tocsin.wiring.public import Whereabouts
 from tocsin.wiring.receipts import Receipts, build_receipts
-from tocsin.wiring.sandbox_providers import led, on_request
+from tocsin.wiring.sandbox_providers import as_real, led, on_request
 from tocsin.wiring.stores import Stores
 from tocsin.wiring.vendors import OpenVendors
 
@@ -159,7 +159,7 @@ async def open_channels(
     routes = read_routes(config, found)
     tables = {table.name: table for table in config.providers.values()}
     leads = {} if played is None else played.leads
-    spare: frozenset[str] = frozenset()
+    own, spare = tables, frozenset[str]()
     if config.mode == "sandbox":
         spare = on_request(tables, found, leads)
         tables = led(tables, found, leads)
@@ -171,9 +171,14 @@ async def open_channels(
         wall = wall_ms or SystemClock().now_ms
         return ProviderTools(spec.name, clients.of(spec), wall, places.callbacks_of(spec.name))
 
+    def build(table: RawTable, closing: AsyncExitStack) -> object:
+        return _build([table], found, tools, closing)
+
+    played_as = await as_real(own, leads, build)
     providers: dict[str, list[Wired]] = {}
-    for spec, wired in _build(tables.values(), found, tools, spare, stack):
-        providers.setdefault(spec.channel, []).append(wired)
+    for spec, wired in _build(tables.values(), found, tools, stack):
+        known = replace(wired, on_request=wired.name in spare, played=played_as.get(wired.name))
+        providers.setdefault(spec.channel, []).append(known)
     vendors = None if played is None else played.vendors
     fleet = Fleet(found.channels, providers, routes)
     followed = config.tracking.opens or config.tracking.clicks
@@ -194,7 +199,6 @@ def _build(
     tables: Iterable[RawTable],
     registry: Registry,
     tools: Callable[[ProviderSpec], ProviderTools],
-    spare: frozenset[str],
     stack: AsyncExitStack,
 ) -> list[tuple[ProviderSpec, Wired]]:
     """Build each, which *stack* closes; name what is wrong with all of them at once."""
@@ -203,7 +207,7 @@ def _build(
     for table in tables:
         spec = registry.spec(table.name)
         try:
-            wired = build_provider(spec, table, tools(spec), on_request=table.name in spare)
+            wired = build_provider(spec, table, tools(spec))
         except Misconfigured as refused:
             problems += refused.problems
         else:
@@ -214,13 +218,11 @@ def _build(
     return built
 
 
-def build_provider(
-    spec: ProviderSpec, table: RawTable, tools: ProviderTools, *, on_request: bool = False
-) -> Wired:
+def build_provider(spec: ProviderSpec, table: RawTable, tools: ProviderTools) -> Wired:
     """Decode *table* by the folder's type and build the provider."""
     settings = decode_table(table, "providers", spec.settings)
     provider: Provider = loaded(spec.build)(settings, tools)
-    return Wired(provider, settings, on_request)
+    return Wired(provider, settings)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import AsyncExitStack
 from typing import Final
 
+from tocsin.app.delivering.providers import Played
 from tocsin.channels.registry import Registry
 from tocsin.config import Misconfigured, RawTable
 
@@ -47,3 +49,25 @@ def on_request(tables: Collection[str], registry: Registry, leads: Leads) -> fro
             served.add(spec.channel)
             chosen.add(spec.name)
     return frozenset(spec.name for spec in played) - chosen
+
+
+async def as_real(
+    tables: Mapping[str, RawTable],
+    names: Iterable[str],
+    build: Callable[[RawTable, AsyncExitStack], object],
+) -> dict[str, Played]:
+    """
+    Return what a real server would say of each provider in *names*, given *tables*.
+
+    *build* makes one, which the stack closes again; nobody is called.
+    """
+    found: dict[str, Played] = {}
+    async with AsyncExitStack() as stack:
+        for name in names:
+            lacks: tuple[str, ...] = ()
+            try:
+                build(tables.get(name) or RawTable(name, {}, {}), stack)
+            except Misconfigured as refused:
+                lacks = tuple(refused.problems)
+            found[name] = Played(name in tables, lacks)
+    return found

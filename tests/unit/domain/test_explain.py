@@ -44,6 +44,7 @@ def delivery(state: str, reason: str = "send", decision: Decision = SEND) -> Del
             "timed_out",
             "will get it by push as soon as it can go because timed out",
         ),
+        ("deferred", "ringing", "has not taken the call by push yet"),
         ("cancelled", "cancelled", f"did not get it by push: it was cancelled at {AT}"),
         ("expired", "expired", f"did not get it by push: it had expired at {AT}"),
         (

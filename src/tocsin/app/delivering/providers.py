@@ -12,6 +12,16 @@ from tocsin.ports.provider import Channel, Provider, ProviderSettings
 
 
 @dataclass(frozen=True, slots=True)
+class Played:
+    """What a real server would say of a provider whose vendor a sandbox plays."""
+
+    configured: bool
+    """Somebody has made a table for it."""
+    lacks: Sequence[str] = ()
+    """What would keep it from starting, in words that name the settings."""
+
+
+@dataclass(frozen=True, slots=True)
 class Wired:
     """A provider that was built, with what the pipeline must know of its table."""
 
@@ -19,6 +29,8 @@ class Wired:
     settings: ProviderSettings
     on_request: bool = False
     """It carries only what names it: a sandbox plays it, and nobody has configured it."""
+    played: Played | None = None
+    """None where its vendor is the real one."""
     answers: Answers = field(default_factory=Answers, repr=False, compare=False)
     """What it has answered."""
     name: str = field(init=False, compare=False)
