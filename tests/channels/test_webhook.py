@@ -13,6 +13,7 @@ from msgspec import structs
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from tests.support.receiver import CUT, HANG, Receiver, Seen, answer, receiver
+from tests.support.waiting import with_time_for
 from tocsin.adapters.system import SystemClock
 from tocsin.channels.registry import Registry, folders
 from tocsin.config import Misconfigured, Outbound, RawTable
@@ -42,7 +43,7 @@ ABOUT = About(
     data=b'{"order": 42, "note": "caf\\u00e9 \\"x\\""}',
     tenant="acme",
 )
-LOOPBACK = Outbound(allowed_networks=("127.0.0.0/8",), timeout_ms=2_000)
+LOOPBACK = Outbound(allowed_networks=("127.0.0.0/8",))
 Made = Callable[..., Provider]
 
 
@@ -230,9 +231,12 @@ async def test_what_an_answer_means(
 
 
 async def test_no_answer_in_time_is_unknown(made: Made, there: Receiver) -> None:
-    there.say([HANG])
-    impatient = made(msgspec.structs.replace(LOOPBACK, timeout_ms=200))
-    said = await send(impatient, message(there))
+    async def within(timeout_ms: int) -> ProviderOutcome:
+        there.say([HANG])
+        impatient = made(msgspec.structs.replace(LOOPBACK, timeout_ms=timeout_ms))
+        return await send(impatient, message(there))
+
+    said = await with_time_for(lambda: bool(there.seen), within)
     assert said == TryLater(ProviderReason.TIMED_OUT, known=False, detail="timed_out")
 
 

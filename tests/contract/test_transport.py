@@ -15,6 +15,7 @@ import pytest
 from tests.support.authority import Authority
 from tests.support.receiver import CUT, HANG, Receiver, answer, receiver
 from tests.support.transports import Streams
+from tests.support.waiting import with_time_for
 from tocsin.adapters.http.curl import CurlTransport
 from tocsin.adapters.http.watching import LoopWatch
 from tocsin.config import Outbound
@@ -123,9 +124,12 @@ async def test_a_lost_answer_is_unknown_and_the_call_is_made_once(
 
 
 async def test_no_answer_in_time_is_unknown(make: Make, there: Receiver) -> None:
-    transport = make(Outbound(timeout_ms=100), LOOPBACK)
-    there.say([HANG])
-    said = await transport.call(Call(there.url, b"{}"))
+    async def within(timeout_ms: int) -> tuple[Transport, Answer | NoAnswer]:
+        transport = make(Outbound(timeout_ms=timeout_ms), LOOPBACK)
+        there.say([HANG])
+        return transport, await transport.call(Call(there.url, b"{}"))
+
+    transport, said = await with_time_for(lambda: bool(there.seen), within)
     assert said == NoAnswer(NoAnswerReason.TIMED_OUT, sent=True)
     assert isinstance(await transport.call(Call(there.url, b"{}", timeout_ms=30_000)), Answer)
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Self
 
 import pytest
 
 from tests.support.authority import Authority
 from tests.support.receiver import HANG, Receiver, answer, receiver
 from tests.support.transports import Make
+from tests.support.waiting import with_time_for
 from tocsin.config import Outbound
 from tocsin.ports.transport import (
     WITH_BODY,
@@ -102,25 +104,36 @@ async def test_a_body_where_there_is_none_is_a_mistake(make: Make, method: Metho
 async def test_a_question_that_is_not_answered_may_have_been_heard(
     make: Make, there: Receiver
 ) -> None:
-    there.say([HANG])
-    said = await make(Outbound(timeout_ms=100)).call(Call(there.url, b"", method="GET"))
+    async def asked(timeout_ms: int) -> Answer | NoAnswer:
+        there.say([HANG])
+        return await make(Outbound(timeout_ms=timeout_ms)).call(Call(there.url, b"", method="GET"))
+
+    said = await with_time_for(lambda: bool(there.seen), asked)
     assert said == NoAnswer(NoAnswerReason.TIMED_OUT, sent=True)
 
 
 async def test_an_answer_that_drips_ends_in_time(make: Make) -> None:
     """Each byte is in time; all of them together never are."""
-    async with Dripping() as url:
-        said = await make(Outbound(timeout_ms=300)).call(Call(url, b"{}"))
+    async with Dripping() as there:
+        said = await with_time_for(
+            lambda: there.heard,
+            lambda timeout_ms: make(Outbound(timeout_ms=timeout_ms)).call(Call(there.url, b"{}")),
+        )
     assert said == NoAnswer(NoAnswerReason.TIMED_OUT, sent=True)
 
 
 class Dripping:
     """A server that answers a byte at a time."""
 
-    async def __aenter__(self) -> str:
+    def __init__(self) -> None:
+        self.url = ""
+        self.heard = False
+
+    async def __aenter__(self) -> Self:
         self._over = asyncio.Event()
         self._server = await asyncio.start_server(self._drip, "127.0.0.1", 0)
-        return f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/"
+        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/"
+        return self
 
     async def __aexit__(self, *_: object) -> None:
         self._over.set()
@@ -128,6 +141,7 @@ class Dripping:
 
     async def _drip(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
+        self.heard = True
         writer.write(b"HTTP/1.1 200 x\r\ncontent-length: 1000\r\n\r\n")
         while not writer.is_closing() and not self._over.is_set():
             writer.write(b"x")
@@ -188,9 +202,13 @@ async def _post(transport: Transport, url: str) -> Answer | NoAnswer:
 
 async def test_a_deadline_of_one_call_is_no_other_ones(make: Make, there: Receiver) -> None:
     transport = make(Outbound(timeout_ms=30_000))
-    there.say([HANG, answer(200), HANG])
-    short = [Call(there.url, b"{}", timeout_ms=100) for _ in range(2)]
     late = NoAnswer(NoAnswerReason.TIMED_OUT, sent=True)
-    assert await transport.call(short[0]) == late
+
+    async def short(timeout_ms: int) -> Answer | NoAnswer:
+        there.say([HANG])
+        return await transport.call(Call(there.url, b"{}", timeout_ms=timeout_ms))
+
+    assert await with_time_for(lambda: bool(there.seen), short) == late
     assert isinstance(await transport.call(Call(there.url, b"{}")), Answer)
-    assert await transport.call(short[1]) == late
+    heard = len(there.seen)
+    assert await with_time_for(lambda: len(there.seen) > heard, short) == late

@@ -11,6 +11,7 @@ from tests.support.authority import Authority
 from tests.support.http2_server import Do, Http2Server, http2_server
 from tests.support.receiver import CUT, answer, receiver
 from tests.support.transports import Make, Streams
+from tests.support.waiting import with_time_for
 from tocsin.adapters.http.curl import CurlTransport
 from tocsin.config import Outbound
 from tocsin.domain.hosts import Reach, networks
@@ -114,16 +115,32 @@ async def test_a_question_that_was_not_looked_at_may_be_asked_again(
 
 
 async def test_a_call_that_hangs_holds_up_none_on_its_connection(
-    within: Within, there: Http2Server
+    transport: Transport, there: Http2Server
 ) -> None:
-    transport = within(300)
     there.script = [Do.ANSWER, Do.HANG]
     await _post(transport, there)
+    hanging = asyncio.get_running_loop().create_task(_cancelled(transport, there))
+    await there.until(requests=2)
     said = await asyncio.gather(*(_post(transport, there) for _ in range(30)))
-    late = NoAnswer(NoAnswerReason.TIMED_OUT, sent=True)
-    assert [each for each in said if not isinstance(each, Answer)] == [late]
-    assert isinstance(await _post(transport, there), Answer)
+    assert all(isinstance(each, Answer) for each in said)
+    assert not hanging.done()
     assert there.connections == 1
+    hanging.cancel()
+    await asyncio.gather(hanging, return_exceptions=True)
+
+
+async def test_no_answer_in_time_is_unknown_and_the_next_call_goes_on(
+    within: Within, there: Http2Server
+) -> None:
+    async def short(timeout_ms: int) -> tuple[Transport, Answer | NoAnswer]:
+        transport = within(timeout_ms)
+        there.script = [Do.HANG]
+        return transport, await _post(transport, there)
+
+    transport, said = await with_time_for(lambda: there.requests > 0, short)
+    assert said == NoAnswer(NoAnswerReason.TIMED_OUT, sent=True)
+    there.script = []
+    assert isinstance(await transport.call(Call(there.url, b"{}", timeout_ms=30_000)), Answer)
 
 
 async def test_a_cancelled_call_gives_up_its_stream_alone(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import TypeVar
 
@@ -40,3 +40,18 @@ async def awaited(what: str, wait: Awaitable[T], limit_s: float = LIMIT_S) -> T:
         if limit.expired():
             raise AssertionError(f"not within {limit_s} s: {what}") from error
         raise
+
+
+async def with_time_for(heard: Callable[[], bool], call: Callable[[int], Awaitable[T]]) -> T:
+    """
+    Return what comes of *call*, given so many milliseconds that the other side has *heard* of it.
+
+    How many that takes depends on the machine. What a call comes to that had fewer is right as
+    well, but another case; so it is made again with five times as many.
+    """
+    given_ms = 100
+    while True:
+        came = await call(given_ms)
+        if heard() or given_ms > LIMIT_S * 1000:
+            return came
+        given_ms *= 5

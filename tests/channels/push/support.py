@@ -52,7 +52,7 @@ class Played:
 
     def provider(self, **also: object) -> Provider:
         """Return one more provider with these settings, too."""
-        clients = open_clients(Outbound(timeout_ms=5_000), [self.settings])
+        clients = open_clients(Outbound(), [self.settings])
         self._opened.append(clients)
         tools = ProviderTools(self.spec.name, clients.of(self.spec), lambda: self.now_ms)
         values = {**self.settings, **also}
