@@ -58,7 +58,7 @@ async def until_disabled(site: Site) -> None:
 
     for n in range(3):
         await site.send("shop", n)
-    await site.live_until(disabled, step_ms=60_000)
+    await site.unhurried_until(disabled)
 
 
 async def settled(site: Site, event: bytes, one: Recipient) -> tuple[str, str] | None:
@@ -151,4 +151,4 @@ async def _sent(site: Site, event: bytes, one: Recipient) -> None:
     async def sent() -> bool:
         return await settled(site, event, one) == ("sent", "accepted")
 
-    await site.live_until(sent, step_ms=10_000)
+    await site.unhurried_until(sent)
