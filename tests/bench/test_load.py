@@ -24,7 +24,8 @@ async def generate(stub: Stub, folder: Path, *options: str, people: int = 5) -> 
     tokens.write_text("".join(f"p{n} token-p{n}\n" for n in range(people)))
     command = [str(native.program("load")), "--port", str(stub.port), "--key-file", str(key)]
     command += ["--tokens", str(tokens)] if people else ["--recipients", "1000"]
-    command += ["--tag", "t1", "--drain", "0.5", *options]
+    # It ends as soon as all has come; only what never comes is waited for so long.
+    command += ["--tag", "t1", "--drain", "20", *options]
     process = await asyncio.create_subprocess_exec(
         *command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
     )
@@ -72,7 +73,7 @@ async def test_events_are_cloudevents_of_the_size_asked_for(tmp_path: Path) -> N
 async def test_closed_loop_sends_single_events(tmp_path: Path) -> None:
     async with Stub() as stub:
         results = await generate(
-            stub, tmp_path, "--mode", "closed", "--single", "--senders", "4", "--seconds", "0.3"
+            stub, tmp_path, "--mode", "closed", "--single", "--senders", "4", "--seconds", "1.5"
         )
         assert stub.requests == results["requests"] == results["accepted"] == results["received"]
     assert results["requests"] > 4
@@ -123,7 +124,7 @@ async def test_duplicates_are_noticed(tmp_path: Path) -> None:
 
 async def test_missing_items_are_noticed(tmp_path: Path) -> None:
     async with Stub(Behaviour(drop_every=7)) as stub:
-        results = await generate(stub, tmp_path, *OPEN)
+        results = await generate(stub, tmp_path, *OPEN, "--drain", "1")
     assert results["missing"] == 15
     assert results["first_missing"] == 0
     assert results["received"] == 85
