@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
+from tests.support.waiting import awaited
 from tocsin.channels.email import CHANNEL
 from tocsin.channels.email.smtp.provider import Smtp, build
 from tocsin.channels.email.smtp.settings import SmtpSettings
@@ -57,13 +58,16 @@ class Server:
 
     async def until_open(self, count: int) -> None:
         """Return when so many connections are open."""
-        async with asyncio.timeout(10), self.changed:
-            await self.changed.wait_for(lambda: self.open == count)
+        await self.until(f"{count} connections are open", lambda: self.open == count)
 
     async def until_heard(self, verb: str, count: int = 1) -> None:
         """Return when a command was heard so often."""
-        async with asyncio.timeout(10), self.changed:
-            await self.changed.wait_for(lambda: sum(self._heard(verb)) >= count)
+        await self.until(f"{verb} was heard", lambda: sum(self._heard(verb)) >= count)
+
+    async def until(self, what: str, condition: Callable[[], bool]) -> None:
+        """Return when *condition* holds, looked at after each change."""
+        async with self.changed:
+            await awaited(what, self.changed.wait_for(condition))
 
     def _heard(self, verb: str) -> list[bool]:
         return [line.startswith(verb) for lines in self.heard for line in lines]

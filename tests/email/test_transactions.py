@@ -223,8 +223,7 @@ async def test_a_server_that_wants_fewer_connections_gets_fewer() -> None:
         await server.until_heard(".")
         server.script["GREETING"].append(b"421 4.7.0 too many connections")
         second = asyncio.get_running_loop().create_task(send(provider, message(2)))
-        async with asyncio.timeout(10), server.changed:
-            await server.changed.wait_for(lambda: len(server.heard) == 2 and server.open == 1)
+        await server.until("it left", lambda: len(server.heard) == 2 and server.open == 1)
         # It waits for the one that there is, which the first gives back by letting go of it.
         first.cancel()
         assert isinstance(await second, Accepted)
