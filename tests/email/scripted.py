@@ -106,11 +106,13 @@ class Server:
                 if not found:
                     break
                 rest = rest_after
-                verb = "." if letter else line.decode().split(" ", 1)[0].split(":")[0].upper()
-                heard.append("." if letter else line.decode())
+                # What is no text is no command either, such as the beginning of TLS.
+                said = "." if letter else line.decode(errors="replace")
+                heard.append(said)
                 await self._tell()
                 if letter:
                     self.letters.append(line + b"\r\n")
+                verb = said.split(" ", 1)[0].split(":")[0].upper()
                 letter = await self._answer(writer, verb, letter=letter) == b"354"
 
     async def _answer(self, writer: asyncio.StreamWriter, verb: str, *, letter: bool) -> bytes:
