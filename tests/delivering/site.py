@@ -210,13 +210,19 @@ class Site:
 
         await self.until(lived)
 
-    async def unhurried_until(self, condition: Callable[[], Awaitable[bool]]) -> None:
-        """Go from due time to due time, with nothing under way in between, until it holds."""
+    async def unhurried_until(
+        self, condition: Callable[[], Awaitable[bool]], *, step_ms: int = _STEP_MS
+    ) -> None:
+        """
+        Go from due time to due time, with nothing under way in between, until it holds.
+
+        What is due within the next *step_ms* comes with the last of it: late, if it has to be so.
+        """
         quiet = Quiet(workers(self.services), (), SystemClock(), longest_ms=60_000)
         while not await condition():
             assert await quiet.reached()
             now_ms = self.clock.now_ms()
-            self.clock.advance(max(self.clock.next_due_ms() or 0, now_ms + _STEP_MS))
+            self.clock.advance(max(self.clock.next_due_ms() or 0, now_ms + step_ms))
 
     async def live(self, ms: int) -> None:
         """Let so much time pass, with turns for what it brings about."""

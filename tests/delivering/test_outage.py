@@ -73,7 +73,8 @@ async def test_patience_ends_at_the_expiry_or_when_it_was_long_enough(
             found[:] = await site.history(event, ana)
             return bool(found) and getattr(found[-1], "state", None) in {"failed", "expired"}
 
-        await site.unhurried_until(ended)
+        # With longer steps a try that is due right before the end would come after it.
+        await site.unhurried_until(ended, step_ms=1)
         last = found[-1]
         assert isinstance(last, Settled)
         assert (last.state, last.reason) == (state, "unreachable")
