@@ -205,6 +205,8 @@ class Stub:
         drop = self.behaviour.drop_every
         if socket is not None and self._events == self.behaviour.hang_up_after:
             self.sockets.pop(socket.recipient).writer.close()
+            socket = None
+        if socket is None and self._events >= self.behaviour.hang_up_after > 0:
             self._missed.append(event)
             return
         if socket is None or (drop and int(event["subject"].partition("/")[2]) % drop == 0):
