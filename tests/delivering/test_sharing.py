@@ -11,12 +11,15 @@ from typing import Any
 import pytest
 
 from tests.delivering.operating import client, driving
-from tests.delivering.site import Site, Vendor, process
+from tests.delivering.reporting import states, told
+from tests.delivering.site import BEGIN_MS, Site, Vendor, delivery_of, process
 from tests.support.toy.spare import BeeperSimulator
 from tocsin.app.delivering.health import ACTION
-from tocsin.domain.ids import show_event
+from tocsin.domain.attempts import history
+from tocsin.domain.ids import show_delivery, show_event
 from tocsin.domain.recipient import Recipient
-from tocsin.domain.records import Attempt
+from tocsin.domain.records import Attempt, Reported, encode
+from tocsin.ports.receipts import ReceiptState
 from tocsin.ports.simulator import Dial, Faults
 
 MINUTE_MS = 60_000
@@ -228,3 +231,71 @@ def _passed(site: Site, ms: int) -> Any:
         return site.clock.now_ms() >= end_ms
 
     return passed
+
+
+async def test_who_was_not_given_a_delivery_knows_nothing_of_it(
+    tmp_path: Path, vendor: Vendor, spare: Vendor
+) -> None:
+    """A vendor signs what it says, and that says nothing about what others have carried."""
+    async with started(tmp_path, vendor, spare) as site:
+        ((ana, event),) = await crowd(site, 1)
+        reference = show_delivery(delivery_of(event, ana))
+        wall_ms = site.services.wall_ms()
+        callbacks = site.services.delivery.callbacks
+        for state in (ReceiptState.COMPLAINED, ReceiptState.DELIVERED, ReceiptState.FAILED):
+            said = spare.simulator.callback([reference], state, wall_ms)
+            await callbacks.receive("beeper", said)
+        await told(site)
+        assert await states(site, event, ana) == ["sent"]
+        assert not await site.services.stores.suppressions.page(None, 10)
+        said = vendor.simulator.callback([reference], ReceiptState.DELIVERED, wall_ms)
+        await callbacks.receive("pager", said)
+        await site.until_settled(event, ana, "delivered")
+
+
+async def test_who_was_given_it_before_somebody_else_may_still_speak(
+    tmp_path: Path, vendor: Vendor, spare: Vendor
+) -> None:
+    async with started(tmp_path, vendor, spare) as site:
+        vendor.simulator.dial([Dial.THROTTLE])
+        ((ana, event),) = await crowd(site, 1)
+        assert [each.provider for each in await attempts(site, [(ana, event)])] == [
+            "pager",
+            "beeper",
+        ]
+        reference = show_delivery(delivery_of(event, ana))
+        said = vendor.simulator.callback(
+            [reference], ReceiptState.DELIVERED, site.services.wall_ms()
+        )
+        await site.services.delivery.callbacks.receive("pager", said)
+        await site.until_settled(event, ana, "delivered")
+
+
+async def test_whose_word_was_kept_aside_proves_nothing_about_a_call_to_somebody_else(
+    tmp_path: Path, vendor: Vendor, spare: Vendor
+) -> None:
+    async with process(tmp_path, "joint", vendor, spare=spare) as site:
+        await site.publish()
+        vendor.simulator.dial([Dial.TAKE_AND_DROP])
+        ana = await site.person("ana", "ana-pager")
+        event = await site.send("ana", 0)
+        guessed = Reported(delivery_of(event, ana), "beeper", "delivered", "x", BEGIN_MS)
+        await site.services.stores.orphans.keep(
+            {show_delivery(guessed.delivery): [encode(guessed)]}, BEGIN_MS
+        )
+        site.start()
+        await site.until_settled(event, ana, "deferred", "sent")
+        assert await states(site, event, ana) == ["deferred"]
+
+
+def test_everybody_who_was_called_is_known_once_however_often_they_took_turns() -> None:
+    turns = ["pager", "beeper"] * 3
+    calls = [
+        Attempt(b"d", number, 1, name, "r", BEGIN_MS, "chat", "bulk")
+        for number, name in enumerate(turns, start=1)
+    ]
+    for count in range(1, len(calls) + 1):
+        folded = history(calls[:count])
+        assert all(folded.was_given_to(name) for name in turns[:count])
+        assert folded.was_given_to("beeper") is (count > 1)
+        assert len(folded.earlier) <= 2

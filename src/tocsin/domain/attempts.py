@@ -48,11 +48,16 @@ class History(msgspec.Struct):
     """When the first attempt was made."""
     tried: tuple[str, ...] = ()
     """Who is known not to have taken it since it last waited: they are passed over for now."""
+    earlier: tuple[str, ...] = ()
+    """Everybody who was called but the last provider, who may be among them, too."""
 
     def take(self, record: Attempt | Settled) -> None:
         """Fold one record in; a repeat changes nothing."""
         if isinstance(record, Attempt):
             if record.number > self.attempts:
+                before = self.provider
+                if before is not None and before not in (record.provider, *self.earlier):
+                    self.earlier = (*self.earlier, before)
                 self.attempts, self.open = record.number, record
                 self.last, self.again = record, False
                 self.began_ms = record.at_ms if self.began_ms is None else self.began_ms
@@ -88,6 +93,10 @@ class History(msgspec.Struct):
     def provider(self) -> str | None:
         """The provider of the last attempt."""
         return None if self.last is None else self.last.provider
+
+    def was_given_to(self, provider: str) -> bool:
+        """Return whether *provider* was ever called with it."""
+        return provider == self.provider or provider in self.earlier
 
     @property
     def bound(self) -> str | None:

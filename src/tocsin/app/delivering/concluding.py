@@ -160,13 +160,14 @@ class Conclude:
     async def _prove(self, calls: Sequence[Called]) -> None:
         """Note whose answer was lost, and whose receipt was there before."""
         lost = {
-            work.handoff.delivery: work
+            work.handoff.delivery: (work, called.wired.name)
             for called in calls
             for work, outcome in _outcomes(called)
             if isinstance(outcome, TryLater) and not outcome.known
         }
-        for delivery in await self._parts.proofs.of(lost):
-            lost[delivery].proved = True
+        called_by = {delivery: name for delivery, (_, name) in lost.items()}
+        for delivery in await self._parts.proofs.of(called_by):
+            lost[delivery][0].proved = True
 
     async def _stop(self, told: Mapping[str, Deaths]) -> None:
         """Send nothing more to whoever has told the vendor so."""

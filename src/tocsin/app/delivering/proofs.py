@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
 
 from tocsin.app.receipts.early import EarlyReceipts
-from tocsin.app.receipts.reports import proves
+from tocsin.app.receipts.reports import CLIENT, proves
+from tocsin.domain.records import Reported
 
 
 class Proofs:
@@ -16,11 +17,19 @@ class Proofs:
         self._early = early
         self._caught_up = caught_up
 
-    async def of(self, deliveries: Collection[bytes]) -> Collection[bytes]:
-        """Return those that were taken; without *deliveries* it costs no look."""
-        if not deliveries:
+    async def of(self, calls: Mapping[bytes, str]) -> Collection[bytes]:
+        """
+        Return the deliveries that were taken; without any it costs no look.
+
+        *calls* says who was called with each: nobody else but its recipient knows about it.
+        """
+        if not calls:
             return ()
         await self._caught_up()
-        reports = await self._early.of(deliveries)
-        # That nobody took a call is no reason not to make it again.
-        return {of for of, some in reports.items() if any(map(proves, some))}
+        reports = await self._early.of(calls)
+        return {of for of, some in reports.items() if any(_shows(r, calls[of]) for r in some)}
+
+
+def _shows(report: Reported, called: str) -> bool:
+    # That nobody took a call is no reason not to make it again.
+    return report.provider in (called, CLIENT) and proves(report)

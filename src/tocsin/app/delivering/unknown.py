@@ -45,7 +45,7 @@ class Unknown:
         }
         if not open_:
             return []
-        proved = await self._proofs.of(open_)
+        proved = await self._proofs.of({of: each.provider for of, (_, each) in open_.items()})
         records: list[Settled] = []
         for delivery, (work, attempt) in open_.items():
             if delivery in proved:

@@ -63,6 +63,16 @@ def is_known(history: History) -> bool:
     return history.last is not None and history.open is None
 
 
+def may_speak(report: Reported, history: History) -> bool:
+    """
+    Return whether the delivery was in the hands of whoever reports: others know nothing of it.
+
+    Before its first attempt is known, and after all are forgotten, nobody can tell.
+    """
+    nobody = history.last is None
+    return nobody or report.provider == CLIENT or history.was_given_to(report.provider)
+
+
 def news(report: Reported, history: History) -> list[Settled]:
     """
     Return what *report* adds to the log; a repeat adds nothing.

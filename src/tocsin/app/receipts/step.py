@@ -12,7 +12,7 @@ import structlog
 from tocsin.app.delivering.address_health import AddressHealth, Deaths
 from tocsin.app.delivering.histories import Histories
 from tocsin.app.receipts.early import EarlyReceipts
-from tocsin.app.receipts.reports import is_known, news
+from tocsin.app.receipts.reports import is_known, may_speak, news
 from tocsin.domain.attempts import History
 from tocsin.domain.ids import recipient_of
 from tocsin.domain.records import Poison, Record, Reported, Settled
@@ -145,23 +145,26 @@ class ReceiptStep:
                 reports += _read(batch.records)
         if not ends:
             return 0
-        about = _by_delivery(reports)
+        histories = await self._histories.reported(_by_delivery(reports))
+        about = _believed(reports, histories)
+        believed = [each for some in about.values() for each in some]
         for consequence in self._consequences:
-            await consequence(reports)
+            await consequence(believed)
         await self._bury(about)
-        told, records = await self._judge(about)
+        told, records = await self._judge(about, histories)
         await self._commit(ends, records)
         await self._early.drop(told)
         return len(reports)
 
-    async def _judge(self, about: About) -> tuple[About, list[Settled]]:
+    async def _judge(
+        self, about: About, histories: Mapping[bytes, History]
+    ) -> tuple[About, list[Settled]]:
         """
         Return what is to be written, and which of it was kept aside.
 
         What is too early is kept before a second look: whoever writes its outcome after that look
         finds it.
         """
-        histories = await self._histories.reported(about)
         records = _news(about, histories)
         early = {of: some for of, some in about.items() if not is_known(histories[of])}
         if not early:
@@ -219,11 +222,21 @@ def _by_delivery(reports: Iterable[Reported]) -> dict[bytes, list[Reported]]:
     return found
 
 
+def _believed(reports: Sequence[Reported], histories: Mapping[bytes, History]) -> About:
+    """Return by delivery what was said by somebody who was given it."""
+    own = [each for each in reports if may_speak(each, histories[each.delivery])]
+    if len(own) < len(reports):
+        logger.warning("receipts_of_others", receipts=len(reports) - len(own))
+    return _by_delivery(own)
+
+
 def _news(about: About, histories: Mapping[bytes, History]) -> list[Settled]:
     return [
         record
         for of, reports in about.items()
         if is_known(histories[of])
         for report in reports
+        # Some were kept aside before anybody could tell whose it was.
+        if may_speak(report, histories[of])
         for record in news(report, histories[of])
     ]
