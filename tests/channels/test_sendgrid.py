@@ -142,8 +142,11 @@ def posted(body: bytes = VECTOR_BODY, at_s: int = int(VECTOR_TIMESTAMP)) -> Call
 async def test_the_published_signature_is_taken_and_any_change_is_not() -> None:
     async with bench("sendgrid", webhook_key=VECTOR_KEY) as grid:
         # The event is about a letter of somebody else's: it has no reference of ours.
-        assert not (await grid.provider.read_callback(posted())).receipts
-        for wrong in (posted(VECTOR_BODY.strip()), posted(at_s=int(VECTOR_TIMESTAMP) + 7_200)):
+        signed_s = int(VECTOR_TIMESTAMP)
+        for hours in (0, 24):
+            once = posted(at_s=signed_s + hours * 3_600)
+            assert not (await grid.provider.read_callback(once)).receipts
+        for wrong in (posted(VECTOR_BODY.strip()), posted(at_s=signed_s + 26 * 3_600)):
             with pytest.raises(Unauthenticated):
                 await grid.provider.read_callback(wrong)
 

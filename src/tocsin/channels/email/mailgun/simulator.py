@@ -85,6 +85,8 @@ class MailgunSimulator(MailSimulating):
     provider = "mailgun"
     proof = Proof.MOMENT
     codes: Mapping[str, Dial] = {code: dial for code, (_, _, dial) in _ERRORS.items()}
+    pauses_s = (600, 600, 900, 1_800, 3_600, 7_200, 14_400)
+    """As Mailgun documents them."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from tocsin.channels.email.playing.repeating import Repeating
 from tocsin.channels.simulating import Deal
 from tocsin.channels.simulating_http import HttpSimulating
 from tocsin.ports.receipts import ReceiptState
-from tocsin.ports.simulator import Action, Dial
+from tocsin.ports.simulator import Action, Deed, Dial, Tell
 
 OF_A_LETTER: Final = frozenset({Dial.ACCEPT, Dial.REFUSE, Dial.DEAD_ADDRESS})
 """What may happen to one letter of a call; all else happens to the call."""
@@ -31,6 +32,22 @@ class MailSimulating(HttpSimulating):
         Action.CLICK: ReceiptState.CLICKED,
         Action.DECLINE: ReceiptState.UNSUBSCRIBED,
     }
+
+    pauses_s: Sequence[float] = ()
+    """After which it reports again what nobody has taken; without any, it does not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.repeating = Repeating(self.pauses_s)
+
+    async def act(self, deed: Deed, tell: Tell) -> str:
+        """Report it, and again while nobody takes it."""
+        return await super().act(deed, self.repeating.around(tell))
+
+    async def close(self) -> None:
+        """Report nothing more, and stop listening."""
+        await self.repeating.close()
+        await super().close()
 
     def address(self, n: int) -> str:
         """Return an address."""

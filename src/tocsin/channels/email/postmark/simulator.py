@@ -111,6 +111,8 @@ class PostmarkSimulator(MailSimulating):
     provider = "postmark"
     proof = Proof.SENDER
     codes: Mapping[str, Dial] = {code: dial for code, (_, _, dial) in _ERRORS.items()}
+    pauses_s = (60, 300, 600, 600, 600, 900, 1_800, 3_600, 7_200, 21_600)
+    """As Postmark documents them."""
 
     async def start(self, stage: Stage | None = None) -> Mapping[str, object]:
         """Listen."""

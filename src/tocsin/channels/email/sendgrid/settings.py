@@ -36,10 +36,10 @@ class SendGridSettings(SenderSettings, frozen=True, kw_only=True):
         int,
         Meta(
             ge=_MINUTE_MS,
-            le=720 * _MINUTE_MS,
-            description="How long ago a callback may have been signed.",
+            le=2_880 * _MINUTE_MS,
+            description="How long ago a callback may have been signed; SendGrid tries for 24 hours.",
         ),
-    ] = 60 * _MINUTE_MS
+    ] = 1_500 * _MINUTE_MS
     batch_max: Annotated[
         int,
         Meta(

@@ -56,6 +56,8 @@ class SendGridSimulator(MailSimulating):
 
     provider = "sendgrid"
     codes: Mapping[str, Dial] = {code: played.dial for code, played in ERRORS.items()}
+    pauses_s = (60, 300, 600, 1_800, 3_600, 7_200, *[10_800] * 6)
+    """SendGrid says that they grow, and that it goes on for 24 hours."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -71,7 +73,8 @@ class SendGridSimulator(MailSimulating):
                 self.suppressed[message.to] = _LISTED[deed.action]
             return await super().act(deed, tell)
         dropped = {"event": "dropped", "reason": why, "status": "5.0.0"}
-        await tell(self._posted([message.reference], dropped, deed.at_ms))
+        told = self.repeating.around(tell)
+        await told(self._posted([message.reference], dropped, deed.at_ms))
         return ""
 
     async def start(self, stage: Stage | None = None) -> Mapping[str, object]:

@@ -50,6 +50,8 @@ class SesSimulator(MailSimulating):
     provider = "ses"
     proof = Proof.FIELDS
     codes: Mapping[str, Dial] = {code: played.dial for code, played in ERRORS.items()}
+    pauses_s = (20, 20, 20)
+    """SNS's, as it has them unless its topic says otherwise."""
     # SES reports no unsubscribing.
     actions: Mapping[Action, ReceiptState] = {
         action: state
@@ -98,8 +100,9 @@ class SesSimulator(MailSimulating):
         if deed.action in {Action.BOUNCE, Action.COMPLAIN}:
             self.suppressed.add(message.to)
         fates = self._fates(message.to) if deed.action is Action.DELIVER else ()
+        told = self.repeating.around(tell)
         for state, bounce in fates:
-            await tell(self._event(message.reference, state, deed.at_ms, bounce))
+            await told(self._event(message.reference, state, deed.at_ms, bounce))
         return "" if fates else await super().act(deed, tell)
 
     def _fates(self, to: str) -> Sequence[tuple[ReceiptState, tuple[str, str] | None]]:
