@@ -308,4 +308,8 @@ class ProviderSpec(msgspec.Struct, frozen=True, kw_only=True):
     equals the first by name.
     """
     multiplexed: bool = False
-    """Whether most of its calls go to one host over HTTP/2, where many share a connection."""
+    """
+    Whether most of its calls go to few hosts over HTTP/2, where many share a connection.
+
+    One whose addresses name hosts says which calls are not such: `tocsin.ports.transport.Call`.
+    """

@@ -42,10 +42,11 @@ class Answer(msgspec.Struct, frozen=True):
 
     def header(self, name: bytes) -> bytes | None:
         """Return the first field of that name, in lower case."""
+        start = name + b":"
+        end = len(start)
         for line in self.head:
-            given, colon, value = line.partition(b":")
-            if colon and given.lower() == name:
-                return value.strip()
+            if line[:end].lower() == start:
+                return line[end:].strip()
         return None
 
     def __repr__(self) -> str:
@@ -91,6 +92,8 @@ class Call(msgspec.Struct, frozen=True):
     A line that is not all printable ASCII is a mistake of the caller's and raises ``ValueError``,
     and so does a body of a request that is none of POST, PUT and PATCH. ``timeout_ms`` is None for
     the client's own; ``trust`` is who must be, and who is, at the ends of the connection.
+    ``strange`` says that somebody outside named the host, so that it may be any and may mean ill:
+    a client that is made for few hosts leaves such a call to one that is made for all.
     """
 
     url: str
@@ -99,6 +102,7 @@ class Call(msgspec.Struct, frozen=True):
     timeout_ms: int | None = None
     method: Method = "POST"
     trust: Trust = ORDINARY
+    strange: bool = False
 
     def __repr__(self) -> str:
         return f"Call({self.method}, {len(self.body)} bytes)"

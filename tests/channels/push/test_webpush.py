@@ -12,11 +12,17 @@ from msgspec.structs import replace
 from pywebpush import webpush
 
 from tests.channels.push.support import NOW_MS, Played, send
+from tocsin.channels.push.parts.jws import read_base64url
+from tocsin.channels.push.webpush.browser import Browser
+from tocsin.channels.push.webpush.provider import build
+from tocsin.channels.push.webpush.settings import WebPushSettings
 from tocsin.channels.push.webpush.simulator import PRIVATE_KEY, SUBJECT, WebPushSimulator
-from tocsin.ports.message import Button
+from tocsin.config import Secret
+from tocsin.ports.message import Button, Content, Message
 from tocsin.ports.outcomes import Accepted, ProviderReason, Refused, TryLater
-from tocsin.ports.provider import Provider
+from tocsin.ports.provider import Provider, ProviderTools
 from tocsin.ports.simulator import Dial, Faults
+from tocsin.ports.transport import Answer, Call
 
 PROVIDER = "webpush"
 
@@ -140,6 +146,76 @@ async def test_a_push_service_inside_is_never_called(played: Played) -> None:
     address = played.message().address.replace("sandbox-push.example", "127.0.0.1:9")
     outcome = await send(direct, played.message(address=address))
     assert outcome == Refused(ProviderReason.BAD_ADDRESS, "forbidden")
+
+
+class Heard:
+    """A client that keeps what it is to call."""
+
+    def __init__(self) -> None:
+        self.calls: list[Call] = []
+
+    async def call(self, call: Call) -> Answer:
+        self.calls.append(call)
+        return Answer(201)
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+async def _called(endpoint: str, relay_url: str | None = None) -> Call:
+    heard = Heard()
+    key = Secret(PRIVATE_KEY)
+    values = WebPushSettings(private_key=key, subject=SUBJECT, relay_url=relay_url)
+    provider = build(values, ProviderTools("webpush", heard, lambda: NOW_MS))
+    message = Message("dlv_1", Browser(endpoint).subscription(), Content("Disk full"))
+    assert isinstance(await send(provider, message), Accepted)
+    (call,) = heard.calls
+    return call
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "strange"),
+    [
+        ("https://fcm.googleapis.com/fcm/send/x:y", False),
+        ("https://updates.push.services.mozilla.com/wpush/v2/x", False),
+        ("https://web.push.apple.com/x", False),
+        ("https://wns2-bl2p.notify.windows.com/w/?token=x", True),
+        ("https://fcm.googleapis.com.push.example/x", True),
+        ("https://fcm.googleapis.com@push.example/x", True),
+        ("https://push.example/https://fcm.googleapis.com/x", True),
+        ("https://fcm.googleapis.com:444/x", True),
+        # The same host, in one of its 262,144 spellings.
+        ("https://FCM.googleapis.com/x", True),
+    ],
+)
+async def test_whoever_a_browser_names_is_strange_but_for_services_that_are_known(
+    endpoint: str, strange: bool
+) -> None:
+    call = await _called(endpoint)
+    assert (call.url, call.strange) == (endpoint, strange)
+
+
+async def test_a_relay_is_not_strange_whoever_it_passes_messages_on_to() -> None:
+    call = await _called("https://push.example/x", relay_url="https://relay.example/")
+    assert (call.url, call.strange) == ("https://relay.example/", False)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "origin"),
+    [
+        ("https://Push.example:443/x/y", "https://push.example"),
+        ("https://push.example:8443/x", "https://push.example:8443"),
+        ("https://push.example", "https://push.example"),
+        ("https://push.example?x=/y", "https://push.example"),
+        ("http://p/x", "http://p"),
+    ],
+)
+async def test_who_we_are_is_said_to_the_origin_alone(endpoint: str, origin: str) -> None:
+    """RFC 8292, 2: scheme, host, and the port where it is not the usual one."""
+    call = await _called(endpoint)
+    (line,) = (each for each in call.headers if each.startswith("authorization: vapid t="))
+    claims = line.split(".")[1]
+    assert msgspec.json.decode(read_base64url(claims))["aud"] == origin
 
 
 @pytest.mark.parametrize("n", [0, 1, 2])

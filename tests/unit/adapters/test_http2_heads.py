@@ -5,8 +5,8 @@ from __future__ import annotations
 import gc
 
 import pytest
-from hpack import Decoder, Encoder
-from hypothesis import given
+from hpack import Decoder, Encoder, HPACKError
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tocsin.adapters.http2 import heads
@@ -134,6 +134,34 @@ def test_what_another_encoder_says_is_read(
         *(f"{name}: {value}\r\n".encode() for name, value in lines),
         b"\r\n",
     ]
+
+
+PIECES = st.sampled_from(
+    [bytes.fromhex(each) for each in ("88", "48023230", "6e0161", "0f1f0161", "20", "be", "ff01")]
+)
+"""Fields from the table, others with a name from it, a table put away, a place in none."""
+
+
+@given(st.lists(PIECES | st.binary(max_size=12), max_size=12).map(b"".join))
+@example(b"\x88\x20")
+@example(b"\x88\xff\xff\xff\xff\x7f")
+@example(b"\x88\x00\x01x\x7f\x80\x80\x00")
+@example(b"\x88" + b"\x00\x01x\x7f\xc9\x01" + b"y" * 328)
+@example(b"\x88" * 1_600)
+@example(b"\x88" * 1_500)
+def test_any_block_is_read_as_by_another_decoder(block: bytes) -> None:
+    decoder = Decoder(max_header_list_size=65_536)
+    decoder.max_allowed_table_size = decoder.header_table_size = 0
+    try:
+        read = [(bytes(name), bytes(value)) for name, value, *_ in decoder.decode(block, True)]
+    except (HPACKError, ValueError):
+        read = []
+    lines = tuple(Head(block))
+    if not read or read[0][0] != b":status":
+        assert lines == ()
+    else:
+        assert lines[0] == b"HTTP/2 %b \r\n" % read[0][1]
+        assert lines[1:-1] == tuple(b"%b: %b\r\n" % each for each in read[1:])
 
 
 @given(st.binary(max_size=200))

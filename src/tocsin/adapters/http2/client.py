@@ -46,9 +46,10 @@ class StreamsTransport:
     """
     Fills `tocsin.ports.transport.Transport` for few hosts with many calls each.
 
-    What is no HTTP/2 over TLS, or goes through a proxy, *otherwise* makes, which stays its owner's
-    to close. It is to have no more connections than the settings leave beside those here, so
-    *taken* is told how many these are; one is always left to it.
+    What is no HTTP/2 over TLS, goes through a proxy, or to a host that a stranger named,
+    *otherwise* makes, which stays its owner's to close. It is to have no more connections than the
+    settings leave beside those here, so *taken* is told how many these are; one is always left to
+    it.
     """
 
     def __init__(
@@ -68,9 +69,11 @@ class StreamsTransport:
 
     async def call(self, call: Call) -> Answer | NoAnswer:
         """Make one call on a connection that it shares with others."""
+        if call.strange or self._outbound.proxy is not None:
+            return await self._otherwise.call(call)
         place = _URL.fullmatch(call.url)
         head = None if place is None else self._head_of(call, place[1], place[4] or "/")
-        if place is None or head is None or self._outbound.proxy is not None:
+        if place is None or head is None:
             return await self._otherwise.call(call)
         host = self._hosts.get((place[1], call.trust)) or self._host(place, call.trust)
         if host is None or not host.speaks_http_2:

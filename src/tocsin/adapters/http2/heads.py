@@ -13,9 +13,9 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Final, overload
 
-from hpack import Decoder, HPACKError
+from hpack import HPACKError
 
-from tocsin.adapters.http2.frames import HEAD_BYTES_MAX
+from tocsin.adapters.http2 import fields
 
 _POST: Final = b"\x83"
 _HTTPS: Final = b"\x87"
@@ -49,8 +49,8 @@ _SECRET: Final = 0x10
 
 _STATUS: Final = {0x88: 200, 0x89: 204, 0x8A: 206, 0x8B: 304, 0x8C: 400, 0x8D: 404, 0x8E: 500}
 """Statuses that are one byte: places in the static table, with the mark of a whole field."""
-_STATUS_LINE: Final = re.compile(rb"HTTP/2 ([1-9][0-9]{2}) \r")
-_RESIZED: Final = b"\x20"
+_STATUS_LINE: Final = re.compile(rb":status: ([1-9][0-9]{2})\r\n")
+_STATUS_NAME: Final = b":status: "
 
 _METHOD: Final = b"\x02"
 _KEPT_MAX: Final = 4_096
@@ -153,11 +153,14 @@ class Head(Sequence[bytes]):
     def status(self) -> int | None:
         """The status; None for what is no head."""
         # The other side begins with having put its table away, as it was told to.
-        for block in (self._block, self._block.lstrip(_RESIZED)):
+        for block in (self._block, self._block.lstrip(fields.RESIZED)):
             status = _STATUS.get(block[0]) if block else None
             if status is not None:
                 return status
-        found = _STATUS_LINE.match(self.lines[0]) if self.lines else None
+        try:
+            found = _STATUS_LINE.fullmatch(fields.first(self._block))
+        except (HPACKError, ValueError):
+            return None
         return int(found[1]) if found else None
 
     @property
@@ -190,14 +193,10 @@ class Head(Sequence[bytes]):
 
 
 def _read(block: bytes) -> tuple[bytes, ...]:
-    decoder = Decoder(max_header_list_size=HEAD_BYTES_MAX)
-    decoder.max_allowed_table_size = 0
-    decoder.header_table_size = 0
     try:
-        (first, status, *_), *fields = decoder.decode(block, raw=True)
+        status, *lines = fields.lines(block)
     except (HPACKError, ValueError):
         return ()
-    if first != b":status":
+    if not status.startswith(_STATUS_NAME):
         return ()
-    lines = [b"%b: %b\r\n" % (name, value) for name, value, *_ in fields]
-    return (b"HTTP/2 %b \r\n" % status, *lines, b"\r\n")
+    return (b"HTTP/2 %b \r\n" % status[len(_STATUS_NAME) : -2], *lines, b"\r\n")

@@ -15,4 +15,5 @@ SPEC: Final = ProviderSpec(
     options=WebPushOptions,
     build="tocsin.channels.push.webpush.provider:build",
     simulator="tocsin.channels.push.webpush.simulator:WebPushSimulator",
+    multiplexed=True,
 )

@@ -31,6 +31,15 @@ from tocsin.ports.self_check import Finding, Weight
 from tocsin.ports.transport import Answer, Call, NoAnswer, NoAnswerReason, Trust
 
 _ID_CHARACTERS_MAX: Final = 128
+_SERVICES: Final = frozenset(
+    (
+        "https://fcm.googleapis.com",
+        "https://updates.push.services.mozilla.com",
+        "https://web.push.apple.com",
+    )
+)
+"""Those of most browsers. What else a subscription names may be anybody's host."""
+_SCHEME_CHARACTERS: Final = len("https://")
 _MISMATCHES: Final = (b"do not correspond to the credentials", b"public key mismatch")
 """How Google's and Mozilla's services say that the browser subscribed with another key."""
 
@@ -123,21 +132,23 @@ class WebPush:
             body = encrypt(payload, public, auth)
         except (msgspec.DecodeError, ValueError):
             return Refused(ProviderReason.BAD_ADDRESS, "subscription")
+        place = _place(to.endpoint)
         headers = [
             "content-type: application/octet-stream",
             "content-encoding: aes128gcm",
             f"ttl: {self._ttl_s(message)}",
             f"urgency: {options.urgency or URGENCIES[message.lane]}",
-            self._identity.header(_origin(to.endpoint)),
+            self._identity.header(_origin_of(place)),
         ]
         topic = message.content.fields.get("collapse_key")
         if topic is not None:
             headers.append(f"topic: {_topic(topic)}")
-        url = to.endpoint
-        if self._settings.relay_url is not None:
-            headers.append(f"push-endpoint: {url}")
-            url = self._settings.relay_url
-        return Call(url, body, headers, trust=self._trust)
+        relay_url = self._settings.relay_url
+        if relay_url is not None:
+            headers.append(f"push-endpoint: {to.endpoint}")
+            return Call(relay_url, body, headers, trust=self._trust)
+        strange = place not in _SERVICES
+        return Call(to.endpoint, body, headers, trust=self._trust, strange=strange)
 
     def _ttl_s(self, message: Message) -> int:
         ttl_ms = self._settings.ttl_ms
@@ -186,15 +197,17 @@ def _unanswered(said: NoAnswer) -> ProviderOutcome:
     return unanswered(said)
 
 
+def _place(endpoint: str) -> str:
+    """Return what all endpoints of one push service begin with: all before the path."""
+    end = endpoint.find("/", _SCHEME_CHARACTERS)
+    return endpoint if end < 0 else endpoint[:end]
+
+
 @lru_cache(maxsize=1_024)
-def _origin_of(scheme: str, place: str) -> str:
-    default = ":443" if scheme == "https" else ":80"
-    return f"{scheme}://{place.lower().removesuffix(default)}"
-
-
-def _origin(endpoint: str) -> str:
-    parts = urlsplit(endpoint)
-    return _origin_of(parts.scheme, parts.netloc)
+def _origin_of(place: str) -> str:
+    parts = urlsplit(place)
+    default = ":443" if parts.scheme == "https" else ":80"
+    return f"{parts.scheme}://{parts.netloc.lower().removesuffix(default)}"
 
 
 @lru_cache(maxsize=1_024)
