@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from tocsin.adapters.sqlite.folder import FolderLock
 from tocsin.config import Config, Misconfigured
@@ -34,6 +36,8 @@ class Birth(msgspec.Struct, frozen=True):
     born_ms: int
     clock_ms: int | None = None
     """Where the clock of a sandbox began, if that was said."""
+    key: str | None = None
+    """By what the encryption key is known again; None until it was first used here."""
 
 
 def take(config: Config, now_ms: int, stack: ExitStack) -> Path:
@@ -100,7 +104,44 @@ def encryption_key(config: Config, folder: Path, chance: Chance) -> bytes:
     path = folder / SANDBOX_ENCRYPTION_FILE
     if not path.exists():
         write_private(path, base64.b64encode(chance.bytes(KEY_BYTES)))
-    return _decoded(path.read_text().strip())
+    return _decoded(path.read_text().strip(), str(path))
+
+
+def check_key(folder: Path, secret: bytes, place: str) -> None:
+    """
+    Raise `Conflict` when *secret*, from *place*, is another key than the folder's first one.
+
+    With another key no address could be read, and whoever is on the suppression list would not be
+    found there. A folder that has none yet keeps by what this one is known again.
+    """
+    if not (folder / BIRTH_FILE).exists():
+        return
+    born = birth_of(folder)
+    known_by = derived(secret, b"tocsin folder key id", 8).hex()
+    if born.key is None:
+        write_private(
+            folder / BIRTH_FILE, msgspec.json.encode(msgspec.structs.replace(born, key=known_by))
+        )
+    elif born.key != known_by:
+        raise Conflict(
+            f"{place}: this is another key than the one that {folder} was made with, which its"
+            " addresses and secrets need; put that one back, or use another folder"
+        )
+
+
+def derived(secret: bytes, purpose: bytes, length: int) -> bytes:
+    """Return what follows from the key for one *purpose* (HKDF, RFC 5869)."""
+    return HKDF(algorithm=SHA256(), length=length, salt=None, info=purpose).derive(secret)
+
+
+def key_place(config: Config, folder: Path) -> str:
+    """Return where the encryption key comes from, for people."""
+    keys = config.keys
+    if keys.encryption_key is not None:
+        return "keys.encryption_key"
+    if keys.encryption_key_file is not None:
+        return f"keys.encryption_key_file: {keys.encryption_key_file}"
+    return str(folder / SANDBOX_ENCRYPTION_FILE)
 
 
 def brought_key(config: Config) -> bytes | None:
@@ -111,14 +152,16 @@ def brought_key(config: Config) -> bytes | None:
     """
     keys = config.keys
     if keys.encryption_key is not None:
-        return _decoded(keys.encryption_key.reveal())
+        return _decoded(keys.encryption_key.reveal(), "keys.encryption_key")
     if keys.encryption_key_file is not None:
+        place = f"keys.encryption_key_file: {keys.encryption_key_file}"
         try:
-            return _decoded(Path(keys.encryption_key_file).read_text().strip())
-        except (OSError, UnicodeDecodeError):
-            raise Misconfigured(
-                [f"keys.encryption_key_file: {keys.encryption_key_file} cannot be read"]
-            ) from None
+            text = Path(keys.encryption_key_file).read_text("ascii")
+        except OSError as error:
+            raise Misconfigured([f"{place} cannot be read: {error.strerror}"]) from None
+        except UnicodeDecodeError:
+            text = ""
+        return _decoded(text.strip(), place)
     if config.mode == "real":
         need = (
             "keys.encryption_key_file: a real installation needs it, a file outside the data folder"
@@ -141,13 +184,13 @@ def write_sandbox_key(folder: Path, key: str) -> Path:
     return path
 
 
-def _decoded(text: str) -> bytes:
+def _decoded(text: str, place: str) -> bytes:
     try:
         key = base64.b64decode(text, validate=True)
     except ValueError:
         key = b""
     if len(key) != KEY_BYTES:
-        raise Misconfigured([f"the encryption key must be {KEY_BYTES} bytes in base64"])
+        raise Misconfigured([f"{place} must hold {KEY_BYTES} bytes in base64"])
     return key
 
 

@@ -6,9 +6,6 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-
 from tocsin.adapters.files.blobs import FolderBlobs
 from tocsin.adapters.files.disk import FolderDisk
 from tocsin.adapters.files.journal import FileOptOutJournal
@@ -40,7 +37,7 @@ from tocsin.app.erasing.gone import Gone
 from tocsin.config import Config
 from tocsin.domain.erasure import ERASED, alias
 from tocsin.ports.system import Chance, Clock
-from tocsin.wiring.folder import encryption_key
+from tocsin.wiring.folder import check_key, derived, encryption_key, key_place
 from tocsin.wiring.storage import Storage
 
 _DAY_MS = 86_400_000
@@ -94,6 +91,7 @@ async def open_stores(
     """Fill the ports; what they hold in memory is loaded when this returns."""
     state = storage.state
     secret = encryption_key(config, folder, chance)
+    check_key(folder, secret, key_place(config, folder))
     blobs = FolderBlobs(folder / "blobs")
     stack.callback(blobs.close)
     journal = FileOptOutJournal(folder / "optouts.journal")
@@ -133,14 +131,10 @@ async def open_stores(
         feed=MemoryFeed(),
         presence=MemoryPresence(),
         limiter=MemoryLimiter(clock, buckets_max=config.http.callers_max),
-        token_key=_derived(secret, b"tocsin recipients' tokens", 32),
-        link_key=_derived(secret, b"tocsin links to unsubscribe", 32),
+        token_key=derived(secret, b"tocsin recipients' tokens", 32),
+        link_key=derived(secret, b"tocsin links to unsubscribe", 32),
         disk=FolderDisk(folder, ballast_bytes=config.store.ballast_bytes),
         gone=Gone(),
-        prover=Ed25519Prover(_derived(secret, b"tocsin erasure proofs", 32)),
-        hash_seed=int.from_bytes(_derived(secret, b"tocsin event hash", 8), "big"),
+        prover=Ed25519Prover(derived(secret, b"tocsin erasure proofs", 32)),
+        hash_seed=int.from_bytes(derived(secret, b"tocsin event hash", 8), "big"),
     )
-
-
-def _derived(secret: bytes, purpose: bytes, length: int) -> bytes:
-    return HKDF(algorithm=SHA256(), length=length, salt=None, info=purpose).derive(secret)
