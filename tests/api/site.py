@@ -161,6 +161,7 @@ class Site:
             limits=self._limits,
             stopping=lambda: self.stopping,
             now_s=clock.monotonic,
+            channels=("inbox", "email"),
             endpoints=self._endpoints,
         )
 

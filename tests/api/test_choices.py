@@ -45,6 +45,24 @@ async def test_a_person_sets_her_own_with_her_token(site: Site) -> None:
     assert hers.status_code == 404
 
 
+async def test_a_person_sees_what_she_can_choose(site: Site, admin: httpx2.AsyncClient) -> None:
+    await admin.put("/v1/categories/orders", json={"name": "Orders", "channels": {"sms": False}})
+    await admin.put("/v1/categories/news", json={})
+    await admin.put("/v1/recipients/ana", json={})
+    await admin.put("/v1/recipients/ana/preferences", json={"categories": {"news": False}})
+    async with site.client(await site.token("ana", Scope.PREFERENCES)) as ana:
+        shown = await ana.get("/v1/preferences")
+
+    assert shown.json()["recipient"] == "ana"
+    assert shown.json()["channels"] == ["inbox", "email"]
+    assert shown.json()["categories"] == [
+        {"key": "news", "name": "news", "channels": {}},
+        {"key": "orders", "name": "Orders", "channels": {"sms": False}},
+    ]
+    assert shown.json()["preferences"]["categories"]["news"]["on"] is False
+    assert (await admin.get("/v1/preferences")).status_code == 403
+
+
 async def test_consents_are_only_ever_added(site: Site, admin: httpx2.AsyncClient) -> None:
     path = "/v1/recipients/ana/consents"
     await admin.put("/v1/recipients/ana", json={})

@@ -58,6 +58,8 @@ ROUTES_SERVED_ELSEWHERE = {
     ("GET", "/push/tocsin-push.js"),
     ("GET", "/push/key"),
     ("GET", "/inbox/v1/bell.js"),
+    ("GET", "/inbox/v1/tabs.js"),
+    ("GET", "/inbox/v1/choices.js"),
     ("GET", "/inbox/v1/dom.js"),
     ("GET", "/inbox/v1/tocsin-inbox.js"),
     ("GET", "/inbox/v1/client.js"),

@@ -2,163 +2,36 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 
 import pytest
-from playwright.sync_api import Page, WebSocketRoute, expect
+from playwright.sync_api import WebSocketRoute, expect
 
-from tests.browser.site import CHROMIUM, Site, browsing, region, turning
+from tests.browser.shop import Shop, ShopServer, shopping
+from tests.browser.site import CHROMIUM, Site, region, turning
 from tests.cli.server import until
-
-WORKFLOW = {
-    "key": "parcel.sent",
-    "steps": [
-        {
-            "channel": "inbox",
-            "title": "Parcel {{ data.n }}",
-            "body": "<b>On</b> its way",
-            "url": "/orders/{{ data.n }}",
-            "actions": [{"label": "Track it", "url": "https://track.example/{{ data.n }}"}],
-        }
-    ],
-}
-SHOP = """<!doctype html><title>shop</title><link rel="icon" href="data:,">
-<script type="module" src="/script/%(token)s"></script>
-<tocsin-inbox patience="1"></tocsin-inbox>"""
-SCRIPT = """import "%(server)s/inbox/v1/tocsin-inbox.js";
-const inbox = document.querySelector("tocsin-inbox");
-window.asked = [];
-inbox.getToken = async (fresh) => { window.asked.push(fresh); return "%(token)s"; };
-window.arrived = [];
-window.turned = [];
-for (const name of ["opened", "closed"]) {
-  inbox.addEventListener(`tocsin:${name}`, () => window.turned.push(name));
-}
-inbox.addEventListener("tocsin:item", ({ detail }) => window.arrived.push(detail.item.title));
-inbox.addEventListener("tocsin:open", (event) => {
-  event.preventDefault();
-  window.opened = event.detail.url;
-});"""
-POLICY = (
-    "default-src 'none'; img-src data:; script-src 'self' %(server)s; connect-src %(server)s %(socket)s; "
-    "require-trusted-types-for 'script'; trusted-types 'none'"
-)
 
 pytestmark = [
     pytest.mark.xdist_group("browser-inbox"),
     pytest.mark.skipif(CHROMIUM is None, reason="absent: chromium"),
-    pytest.mark.timeout(600),
+    pytest.mark.timeout(240),
 ]
 
 
-BELL = """<!doctype html><title>shop</title><link rel="icon" href="data:,">
-<script type="module" src="/script/%(token)s"></script>
-<tocsin-inbox patience="1" mode="bell"></tocsin-inbox><p><a href="#next">Next</a></p>"""
-
-
-class ShopServer(ThreadingHTTPServer):
-    """Serves a customer's page from an origin of its own; its script names the token in its path."""
-
-    tocsin = ""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), ShopHandler)
-        self.origin = f"http://127.0.0.1:{self.server_port}"
-
-
-class ShopHandler(BaseHTTPRequestHandler):
-    """Answers the page and its script."""
-
-    server: ShopServer
-
-    def do_GET(self) -> None:
-        """Answer one of them."""
-        server = self.server.tocsin
-        where = {"server": server, "socket": server.replace("http", "ws")}
-        folder, _, token = self.path.strip("/").partition("/")
-        pages = {"shop": SHOP, "bell": BELL}
-        if folder in pages:
-            self._say(pages[folder] % {"token": token}, "text/html", POLICY % where)
-        else:
-            self._say(SCRIPT % {**where, "token": token}, "text/javascript", "default-src 'none'")
-
-    def _say(self, text: str, kind: str, policy: str) -> None:
-        self.send_response(200)
-        self.send_header("content-type", kind)
-        self.send_header("content-security-policy", policy)
-        self.end_headers()
-        self.wfile.write(text.encode())
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  the name of the base
-        """Say nothing."""
-
-
 @pytest.fixture(scope="module")
-def shops() -> Iterator[ShopServer]:
-    with ShopServer() as shops:
-        thread = threading.Thread(target=shops.serve_forever)
-        thread.start()
-        yield shops
-        shops.shutdown()
-        thread.join()
+def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, ShopServer]]:
+    with shopping(tmp_path_factory.mktemp("inbox") / "data") as both:
+        yield both
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory, shops: ShopServer) -> Iterator[Site]:
-    folder = tmp_path_factory.mktemp("inbox") / "data"
-    with browsing(folder, TOCSIN_HTTP__ALLOWED_ORIGINS=shops.origin) as site:
-        shops.tocsin = site.address
-        site.publish(WORKFLOW)
-        yield site
+@pytest.fixture
+def site(both: tuple[Site, ShopServer]) -> Site:
+    return both[0]
 
 
-class Shop:
-    """A page of a customer's, whose policy forbids whatever is not needed."""
-
-    def __init__(
-        self,
-        site: Site,
-        origin: str,
-        recipient: str,
-        token: str | None = None,
-        folder: str = "shop",
-    ) -> None:
-        self.site = site
-        self.recipient = recipient
-        self.token = site.token(recipient)
-        self.page = site.context().new_page()
-        self.complaints: list[str] = []
-        self.page.on("console", lambda said: self._complain(said.type, said.text))
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.address = f"{origin}/{folder}/{token or self.token}"
-
-    def _complain(self, kind: str, text: str) -> None:
-        if kind == "error":
-            self.complaints.append(text)
-
-    def open(self) -> Page:
-        """Look at it."""
-        self.page.goto(self.address)
-        return self.page
-
-    def send(self, n: int) -> None:
-        """Let a parcel be sent."""
-        event = {"type": "parcel.sent", "to": [self.recipient], "data": {"n": n}}
-        self.site.call("POST", "/v1/events", event)
-        # Whoever looks from now on finds it: an event is accepted before it is routed.
-        until("it is there", turning(self.page, lambda: f"Parcel {n}" in self.items()))
-
-    def items(self) -> dict[str, Any]:
-        """What the server says, by title."""
-        found = self.site.call("GET", "/v1/inbox", token=self.token)["items"]
-        return {each["title"]: each for each in found}
-
-    def until(self, what: str, name: str, title: str) -> None:
-        """Wait until the server knows of *what* about an item."""
-        until(what, turning(self.page, lambda: name in self.items().get(title, {})))
+@pytest.fixture
+def shops(both: tuple[Site, ShopServer]) -> ShopServer:
+    return both[1]
 
 
 def test_what_arrives_is_there_at_once_and_what_is_done_holds_everywhere(
@@ -234,6 +107,31 @@ def test_a_bell_counts_and_its_panel_is_opened_and_shut_by_keys(
     expect(panel).to_have_count(0)
     expect(page.get_by_role("heading", name="Parcel 8")).to_be_visible()
     assert shop.complaints == []
+    page.context.close()
+
+
+def test_the_panel_goes_where_the_page_says_if_there_is_room(site: Site, shops: ShopServer) -> None:
+    shop = Shop(site, shops.origin, "lea", folder="bell")
+    page = shop.open()
+    bell = page.get_by_role("button", name="Notifications")
+    page.evaluate("Object.assign(document.body.style, {padding: '500px 0 0 600px'})")
+    page.set_viewport_size({"width": 1400, "height": 1000})
+    at = bell.bounding_box()
+    assert at is not None
+    for placement in ("top-start", "top-end", "bottom-start", "bottom-end"):
+        page.evaluate(
+            "(placement) => document.querySelector('tocsin-inbox').setAttribute('placement', placement)",
+            placement,
+        )
+        bell.click()
+        box = page.get_by_role("dialog").bounding_box()
+        assert box is not None
+        assert (box["y"] + box["height"] <= at["y"]) == placement.startswith("top")
+        edges = (box["x"], at["x"])
+        if placement.endswith("end"):
+            edges = (box["x"] + box["width"], at["x"] + at["width"])
+        assert edges[0] == pytest.approx(edges[1])
+        page.keyboard.press("Escape")
     page.context.close()
 
 

@@ -104,7 +104,7 @@ def test_a_range_of_letters_is_chosen_by_mouse_and_by_keys(site: Site) -> None:
     expect(page).to_have_title(re.compile(rf"^\({before - 1}\) "))
     bar.get_by_role("button", name="Clear").click()
     expect(letters(page)).to_have_count(2)
-    expect(page.get_by_label("All", exact=True)).to_be_focused()
+    expect(page.get_by_role("checkbox", name="All", exact=True)).to_be_focused()
     page.context.close()
 
 

@@ -93,7 +93,7 @@ def all_endpoints(parts: ApiParts) -> Sequence[Endpoint]:
         *parts.endpoints,
         *RecipientRoutes(parts.people, parts.importing).endpoints(),
         *AddressRoutes(parts.people, parts.chance).endpoints(),
-        *PreferenceRoutes(parts.people).endpoints(),
+        *PreferenceRoutes(parts.people, parts.catalogue, parts.channels).endpoints(),
         *GroupRoutes(parts.groups).endpoints(),
         *ObjectRoutes(parts.objects).endpoints(),
         *SuppressionRoutes(parts.suppressions).endpoints(),

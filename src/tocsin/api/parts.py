@@ -66,6 +66,8 @@ class ApiParts:
     stopping: Callable[[], bool]
     now_s: Callable[[], float]
     """Seconds for measuring, of the machine's own time."""
+    channels: Sequence[str] = ()
+    """Those by which somebody can be reached here."""
     endpoints: Sequence[Endpoint] = ()
     paused: Callable[[], Sequence[str]] = tuple
     """What operators have paused, in words."""

@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from tocsin.api.endpoint import JSON, MERGE_PATCH, Answer, Call, Endpoint
 from tocsin.api.shared import Document, Key, has_version, shown_time
+from tocsin.app.catalogue import Catalogue
 from tocsin.app.people import People
 from tocsin.app.suppressing import CHANNELS
 from tocsin.app.texts import Line64, Line256
@@ -46,11 +47,30 @@ class ConsentList(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     items: list[ConsentAnswer]
 
 
-class PreferenceRoutes:
-    """Handlers of ``…/preferences`` and ``…/consents``."""
+class CategoryChoices(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A category of the catalogue; ``channels`` is what holds for who has said nothing."""
 
-    def __init__(self, people: People) -> None:
+    key: str
+    name: str
+    channels: dict[str, bool]
+
+
+class OwnPreferences(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Who asks, by which channels she can be reached, and what she can choose and has chosen."""
+
+    recipient: str
+    channels: list[str]
+    categories: list[CategoryChoices]
+    preferences: Document
+
+
+class PreferenceRoutes:
+    """Handlers of ``/v1/preferences``, ``…/preferences`` and ``…/consents``."""
+
+    def __init__(self, people: People, catalogue: Catalogue, channels: Sequence[str]) -> None:
         self._people = people
+        self._catalogue = catalogue
+        self._channels = channels
 
     def endpoints(self) -> Sequence[Endpoint]:
         """Return the routes."""
@@ -58,6 +78,13 @@ class PreferenceRoutes:
         consents = "/v1/recipients/{id}/consents"
         found = {200: Document}
         return (
+            Endpoint(
+                "GET",
+                "/v1/preferences",
+                "Get what the token's recipient can choose, and has chosen",
+                self.own,
+                {200: OwnPreferences},
+            ),
             Endpoint("GET", choices, "Get preferences", self.get, {**found, 304: None}),
             Endpoint("PUT", choices, "Replace preferences", self.put, found, body=Document),
             Endpoint(
@@ -78,6 +105,23 @@ class PreferenceRoutes:
                 {201: ConsentAnswer},
                 body=ConsentInput,
             ),
+        )
+
+    async def own(self, call: Call) -> Answer:
+        """Answer all that a page of somebody's preferences shows."""
+        assert call.by.recipient_id is not None
+        one = await self._people.get(call.by.recipient_id)
+        categories = [
+            CategoryChoices(key=each.key, name=each.name or each.key, channels=dict(each.channels))
+            for each in await self._catalogue.categories()
+        ]
+        return Answer(
+            OwnPreferences(
+                recipient=one.id,
+                channels=list(self._channels),
+                categories=categories,
+                preferences=show_preferences(one.preferences),
+            )
         )
 
     async def get(self, call: Call) -> Answer:

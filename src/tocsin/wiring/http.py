@@ -172,6 +172,7 @@ def _parts(
         warnings=lambda: [each for each in (services.room.warning(),) if each is not None],
         paused=lambda: [each.scope.words() for each in services.pauses.now.in_force],
         now_s=SystemClock().monotonic,
+        channels=services.delivery.fleet.reachable(),
         endpoints=(
             *_endpoints(services, notes, repeats, limits),
             *LeavingRoutes(Leave(people, services.links)).endpoints(),

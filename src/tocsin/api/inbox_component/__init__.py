@@ -16,6 +16,8 @@ from tocsin.api.endpoint import Answer, Call, Endpoint
 FILES: Final = {
     "tocsin-inbox.js": "The inbox as an element of any page",
     "bell.js": "Its bell and panel",
+    "tabs.js": "Its tabs",
+    "choices.js": "A person's preferences, as switches",
     "dom.js": "How its nodes are made",
     "client.js": "The client below it, which shows nothing",
     "style.js": "How it looks",

@@ -13,6 +13,8 @@ export class Bell {
   // *content* is what the panel shows; *told* hears whether it is open.
   constructor(content, told) {
     this.told = told;
+    /** Below or above the bell, in line with its start or its end. */
+    this.placement = "bottom-end";
     this.placing = () => this.place();
     this.panel = el("div", {
       id: "panel", class: "panel", part: "panel", popover: "auto", role: "dialog",
@@ -78,19 +80,22 @@ export class Bell {
     does("scroll", this.placing, { capture: true, passive: true });
   }
 
-  // Below the bell and in line with its end; above it where there is more room. Narrow: all there is.
+  // On the side that was asked for, or the other one where there is more room. Narrow: all there is.
   place() {
     const { style } = this.panel;
     for (const side of ["top", "bottom", "left", "max-height"]) style.removeProperty(side);
     if (NARROW.matches) return;
     const bell = this.button.getBoundingClientRect();
     const below = innerHeight - bell.bottom - 2 * GAP;
-    const up = below < LEAST && bell.top > innerHeight - bell.bottom;
+    const above = bell.top - 2 * GAP;
+    const [side, end] = this.placement.split("-");
+    const up = side === "top" ? above >= LEAST || above > below : below < LEAST && above > below;
     const width = this.panel.offsetWidth;
-    const start = getComputedStyle(this.button).direction === "rtl" ? bell.left : bell.right - width;
+    const rtl = getComputedStyle(this.button).direction === "rtl";
+    const start = (end === "start") === rtl ? bell.right - width : bell.left;
     style.left = `${Math.max(GAP, Math.min(start, innerWidth - width - GAP))}px`;
     style[up ? "bottom" : "top"] = `${up ? innerHeight - bell.top + GAP : bell.bottom + GAP}px`;
-    style.maxHeight = `${up ? bell.top - 2 * GAP : below}px`;
+    style.maxHeight = `${up ? above : below}px`;
   }
 }
 

@@ -10,7 +10,12 @@ const TIMES = {
   acknowledge: ["seen_at", "read_at", "acknowledged_at"],
   received: ["received_at"],
 };
+/** What has to happen to an item before a list of this status shows it. */
+const COMES = { unread: "unread", archived: "archive" };
 const FIRST_WAIT_MS = 1_000;
+const ALL = { status: null, category: null };
+/** So many pages that a filter leaves nothing of are read in one go. */
+const EMPTY_PAGES = 5;
 
 /** What the server did not take; `status` is that of its answer, and 0 on the socket. */
 export class Refusal extends Error {
@@ -21,7 +26,7 @@ export class Refusal extends Error {
 }
 
 /**
- * Holds `items`, newest first, `counts`, and `connection`: "connecting", "live", "polling" (there
+ * Holds `items`, newest first, of what `show` was last told, `counts`, and `connection`: "connecting", "live", "polling" (there
  * is no socket to be had), "offline" or "stopped".
  *
  * Events: "change"; "item" with each that arrives, as `detail`; "connection"; "refused" with an
@@ -33,6 +38,7 @@ export class InboxClient extends EventTarget {
     super();
     Object.assign(this, { token, server, page, patience_ms });
     this.items = [];
+    this.view = ALL;
     this.counts = { unseen: 0, unread: 0 };
     this.connection = "stopped";
     this.next = null;
@@ -72,6 +78,24 @@ export class InboxClient extends EventTarget {
     else await this.change_by_http([`${state}-all`]);
   }
 
+  /** Hold items of this *status* ("unread" or "archived") and *category* only; null for any. */
+  async show({ status = null, category = null } = ALL) {
+    this.view = { status, category };
+    this.items = [];
+    this.next = null;
+    this.emit("change");
+    try {
+      if (this.connection === "live") await this.go_on(true);
+      else if (this.connection === "polling") await this.load();
+      // Whoever connects without a cursor reads first.
+      else this.cursor = null;
+    } catch (error) {
+      this.cursor = null;
+      if (this.connection === "live") this.lost(error);
+      else this.emit("refused", error);
+    }
+  }
+
   async change_by_http(paths) {
     for (const path of paths) await this.ask("POST", `/v1/inbox/${path}`);
     await this.load();
@@ -80,8 +104,9 @@ export class InboxClient extends EventTarget {
   /** Read older items behind those that are there. */
   async more() {
     if (this.next === null) return;
-    const query = new URLSearchParams({ limit: this.page, page: this.next });
-    const { items, next } = await this.ask("GET", `/v1/inbox?${query}`);
+    const { view } = this;
+    const { items, next } = await this.read(this.next);
+    if (this.view !== view) return;
     const known = new Set(this.items.map((each) => each.id));
     this.items = [...this.items, ...items.filter((each) => !known.has(each.id))];
     this.next = next;
@@ -182,6 +207,8 @@ export class InboxClient extends EventTarget {
   async apply(message) {
     // The page brings a cursor; until it is here, the old one still holds.
     if (message.all || message.state === "unarchive") return this.go_on(true);
+    // What belongs to what is shown only now is not here yet.
+    if (message.type === "state" && message.state === COMES[this.view.status]) return this.go_on(true);
     const arrived = message.type === "item" ? message.item : null;
     if (arrived !== null) this.put(arrived);
     if (message.type === "state") this.mark(message.state, new Set(message.ids));
@@ -193,7 +220,15 @@ export class InboxClient extends EventTarget {
   }
 
   put(item) {
-    this.items = [item, ...this.items.filter((each) => each.id !== item.id)];
+    this.items = [item, ...this.items.filter((each) => each.id !== item.id)].filter(this.shown());
+  }
+
+  // Whether an item belongs to what is shown.
+  shown() {
+    const { status, category } = this.view;
+    return (item) => (category === null || item.category === category)
+      && (status !== "unread" || item.read_at === undefined)
+      && (status === "archived") === (item.archived_at !== undefined);
   }
 
   mark(state, ids) {
@@ -207,7 +242,7 @@ export class InboxClient extends EventTarget {
       const { read_at: _, ...unread } = item;
       if (state === "unread") return unread;
       return { ...Object.fromEntries((TIMES[state] ?? []).map((name) => [name, now])), ...item };
-    });
+    }).filter(this.shown());
   }
 
   async go_on(load) {
@@ -217,16 +252,38 @@ export class InboxClient extends EventTarget {
   }
 
   async load() {
-    const said = await this.ask("GET", `/v1/inbox?limit=${this.page}`);
+    let said;
+    // Until what was read is what is still to be shown.
+    for (let view = null; view !== this.view;) {
+      ({ view } = this);
+      said = await this.read(null);
+    }
     this.items = said.items;
     this.cursor = said.cursor;
     this.next = said.next;
     this.count(said.counts);
   }
 
-  async ask(method, path) {
+  // A page of what is shown. With a filter one may be empty although something follows.
+  async read(page) {
+    const wanted = Object.entries({ limit: this.page, page, ...this.view });
+    const query = new URLSearchParams(wanted.filter(([, value]) => value !== null));
+    let said = await this.ask("GET", `/v1/inbox?${query}`);
+    const { cursor } = said;
+    for (let n = 0; n < EMPTY_PAGES && said.items.length === 0 && said.next !== null; n += 1) {
+      query.set("page", said.next);
+      said = await this.ask("GET", `/v1/inbox?${query}`);
+    }
+    return { ...said, cursor };
+  }
+
+  /** Ask the server with a token of the person; *document* goes along as JSON. Throws a `Refusal`. */
+  async ask(method, path, document) {
     const headers = { authorization: `Bearer ${await this.token(this.stale)}` };
-    const answer = await fetch(this.server + path, { method, headers });
+    if (document !== undefined) headers["content-type"] = "application/json";
+    const body = document === undefined ? undefined : JSON.stringify(document);
+    const answer = await fetch(this.server + path, { method, headers, body });
+    this.stale ||= answer.status === 401;
     const said = await answer.json().catch(() => ({}));
     if (!answer.ok) throw new Refusal(answer.status, said.detail);
     return said;

@@ -47,6 +47,26 @@ button {
   min-height: 26px; padding: 1px 8px; border: 1px solid var(--control); border-radius: 6px; cursor: pointer;
   background: transparent; color: inherit; font: inherit; font-size: .93em; font-weight: 600;
 }
+.tabs { display: flex; flex-wrap: wrap; gap: 4px; margin-top: 8px; border-bottom: 1px solid var(--line); }
+.tabs button { border: 0; border-bottom: 3px solid transparent; border-radius: 0; }
+.tabs [aria-selected="true"] { border-bottom-color: var(--accent); color: var(--accent); }
+.head .row { margin-top: 0; }
+fieldset { margin: 10px 0 0; padding: 0 0 10px; border: 0; border-bottom: 1px solid var(--line); }
+#choices > p { margin-top: 8px; }
+legend { padding: 0; font-weight: 600; }
+.switch { display: inline-flex; align-items: center; gap: 6px; min-height: 26px; margin-inline-end: 8px; }
+.switch:has(:disabled) { color: var(--fg-soft); }
+.switch input {
+  appearance: none; position: relative; width: 34px; height: 20px; margin: 0; border: 1px solid var(--control);
+  border-radius: 99px; background: transparent; cursor: pointer;
+}
+.switch input::before {
+  content: ""; position: absolute; inset-block-start: 3px; inset-inline-start: 3px; width: 12px; height: 12px;
+  border-radius: 99px; background: var(--control);
+}
+.switch input:checked { border-color: var(--accent); background: var(--accent); }
+.switch input:checked::before { inset-inline-start: 17px; background: var(--bg); }
+.switch input:disabled { cursor: default; }
 .bell {
   position: relative; display: inline-grid; place-items: center; min-width: 44px; min-height: 44px; padding: 0;
   border-color: transparent; color: inherit;
@@ -69,8 +89,8 @@ button {
   .panel ul { max-height: none; overflow: visible; }
 }
 :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
-@media (pointer: coarse) { button { min-height: 44px; } }
-@media (forced-colors: active) { .state::before, .item.unread h3::before { forced-color-adjust: none; } }
+@media (pointer: coarse) { button, .switch { min-height: 44px; } }
+@media (forced-colors: active) { .state::before, .item.unread h3::before, .switch input, .switch input::before { forced-color-adjust: none; } }
 `;
 
 let shared = null;

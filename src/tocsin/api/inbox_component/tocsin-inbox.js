@@ -3,9 +3,11 @@
 //   document.querySelector("tocsin-inbox").getToken = (fresh) => …;
 
 import { Bell } from "./bell.js";
+import { Choices } from "./choices.js";
 import { InboxClient } from "./client.js";
 import { button, el } from "./dom.js";
 import { style } from "./style.js";
+import { Tabs } from "./tabs.js";
 
 const HERE = new URL(import.meta.url).origin;
 const PATIENCE_S = 60;
@@ -16,7 +18,7 @@ const CONNECTION = {
 };
 
 export class TocsinInbox extends HTMLElement {
-  static observedAttributes = ["mode", "open"];
+  static observedAttributes = ["mode", "open", "placement", "preferences", "tabs"];
 
   constructor() {
     super();
@@ -33,9 +35,17 @@ export class TocsinInbox extends HTMLElement {
     this.all = button("Mark all read", () => this.client.change_all("read"), { part: "all" });
     this.older = button("Show older", () => this.client.more(), { part: "more" });
     this.list = el("ul", { part: "list" });
-    this.none = el("li", { class: "none", part: "empty" }, "Nothing here.");
-    this.content = [el("div", { class: "head", part: "head" }, this.state, this.all), this.problem,
-      this.list, this.older];
+    this.none = el("li", { class: "none", part: "empty", tabindex: -1 }, "Nothing here.");
+    this.shelf = el("div", { id: "items" }, this.list, this.older);
+    this.tabs = new Tabs(this.shelf, (what) => this.client?.show(what));
+    this.choices = new Choices((...asked) => this.client.ask(...asked),
+      (choice) => this.tell("preferences", choice));
+    this.settings = button("Preferences", () => this.choosing(this.choices.node.hidden), {
+      part: "settings", "aria-expanded": "false", "aria-controls": "choices",
+    });
+    this.content = [el("div", { class: "head", part: "head" }, this.state,
+      el("div", { class: "row" }, this.all, this.settings)), this.problem, this.tabs.node, this.shelf,
+      this.choices.node];
     this.bell = null;
     root.append(...this.content, this.news);
     this.older.hidden = this.all.hidden = true;
@@ -65,7 +75,36 @@ export class TocsinInbox extends HTMLElement {
   attributeChangedCallback(name, before, now) {
     if (before === now || !this.isConnected) return;
     if (name === "mode") this.frame();
-    else this.open = now !== null;
+    else if (name === "open") this.open = now !== null;
+    else this.equip(name);
+  }
+
+  // What the attributes say beside the mode.
+  equip(changed) {
+    this.settings.hidden = !this.hasAttribute("preferences");
+    if (this.settings.hidden) this.choosing(false);
+    if (this.bell !== null) {
+      this.bell.placement = this.getAttribute("placement") ?? "bottom-end";
+      if (this.bell.open) this.bell.place();
+    }
+    if (changed !== "tabs") return;
+    try {
+      this.tabs.offer(this.getAttribute("tabs"));
+    } catch {
+      this.tabs.offer(null);
+      this.tell("error", { message: "tabs is no list of tabs as JSON" });
+    }
+    this.client?.show(this.tabs.now);
+  }
+
+  // Either the items or the preferences.
+  choosing(wanted) {
+    this.choices.node.hidden = !wanted;
+    this.settings.setAttribute("aria-expanded", String(wanted));
+    this.settings.textContent = wanted ? "Back to the inbox" : "Preferences";
+    this.tabs.node.hidden = wanted || this.tabs.given.length === 0;
+    this.shelf.hidden = wanted;
+    if (wanted) this.choices.load();
   }
 
   // The inbox stands where the element is, or in a panel that a bell opens.
@@ -76,6 +115,7 @@ export class TocsinInbox extends HTMLElement {
     this.bell = bell ? new Bell(this.content, (open) => this.turned(open)) : null;
     this.shadowRoot.replaceChildren(...(bell ? this.bell.nodes : this.content), this.news);
     this.bell?.count(this.counts);
+    this.equip("mode");
   }
 
   turned(open) {
@@ -86,6 +126,7 @@ export class TocsinInbox extends HTMLElement {
 
   connectedCallback() {
     this.frame();
+    this.equip("tabs");
     this.open = this.hasAttribute("open");
     // Whoever made the element says in the same turn where its token comes from.
     queueMicrotask(() => this.isConnected && this.client === null && this.begin());
@@ -112,12 +153,16 @@ export class TocsinInbox extends HTMLElement {
       this.problem.textContent = detail.message;
       this.tell("error", { message: detail.message });
     });
+    this.client.view = this.tabs.now;
     this.client.start();
   }
 
   arrived(item) {
     this.news.textContent = `New: ${item.title}`;
     this.tell("item", { item });
+    // What the tab does not show has arrived all the same.
+    const elsewhere = this.items.every((each) => each.id !== item.id);
+    if (elsewhere && !this.hasAttribute("quiet")) this.client.change("received", item.id);
   }
 
   draw() {
@@ -175,7 +220,7 @@ export class TocsinInbox extends HTMLElement {
         read ? does("unread", "Mark unread") : does("read", "Mark read"),
         item.acknowledged_at === undefined ? does("acknowledge", "Acknowledge")
           : el("span", { class: "soft" }, "Acknowledged"),
-        does("archive", "Archive")));
+        item.archived_at === undefined ? does("archive", "Archive") : does("unarchive", "Restore")));
   }
 
   link(item, url, label) {

@@ -67,6 +67,14 @@ class Fleet:
         rest = ProviderRoute(name=channel, providers=tuple(order))
         return (*self.routes.get(channel, ()), rest)
 
+    def reachable(self) -> Sequence[str]:
+        """Return the channels by which somebody can be reached: they have what they need."""
+        return [
+            name
+            for name, channel in self.channels.items()
+            if not channel.needs_provider or self.providers.get(name)
+        ]
+
     def together(self) -> set[str]:
         """Return the names of those who share what they carry with another."""
         routes = [route for channel in self.providers for route in self.routes_of(channel)]

@@ -44,7 +44,7 @@ export class Inbox {
 
   // Quiet: that somebody looks at this page does not mean that she has got or seen anything.
   element(recipient) {
-    const shown = el("tocsin-inbox", { quiet: true, patience: PATIENCE_S });
+    const shown = el("tocsin-inbox", { quiet: true, preferences: true, patience: PATIENCE_S });
     shown.getToken = (anew) => tokenOf(recipient, anew);
     shown.addEventListener("tocsin:change", ({ detail }) => {
       if (this.whose === recipient) byId("count-inbox").textContent = detail.counts.unread || "";
