@@ -271,8 +271,32 @@ async def test_the_key_file_is_read_where_it_lies(played: Played, tmp_path: Path
     for wrong in ({"service_account_file": str(file)}, {"service_account": None}):
         with pytest.raises(Misconfigured, match="service_account_file"):
             played.provider(**wrong)
-    with pytest.raises(Misconfigured, match="cannot be read: FileNotFoundError"):
-        played.provider(service_account=None, service_account_file="/nowhere")
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        (None, "service_account_file cannot be read: No such file or directory"),
+        (b" \n", "service_account_file is empty"),
+        (b"\xff\xfe", "service_account_file holds what is no text"),
+        (b"canary", "service_account_file is not the JSON of a service account's key"),
+    ],
+)
+async def test_what_is_wrong_with_a_key_file_is_said_of_the_file(
+    played: Played, tmp_path: Path, body: bytes | None, says: str
+) -> None:
+    file = tmp_path / "account.json"
+    if body is not None:
+        file.write_bytes(body)
+    with pytest.raises(Misconfigured, match=f"providers.fcm.{says}"):
+        played.provider(service_account=None, service_account_file=str(file))
+
+
+async def test_a_mark_before_a_key_file_does_no_harm(played: Played, tmp_path: Path) -> None:
+    file = tmp_path / "account.json"
+    file.write_text(str(played.settings["service_account"]), "utf-8-sig")
+    provider = played.provider(service_account=None, service_account_file=str(file))
+    assert isinstance(await send(provider, played.message()), Accepted)
 
 
 async def test_googles_own_client_sends_to_the_played_service(

@@ -172,9 +172,9 @@ def _token(settings: ApnsSettings, tools: ProviderTools) -> ProviderToken | None
             )
         return None
     try:
-        key = read_p256_key(secret)
+        key = read_p256_key(secret.text)
     except ValueError:
-        raise Misconfigured([f"{said}.private_key is no key on the curve P-256"]) from None
+        raise Misconfigured([f"{secret.said} is no key on the curve P-256"]) from None
     return ProviderToken(key, key_id, team_id, tools.wall_ms)
 
 

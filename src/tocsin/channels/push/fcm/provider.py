@@ -47,12 +47,11 @@ class Fcm:
         self._settings = settings
         self._trust = Trust(ca_file=settings.ca_file)
         self._replies = load_replies(__package__ or "")
-        account = _account(settings, tools.name)
+        account, said = _account(settings, tools.name)
         try:
             self._token = AccessToken(account, tools, self._trust)
         except ValueError:
-            problem = f"providers.{tools.name}.service_account holds no key of RSA"
-            raise Misconfigured([problem]) from None
+            raise Misconfigured([f"{said} holds no key of RSA"]) from None
         project = settings.project_id or account.project_id
         self._url = f"{settings.url}/v1/projects/{project}/messages:send"
 
@@ -125,13 +124,14 @@ def build(settings: FcmSettings, tools: ProviderTools) -> Fcm:
     return Fcm(settings, tools)
 
 
-def _account(settings: FcmSettings, name: str) -> ServiceAccount:
-    said = f"providers.{name}.service_account"
-    given = needed(said, settings.service_account, settings.service_account_file)
+def _account(settings: FcmSettings, name: str) -> tuple[ServiceAccount, str]:
+    """Return the account, and the setting that it comes from."""
+    setting = f"providers.{name}.service_account"
+    given = needed(setting, settings.service_account, settings.service_account_file)
     try:
-        return msgspec.json.decode(given, type=ServiceAccount)
+        return msgspec.json.decode(given.text, type=ServiceAccount), given.said
     except (msgspec.DecodeError, RecursionError):
-        problem = f"{said} is not the JSON of a service account's key"
+        problem = f"{given.said} is not the JSON of a service account's key"
         raise Misconfigured([problem]) from None
 
 

@@ -77,11 +77,12 @@ class WebPush:
         self._settings = settings
         self._trust = Trust(ca_file=settings.ca_file)
         self._replies = load_replies(__package__ or "")
-        said = f"providers.{tools.name}.private_key"
+        setting = f"providers.{tools.name}.private_key"
+        given = needed(setting, settings.private_key, settings.private_key_file)
         try:
-            key = read_p256_key(needed(said, settings.private_key, settings.private_key_file))
+            key = read_p256_key(given.text)
         except ValueError:
-            raise Misconfigured([f"{said} is no key on the curve P-256"]) from None
+            raise Misconfigured([f"{given.said} is no key on the curve P-256"]) from None
         self._identity = Identity(key, settings.subject, tools.wall_ms)
 
     @property
