@@ -7,6 +7,7 @@ import email
 import email.policy
 import logging
 import re
+import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from email.message import EmailMessage
@@ -16,7 +17,9 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from tocsin.channels.email.playing.simulating import reader
 from tocsin.channels.email.smtp import reports_played as reports
+from tocsin.channels.email.smtp.dkim_played import verdict
 from tocsin.channels.simulating import Breakable, Deal, Simulating
+from tocsin.channels.simulating_tls import Keeping
 from tocsin.ports.receipts import Callback, ReceiptState
 from tocsin.ports.simulator import Action, Dial, Proof, Stage
 
@@ -52,7 +55,7 @@ class SmtpSimulator(Simulating):
 
     Beside dials and faults, an address can ask for an answer: ``r451-4.7.1@``, or any other such
     reply, ``drop@`` and ``drop-after-dot@``, and ``greylist@`` for one that is taken only some
-    minutes after it came first.
+    minutes after it came first. Whoever wants to may go on in TLS.
     """
 
     provider = "smtp"
@@ -77,22 +80,38 @@ class SmtpSimulator(Simulating):
         """Whoever connects beyond that is told that there are too many of them."""
         self._let_in: set[Breakable] = set()
         self._first_seen: dict[str, int] = {}
+        self.records: dict[str, str] = {}
+        """What DNS says of keys for signatures, by name: a sandbox has no other."""
+        self._keeping: Keeping | None = None
 
     async def start(self, stage: Stage | None = None) -> Mapping[str, object]:
         # It would log every address, and nobody asked for its log.
         logging.getLogger("mail.log").disabled = True
+        if self._keeping is None:
+            self._keeping = Keeping(None if stage is None else stage.log)
+        proof = self._keeping.proof(self.provider)
+        tls = proof.server_context()
         hooks = _Hooks(self._take, self._is_full)
-        port = await self._open(stage, lambda: _Speaker(hooks, self._connected, self._gone))
+        port = await self._open(stage, lambda: _Speaker(hooks, self._connected, self._gone, tls))
         return {
             "host": "127.0.0.1",
             "port": port,
             "security": "none",
+            "ca_file": str(proof.authority),
             "username": USERNAME,
             "password": PASSWORD,
             "from_address": "tocsin@sandbox.test",
             "bounce_address": "bounces@sandbox.test",
             "bounce_key": BOUNCE_KEY,
         }
+
+    async def close(self) -> None:
+        try:
+            await super().close()
+        finally:
+            if self._keeping is not None:
+                self._keeping.close()
+                self._keeping = None
 
     def address(self, n: int) -> str:
         return reader(n)
@@ -141,10 +160,11 @@ class SmtpSimulator(Simulating):
         if letter.to.startswith("drop-after-dot@"):
             deal = Deal(Dial.TAKE_AND_DROP)
         answer = _CODES[deal.code] if deal.code is not None else _ANSWERS.get(deal.dial, "250")
+        signed = verdict(letter.raw, self.records)
         id = await self._keep(
             reference=letter.reference,
             to=letter.to,
-            content=letter.content,
+            content={**letter.content, **({} if signed is None else {"dkim": signed})},
             raw=letter.raw,
             answer="" if deal.lost else answer,
             taken=deal.dial in {Dial.ACCEPT, Dial.STALL, Dial.TAKE_AND_DROP},
@@ -213,6 +233,7 @@ class _Speaker(SMTP):
         hooks: _Hooks,
         connected: Callable[[Breakable], None],
         gone: Callable[[Breakable], None],
+        tls: ssl.SSLContext,
     ) -> None:
         super().__init__(
             hooks,
@@ -221,6 +242,7 @@ class _Speaker(SMTP):
             data_size_limit=LETTER_BYTES_MAX,
             enable_SMTPUTF8=True,
             auth_require_tls=False,
+            tls_context=tls,
             authenticator=_authenticate,
             loop=asyncio.get_running_loop(),
         )
@@ -229,8 +251,10 @@ class _Speaker(SMTP):
         self.socket: Breakable | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.socket = cast(Breakable, transport)
-        self._connected(self.socket)
+        # Once more when it goes on in TLS; what is below that is what can be broken off.
+        if self.socket is None:
+            self.socket = cast(Breakable, transport)
+            self._connected(self.socket)
         super().connection_made(transport)
 
     def connection_lost(self, error: Exception | None) -> None:
