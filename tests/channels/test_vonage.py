@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode
 
-import msgspec
 import pytest
 from msgspec import structs
 from vonage import Auth, Vonage
@@ -82,12 +80,32 @@ def test_vonages_client_signs_as_we_do(method: Method) -> None:
     assert signature(fields, "s3cret", "md5hash") != signature(fields, "s3cret", "md5")
 
 
-async def test_vonages_client_believes_our_simulator(phone: Phone) -> None:
-    theirs = Auth(api_key=API_KEY, signature_secret=SIGNATURE_SECRET, signature_method="sha256")
-    await phone.vendor.send()
-    for state in (ReceiptState.DELIVERED, ReceiptState.FAILED):
+@pytest.mark.parametrize("method", ["md5hash", "md5", "sha1", "sha256", "sha512"])
+async def test_vonages_client_believes_our_simulator_and_so_do_we(method: Method) -> None:
+    async with Phone.opened(api_secret=None, signature_method=method) as phone:
+        phone.simulator.signs_by = method
+        assert isinstance(await phone.vendor.send(), Accepted)
+        for state in (ReceiptState.DELIVERED, ReceiptState.FAILED):
+            said = phone.simulator.callback([phone.vendor.message().reference], state, AT_MS)
+            assert method == "md5hash" or _theirs(method).check_signature(_form(said))
+            (receipt,) = (await phone.vendor.provider.read_callback(said)).receipts
+            assert receipt.state is state
+        phone.simulator.signs_by = "sha1" if method == "sha512" else "sha512"
+        # The account's settings say otherwise than ours.
+        outcome = await phone.vendor.send()
+        assert outcome == Refused(ProviderReason.OUR_FAULT, "status 14")
         said = phone.simulator.callback([phone.vendor.message().reference], state, AT_MS)
-        assert theirs.check_signature(dict(parse_qsl(said.body.decode())))
+        with pytest.raises(Unauthenticated):
+            await phone.vendor.provider.read_callback(said)
+
+
+def _theirs(method: Method) -> Auth:
+    """Vonage's own client, which knows all methods but the oldest."""
+    return Auth(api_key=API_KEY, signature_secret=SIGNATURE_SECRET, signature_method=method)
+
+
+def _form(said: Callback) -> dict[str, str]:
+    return dict(parse_qsl(said.body.decode()))
 
 
 async def test_vonages_client_takes_our_simulator_for_vonage(
@@ -182,20 +200,17 @@ async def test_words_in_the_place_of_a_code_are_not_kept(phone: Phone, code: str
     assert receipt.detail == "failed"
 
 
-async def test_receipts_come_by_form_query_or_json(phone: Phone) -> None:
+@pytest.mark.parametrize("way", ["POST", "GET", "POST-JSON"])
+async def test_receipts_come_by_form_query_or_json(phone: Phone, way: str) -> None:
     await phone.vendor.send()
-    reference = phone.vendor.message().reference
-    said = phone.simulator.callback([reference], ReceiptState.DELIVERED, AT_MS)
-    fields = dict(parse_qsl(said.body.decode()))
-    body = msgspec.json.encode(fields)
-    for callback in (
-        said,
-        replace(said, method="GET", query=urlencode(fields), body=b""),
-        replace(said, headers={"content-type": "application/json; charset=utf-8"}, body=body),
-    ):
-        reading = await phone.vendor.provider.read_callback(callback)
-        assert [each.reference for each in reading.receipts] == [reference]
-        assert reading.response.status == 200
+    phone.simulator.reports_by = way
+    await phone.does(Action.DELIVER)
+    await phone.does(Action.REPLY, "STOP")
+    assert [each.method for each in phone.told] == [way.partition("-")[0]] * 2
+    delivered, stopped = phone.readings
+    assert [each.reference for each in delivered.receipts] == [phone.vendor.message().reference]
+    assert len(stopped.wishes) == 1
+    assert (delivered.response.status, stopped.response.status) == (200, 200)
 
 
 async def test_what_is_not_final_says_nothing(phone: Phone) -> None:

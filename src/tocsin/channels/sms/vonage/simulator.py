@@ -14,6 +14,8 @@ from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
+import msgspec
+
 from tocsin.channels.simulating import Deal
 from tocsin.channels.simulating_http import HttpSimulating, Reply, Request
 from tocsin.domain.sms import segments
@@ -73,6 +75,13 @@ class VonageSimulator(HttpSimulating):
     }
     speaks = frozenset({Action.REPLY})
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.signs_by = "sha256"
+        """As the account's settings say: the hash of an HMAC, or ``md5hash`` for the plain digest."""
+        self.reports_by = "POST"
+        """Likewise: a form, a query (``GET``), or JSON (``POST-JSON``)."""
+
     async def start(self, stage: Stage | None = None) -> Mapping[str, object]:
         """Listen as the API."""
         port = await self._listen_for_http(stage)
@@ -103,7 +112,8 @@ class VonageSimulator(HttpSimulating):
         for message in self.messages(limit=1):
             fields = dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
             stamp = {"timestamp": str(at_ms // 1_000)}
-            query = {**stamp, "sig": _sig({**fields, **stamp}, SIGNATURE_SECRET)}
+            sig = _sig({**fields, **stamp}, SIGNATURE_SECRET, self.signs_by)
+            query = {**stamp, "sig": sig}
             where = urlsplit(_form_of(message)["callback"])
             return Callback("POST", where.path, urlencode(query), _FORM, body, at_ms)
         raise NotFound("no message has said yet where callbacks go")
@@ -136,12 +146,18 @@ class VonageSimulator(HttpSimulating):
         if not url:
             raise NotFound("this message did not say where its status goes")
         said = {**fields, "timestamp": str(at_ms // 1_000), "nonce": f"{at_ms:x}"}
-        said["sig"] = _sig(said, secret)
-        return Callback("POST", urlsplit(url).path, "", _FORM, urlencode(said).encode(), at_ms)
+        said["sig"] = _sig(said, secret, self.signs_by)
+        path, form = urlsplit(url).path, urlencode(said)
+        if self.reports_by == "GET":
+            return Callback("GET", path, form, {"user-agent": _FORM["user-agent"]}, b"", at_ms)
+        if self.reports_by == "POST-JSON":
+            headers = {**_FORM, "content-type": "application/json; charset=utf-8"}
+            return Callback("POST", path, "", headers, msgspec.json.encode(said), at_ms)
+        return Callback("POST", path, "", _FORM, form.encode(), at_ms)
 
     async def _reply(self, request: Request) -> Reply | None:
         if (request.method, request.path) == ("GET", "/account/get-balance"):
-            if _unproven(request, request.query) is not None:
+            if _unproven(request, request.query, self.signs_by) is not None:
                 return Reply.json(401, {"error-code": "401", "error-code-label": "auth failed"})
             return Reply.json(200, {"value": 3.14, "autoReload": False})
         fields = dict(request.form())
@@ -149,7 +165,7 @@ class VonageSimulator(HttpSimulating):
         await self._arrived([reference])
         if request.path != "/sms/json":
             return Reply(404)
-        wrong = _wrong(request, fields)
+        wrong = _wrong(request, fields, self.signs_by)
         deal = self._deal(to) if wrong is None else Deal(Dial.REFUSE, wrong)
         code = deal.code or _BY_DIAL.get(deal.dial)
         number = self._mailbox.next_number
@@ -179,8 +195,8 @@ _FORM: Final = {
 }
 
 
-def _wrong(request: Request, fields: Mapping[str, str]) -> str | None:
-    if (wrong := _unproven(request, fields)) is not None:
+def _wrong(request: Request, fields: Mapping[str, str], signs_by: str) -> str | None:
+    if (wrong := _unproven(request, fields, signs_by)) is not None:
         return wrong
     checks = (
         (not fields.get("to"), "2-to"),
@@ -192,7 +208,7 @@ def _wrong(request: Request, fields: Mapping[str, str]) -> str | None:
     return next((code for is_wrong, code in checks if is_wrong), None)
 
 
-def _unproven(request: Request, fields: Mapping[str, str]) -> str | None:
+def _unproven(request: Request, fields: Mapping[str, str], signs_by: str) -> str | None:
     """Return the status of a request that does not prove whose it is, by one of three ways."""
     login = base64.b64encode(f"{API_KEY}:{API_SECRET}".encode()).decode()
     if request.headers.get("authorization", "") == f"Basic {login}":
@@ -203,7 +219,7 @@ def _unproven(request: Request, fields: Mapping[str, str]) -> str | None:
         return None if fields.get("api_secret") == API_SECRET else "4"
     if "api_secret" in fields:
         return "32"
-    return None if fields["sig"] == _sig(fields, SIGNATURE_SECRET) else "14"
+    return None if fields["sig"] == _sig(fields, SIGNATURE_SECRET, signs_by) else "14"
 
 
 def _answer(fields: Mapping[str, str], number: int, parts: int, code: str | None) -> Reply:
@@ -253,9 +269,11 @@ def _form_of(message: Received) -> dict[str, str]:
     return dict(parse_qsl(body.decode(), keep_blank_values=True))
 
 
-def _sig(fields: Mapping[str, str], secret: str) -> str:
-    mac = hmac.new(secret.encode(), digestmod=hashlib.sha256)
+def _sig(fields: Mapping[str, str], secret: str, signs_by: str) -> str:
+    text = ""
     for name in sorted(fields.keys() - {"sig"}):
         value = fields[name].replace("&", "_").replace("=", "_")
-        mac.update(f"&{name}={value}".encode())
-    return mac.hexdigest()
+        text += f"&{name}={value}"
+    if signs_by == "md5hash":
+        return hashlib.md5((text + secret).encode()).hexdigest()  # noqa: S324  # Vonage's own
+    return hmac.new(secret.encode(), text.encode(), signs_by).hexdigest()
