@@ -24,8 +24,8 @@ from tocsin.channels.twilio_played import ACCOUNT_SID, AUTH_TOKEN, form_of
 from tocsin.config import Misconfigured
 from tocsin.errors import RequestRefused, Unauthenticated
 from tocsin.ports.outcomes import Accepted, ProviderReason, Refused, TryLater
-from tocsin.ports.receipts import Reading, ReceiptState, Response
-from tocsin.ports.simulator import Action, Dial, Faults
+from tocsin.ports.receipts import Callback, Reading, ReceiptState, Response
+from tocsin.ports.simulator import Action, Deed, Dial, Faults
 
 SPEC = REGISTRY.spec("twilio")
 URL = "https://mycompany.com/myapp.php?foo=1&bar=2"
@@ -293,3 +293,24 @@ async def test_too_many_calls_at_a_time_are_not_taken(phone: Phone) -> None:
     assert (second.reason, second.known) == (ProviderReason.THROTTLED, True)
     assert isinstance(first.result(), Accepted)
     assert len(phone.simulator.taken) == 1
+
+
+@pytest.mark.parametrize("late", [False, True])
+async def test_that_the_carrier_has_it_is_no_news_and_may_come_late(
+    phone: Phone, late: bool
+) -> None:
+    await phone.vendor.send()
+    said: list[Callback] = []
+
+    async def tell(callback: Callback) -> Response:
+        said.append(callback)
+        return Response()
+
+    newest = phone.simulator.messages(limit=1)[0]
+    await phone.simulator.act(Deed(newest.id, Action.DELIVER, AT_MS), tell)
+    statuses = [dict(parse_qsl(each.body.decode()))["MessageStatus"] for each in said]
+    assert statuses == ["sent", "delivered"]
+    for callback in reversed(said) if late else said:
+        await phone.tell(callback)
+    found = [each.state for reading in phone.readings for each in reading.receipts]
+    assert found == [ReceiptState.DELIVERED]

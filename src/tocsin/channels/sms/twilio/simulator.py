@@ -125,29 +125,35 @@ class TwilioSimulator(TwilioPlayed):
     ) -> Callback:
         """Return what is posted about a message that was taken."""
         message = self._newest(references)
-        return self._status(message, state, UNREACHABLE, at_ms, genuine=genuine)
+        error = UNREACHABLE if state is ReceiptState.FAILED else None
+        return self._status(message, _STATUSES[state], error, at_ms, genuine=genuine)
 
     async def act(self, deed: Deed, tell: Tell) -> str:
-        """Let the phone write back, or the carrier report with the error that *words* name."""
+        """
+        Let the phone write back, or the carrier report with the error that *words* name.
+
+        Before that Twilio tells that the carrier has the message.
+        """
         message = self.message(deed.id)
         if deed.action is Action.REPLY:
             return await self._answered(message, deed, tell)
+        if deed.action in self.actions:
+            await tell(self._status(message, "sent", None, deed.at_ms))
         if deed.action is Action.BOUNCE and deed.words:
-            status = self._status(message, ReceiptState.FAILED, deed.words, deed.at_ms)
-            await tell(status)
+            await tell(self._status(message, "undelivered", deed.words, deed.at_ms))
             return ""
         return await super().act(deed, tell)
 
     def _status(
         self,
         message: Received,
-        state: ReceiptState,
-        error: str,
+        status: str,
+        error: str | None,
         at_ms: int,
         *,
         genuine: bool = True,
     ) -> Callback:
-        status, sid, form = _STATUSES[state], self.sid_of(message), form_of(message)
+        sid, form = self.sid_of(message), form_of(message)
         fields = {
             "AccountSid": ACCOUNT_SID,
             "ApiVersion": API_VERSION,
@@ -158,7 +164,7 @@ class TwilioSimulator(TwilioPlayed):
             "SmsStatus": status,
             "To": message.to,
         }
-        if state is ReceiptState.FAILED:
+        if error is not None:
             fields["ErrorCode"] = error
         return posted(self.url_of(message), fields, at_ms, genuine=genuine)
 
