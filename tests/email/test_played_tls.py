@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import ssl
+import tempfile
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
@@ -21,9 +22,9 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from tests.channels.vendor_bench import Bench, bench
-from tocsin.channels.email.smtp.simulator import PASSWORD, USERNAME
+from tocsin.channels.email.smtp.simulator import PASSWORD, USERNAME, SmtpSimulator
 from tocsin.ports.outcomes import Accepted, ProviderReason, TryLater
-from tocsin.ports.simulator import Dial
+from tocsin.ports.simulator import Dial, Stage
 
 RSA = rsa.generate_private_key(65_537, 2_048)
 ED25519 = ed25519.Ed25519PrivateKey.generate()
@@ -74,6 +75,19 @@ async def test_letters_go_over_tls_to_whoever_asks_for_it() -> None:
 
 def test_they_do_on_the_loop_of_a_real_server() -> None:
     uvloop.run(over_tls())
+
+
+def left_in(folder: Path) -> list[Path]:
+    return list(folder.iterdir())
+
+
+async def test_one_that_cannot_listen_leaves_no_folder_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with pytest.raises(OverflowError):
+        await SmtpSimulator().start(Stage(port=65_536))
+    assert left_in(tmp_path) == []
 
 
 async def test_who_trusts_others_gets_no_letter_out() -> None:

@@ -364,7 +364,9 @@ async def _ends(
     ends: dict[int, object] = {}
     while len(ends) < count:
         writer.write(h2.data_to_send())
-        for event in h2.receive_data(await reader.read(65_536)):
+        said = await reader.read(65_536)
+        assert said, "the connection ended"
+        for event in h2.receive_data(said):
             match event:
                 case ResponseReceived(stream_id=int(stream), headers=[(_, status), *_]):
                     ends[stream] = int(status)

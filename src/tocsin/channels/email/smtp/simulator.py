@@ -11,6 +11,7 @@ import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from email.message import EmailMessage
+from functools import partial
 from typing import Any, Final, NoReturn, cast
 
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
@@ -20,6 +21,7 @@ from tocsin.channels.email.smtp import reports_played as reports
 from tocsin.channels.email.smtp.dkim_played import verdict
 from tocsin.channels.simulating import Breakable, Deal, Simulating
 from tocsin.channels.simulating_tls import Keeping
+from tocsin.channels.simulating_tls import Proof as TlsProof
 from tocsin.ports.receipts import Callback, ReceiptState
 from tocsin.ports.simulator import Action, Dial, Proof, Stage
 
@@ -87,12 +89,7 @@ class SmtpSimulator(Simulating):
     async def start(self, stage: Stage | None = None) -> Mapping[str, object]:
         # It would log every address, and nobody asked for its log.
         logging.getLogger("mail.log").disabled = True
-        if self._keeping is None:
-            self._keeping = Keeping(None if stage is None else stage.log)
-        proof = self._keeping.proof(self.provider)
-        tls = proof.server_context()
-        hooks = _Hooks(self._take, self._is_full)
-        port = await self._open(stage, lambda: _Speaker(hooks, self._connected, self._gone, tls))
+        proof, port = await self._listen_for_smtp(stage)
         return {
             "host": "127.0.0.1",
             "port": port,
@@ -105,13 +102,30 @@ class SmtpSimulator(Simulating):
             "bounce_key": BOUNCE_KEY,
         }
 
+    async def _listen_for_smtp(self, stage: Stage | None) -> tuple[TlsProof, int]:
+        if self._keeping is None:
+            self._keeping = Keeping(None if stage is None else stage.log)
+        try:
+            proof = self._keeping.proof(self.provider)
+            tls = proof.server_context()
+            hooks = _Hooks(self._take, self._is_full)
+            made = partial(_Speaker, hooks, self._connected, self._gone, tls)
+            return proof, await self._open(stage, made)
+        except BaseException:
+            # Nobody closes what never listened.
+            self._forget()
+            raise
+
     async def close(self) -> None:
         try:
             await super().close()
         finally:
-            if self._keeping is not None:
-                self._keeping.close()
-                self._keeping = None
+            self._forget()
+
+    def _forget(self) -> None:
+        if self._keeping is not None:
+            self._keeping.close()
+            self._keeping = None
 
     def address(self, n: int) -> str:
         return reader(n)
