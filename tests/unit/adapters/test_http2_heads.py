@@ -9,7 +9,7 @@ from hpack import Decoder, Encoder, HPACKError
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tocsin.adapters.http2 import heads
+from tocsin.adapters.http2 import fields, heads
 from tocsin.adapters.http2.heads import Head
 
 NAMES = st.from_regex(r"[a-z][a-z0-9-]{0,20}", fullmatch=True)
@@ -162,6 +162,18 @@ def test_any_block_is_read_as_by_another_decoder(block: bytes) -> None:
     else:
         assert lines[0] == b"HTTP/2 %b \r\n" % read[0][1]
         assert lines[1:-1] == tuple(b"%b: %b\r\n" % each for each in read[1:])
+
+
+def test_a_field_that_is_long_is_not_kept_for_those_that_come_again() -> None:
+    """Or a host could fill the memory with what it never says again."""
+    said = [(":status", "200")]
+    assert Head(Encoder().encode(said)).lines
+    before = fields._known.cache_info().currsize
+    for n in range(50):
+        block = Encoder().encode([*said, ("x", f"{n:0500}")], huffman=False)
+        assert Head(block).lines[1] == b"x: %0500d\r\n" % n
+    assert fields._known.cache_info().currsize == before
+    assert fields._known.cache_info().maxsize is not None
 
 
 @given(st.binary(max_size=200))

@@ -48,12 +48,6 @@ def lines(block: bytes) -> list[bytes]:
     return found
 
 
-def first(block: bytes) -> bytes:
-    """Return the first field of a head as a line, nothing for none; raises as `lines`."""
-    block = block.lstrip(RESIZED)
-    return _line(block[: _end(block, 0)]) if block else b""
-
-
 def _end(block: bytes, at: int) -> int:
     """Return where the field at *at* ends, beyond *block* for one that is not all there."""
     kind = block[at]

@@ -49,7 +49,7 @@ _SECRET: Final = 0x10
 
 _STATUS: Final = {0x88: 200, 0x89: 204, 0x8A: 206, 0x8B: 304, 0x8C: 400, 0x8D: 404, 0x8E: 500}
 """Statuses that are one byte: places in the static table, with the mark of a whole field."""
-_STATUS_LINE: Final = re.compile(rb":status: ([1-9][0-9]{2})\r\n")
+_STATUS_LINE: Final = re.compile(rb"HTTP/2 ([1-9][0-9]{2}) \r")
 _STATUS_NAME: Final = b":status: "
 
 _METHOD: Final = b"\x02"
@@ -157,10 +157,7 @@ class Head(Sequence[bytes]):
             status = _STATUS.get(block[0]) if block else None
             if status is not None:
                 return status
-        try:
-            found = _STATUS_LINE.fullmatch(fields.first(self._block))
-        except (HPACKError, ValueError):
-            return None
+        found = _STATUS_LINE.match(self.lines[0]) if self.lines else None
         return int(found[1]) if found else None
 
     @property
