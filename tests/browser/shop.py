@@ -48,14 +48,14 @@ POLICY = (
     "require-trusted-types-for 'script'; trusted-types 'none'"
 )
 
-BELL = """<!doctype html><title>shop</title><link rel="icon" href="data:,">
+BELL = """<!doctype html><html lang="en"><title>shop</title><link rel="icon" href="data:,">
 <script type="module" src="/script/%(token)s"></script>
-<tocsin-inbox patience="1" mode="bell"></tocsin-inbox><p><a href="#next">Next</a></p>"""
+<tocsin-inbox patience="1" mode="bell"></tocsin-inbox><main><h1>Shop</h1><a href="#next">Next</a></main>"""
 
 
 FULL = """<!doctype html><html lang="en"><title>shop</title><link rel="icon" href="data:,">
 <meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark">
-<script type="module" src="/script/%(token)s"></script><main><h1>Shop</h1>
+<script type="module" src="/script/%(token)s"></script><main><h1>Shop</h1><h2>Inbox</h2>
 <tocsin-inbox patience="1" preferences tabs='[{"label": "All"}, {"label": "Orders", "category": "orders"},
 {"label": "Unread", "status": "unread"}, {"label": "Archived", "status": "archived"}]'></tocsin-inbox></main>"""
 
@@ -126,11 +126,12 @@ class Shop:
         recipient: str,
         token: str | None = None,
         folder: str = "shop",
+        **how: Any,
     ) -> None:
         self.site = site
         self.recipient = recipient
         self.token = site.token(recipient)
-        self.page = site.context().new_page()
+        self.page = site.context(**how).new_page()
         self.complaints: list[str] = []
         self.page.on("console", lambda said: self._complain(said.type, said.text))
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
