@@ -140,7 +140,7 @@ class DiscordSimulator(ChatSimulating):
         if edited is not None and edited not in self._posted:
             wrong = "10008"
         deal = self._deal(to) if wrong is None else Deal(Dial.REFUSE, wrong)
-        id = edited or str(1_100_000_000_000 + len(self._posted))
+        id = edited or str(1_100_000_000_000 + self._new_number())
         code = deal.code or _DIALLED.get(deal.dial, "ok")
         await self._take(
             request,

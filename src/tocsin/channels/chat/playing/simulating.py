@@ -6,6 +6,7 @@ from abc import abstractmethod
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import count
 from typing import Any, Final
 
 from tocsin.channels.simulating import Deal
@@ -49,6 +50,7 @@ class ChatSimulating(HttpSimulating):
         super().__init__()
         self._posted: OrderedDict[str, Posted] = OrderedDict()
         self._by_reference: dict[str, str] = {}
+        self._numbers = count(1)
 
     @abstractmethod
     async def start(self, stage: Stage | None = None) -> Mapping[str, object]:
@@ -71,6 +73,10 @@ class ChatSimulating(HttpSimulating):
     def posted(self, id: str) -> Posted | None:
         """Return a message as it stands now, by the platform's id."""
         return self._posted.get(id)
+
+    def _new_number(self) -> int:
+        """Return a number that no message had before, not even one whose answer got lost."""
+        return next(self._numbers)
 
     def _post(self, posted: Posted) -> None:
         self._posted[posted.id] = posted

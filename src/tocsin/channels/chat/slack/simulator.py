@@ -130,7 +130,7 @@ class SlackSimulator(ChatSimulating):
         if wrong is None and edits and (shown is None or shown.place != channel):
             wrong = "message_not_found"
         deal = self._deal(to) if wrong is None else Deal(Dial.REFUSE, wrong)
-        ts = shown.id if shown is not None else f"1503435956.{len(self._posted):06d}"
+        ts = shown.id if shown is not None else f"1503435956.{self._new_number():06d}"
         place = shown.place if shown is not None else _id_of(channel)
         code = deal.code or _DIALLED.get(deal.dial, "ok")
         before = f"{place}:{ts}" if edits else None
@@ -168,7 +168,7 @@ class SlackSimulator(ChatSimulating):
             return None
         if deal.dial not in OK:
             return _plain(code, deal.after_ms)
-        ts = f"1503435956.{len(self._posted):06d}"
+        ts = f"1503435956.{self._new_number():06d}"
         self._post(Posted(ts, "C0HOOK", reference, _message(said), to))
         return Reply(200, b"ok", (("content-type", "text/html"),))
 

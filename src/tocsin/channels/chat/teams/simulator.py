@@ -107,7 +107,7 @@ class TeamsSimulator(ChatSimulating):
         if deal.dial not in OK:
             return _error(code)
         if not failed:
-            self._post(Posted(str(len(self._posted) + 1), to, reference, said, to))
+            self._post(Posted(str(self._new_number()), to, reference, said, to))
         return Reply(202)
 
 

@@ -161,7 +161,7 @@ class TelegramSimulator(ChatSimulating):
             return _error("Bad Request: group chat was upgraded to a supergroup chat", parameters)
         wrong = _wrong(said)
         deal = self._deal(str(chat)) if wrong is None else Deal(Dial.REFUSE, wrong)
-        posted = Posted(str(len(self._posted) + 1), str(chat), reference, dict(said), str(chat))
+        posted = Posted(str(self._new_number()), str(chat), reference, dict(said), str(chat))
         return await self._answer(request, posted, deal)
 
     async def _edit(self, request: Request, said: Mapping[str, Any]) -> Reply | None:

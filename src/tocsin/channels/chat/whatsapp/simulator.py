@@ -190,7 +190,7 @@ class WhatsAppSimulator(ChatSimulating):
             return None
         if deal.dial not in OK:
             return _error(code)
-        id = f"wamid.canary{len(self._posted)}"
+        id = f"wamid.canary{self._new_number()}"
         self._post(Posted(id, to, reference, said, to))
         known_by = "wa_id" if "to" in said else "user_id"
         contact = {"input": to, known_by: to.removeprefix("+")}
