@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from functools import cache
 from typing import Final
@@ -10,6 +9,7 @@ from typing import Final
 import msgspec
 from msgspec import inspect
 
+from tocsin.domain.names import nearest
 from tocsin.errors import FieldProblem, Malformed, RequestRefused
 
 _NAMED_MAX: Final = 12
@@ -62,10 +62,10 @@ def escape(part: str) -> str:
 
 def _unknown_field(pointer: str, name: str, kind: object) -> FieldProblem:
     known = _field_names(kind)
-    close = difflib.get_close_matches(name[:80], known, n=1)
+    close = nearest(name, known)
     hint = "is not a field here"
     if close:
-        hint += f"; did you mean {close[0]}?"
+        hint += f"; did you mean {close}?"
     elif len(known) <= _NAMED_MAX:
         hint += f"; there {'is' if len(known) == 1 else 'are'} {', '.join(known)}"
     return FieldProblem(f"{pointer}/{escape(name[:80])}", "unknown_field", hint)

@@ -10,7 +10,6 @@ installed.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -21,6 +20,7 @@ from typing import Any, Final
 import tocsin.channels
 from tocsin.config import Misconfigured
 from tocsin.domain.channels import CHANNEL_FIELDS
+from tocsin.domain.names import nearest
 from tocsin.ports.provider import Channel, ProviderSpec
 
 ENTRY_POINTS: Final = "tocsin.providers"
@@ -50,9 +50,9 @@ class Registry:
         found = self.specs.get(name)
         if found is not None:
             return found
-        close = difflib.get_close_matches(name, self.specs, n=1, cutoff=0.6)
+        close = nearest(name, self.specs)
         if close:
-            hint = f"did you mean {close[0]}?"
+            hint = f"did you mean {close}?"
         else:
             hint = f"there are: {', '.join(sorted(self.specs)) or 'none in this version'}"
         raise Misconfigured([f"providers.{name} is not a provider; {hint}"])

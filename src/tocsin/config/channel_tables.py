@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -10,6 +9,7 @@ import msgspec
 
 from tocsin.config.load import Misconfigured
 from tocsin.config.raw import RawTable
+from tocsin.domain.names import nearest
 from tocsin.domain.provider_routes import ProviderRoute
 
 ROUTES_MAX: Final = 1_000
@@ -82,8 +82,8 @@ def _route(channel: str, number: int, given: object, problems: list[str]) -> Pro
 def _unknown(place: str, given: Mapping[str, Any]) -> Iterator[str]:
     for key in given:
         if key not in _KEYS:
-            close = difflib.get_close_matches(key, _KEYS, n=1, cutoff=0.6)
-            hint = f"did you mean {close[0]}?" if close else f"it takes {', '.join(_KEYS)}"
+            close = nearest(key, _KEYS)
+            hint = f"did you mean {close}?" if close else f"it takes {', '.join(_KEYS)}"
             yield f"{place}.{key} is not a setting; {hint}"
 
 

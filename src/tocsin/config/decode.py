@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import Any, TypeVar
 
 import msgspec
@@ -10,6 +9,7 @@ import msgspec
 from tocsin.config.load import DEFAULT, Misconfigured
 from tocsin.config.raw import RawTable
 from tocsin.config.settings import Section, as_toml, read_value, section_of
+from tocsin.domain.names import nearest
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -54,8 +54,8 @@ def _read(section: Section, table: RawTable) -> tuple[dict[str, Any], list[str]]
         said = f"{section.table}.{key} ({origin})"
         setting = known.get(key)
         if setting is None:
-            close = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
-            hint = f"did you mean {close[0]}?" if close else f"it takes {', '.join(known)}"
+            close = nearest(key, known)
+            hint = f"did you mean {close}?" if close else f"it takes {', '.join(known)}"
             problems.append(f"{said} is not a setting; {hint}")
             continue
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import ipaddress
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
@@ -22,6 +21,7 @@ from tocsin.config.settings import (
 )
 from tocsin.config.tables import Config
 from tocsin.domain.instants import parse_begin
+from tocsin.domain.names import nearest
 from tocsin.errors import TocsinError
 
 CLIENT_VARIABLES: Final = frozenset({"TOCSIN_CONFIG", "TOCSIN_KEY", "TOCSIN_URL"})
@@ -175,8 +175,8 @@ def _unknown(given: _Given) -> str:
         known = [setting.variable for setting in settings().values()]
     else:
         known = [*settings(), *_tables()]
-    close = difflib.get_close_matches(given.said, known, n=1, cutoff=0.6)
-    hint = f"did you mean {close[0]}?" if close else "`tocsin config doc` lists what there is"
+    close = nearest(given.said, known)
+    hint = f"did you mean {close}?" if close else "`tocsin config doc` lists what there is"
     return f"{given.said} ({given.origin}) is not a setting; {hint}"
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Collection, Sequence
-from difflib import get_close_matches
 from typing import Final, NoReturn
 
 from tocsin.domain.durations import parse_duration
+from tocsin.domain.names import nearest
 from tocsin.errors import FieldProblem, NotBuilt, RequestRefused
 
 KEY: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}\Z")
@@ -185,7 +185,7 @@ def _is_key(reader: Reader, key: str) -> bool:
 
 def _unknown(name: str, allowed: Collection[str]) -> str:
     shown = name[:40]
-    near = get_close_matches(shown, sorted(allowed), n=1)
-    if near:
-        return f"there is no field {shown!r} here; did you mean {near[0]!r}?"
+    near = nearest(shown, sorted(allowed))
+    if near is not None:
+        return f"there is no field {shown!r} here; did you mean {near!r}?"
     return f"there is no field {shown!r} here; known are {', '.join(sorted(allowed))}"

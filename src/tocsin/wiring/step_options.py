@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
-
 import msgspec
 
 from tocsin.channels.registry import Registry
+from tocsin.domain.names import nearest
 
 
 def options_problem(registry: Registry, channel: str, provider: str, table: object) -> str | None:
@@ -14,8 +13,8 @@ def options_problem(registry: Registry, channel: str, provider: str, table: obje
     spec = registry.specs.get(provider)
     there = [each.name for each in registry.specs.values() if each.channel == channel]
     if spec is None or spec.channel != channel:
-        close = difflib.get_close_matches(provider, there, n=1, cutoff=0.6)
-        known = f"did you mean {close[0]}?" if close else f"there are: {', '.join(there) or 'none'}"
+        close = nearest(provider, there)
+        known = f"did you mean {close}?" if close else f"there are: {', '.join(there) or 'none'}"
         return f"no provider of {channel} is called so; {known}"
     if spec.options is None:
         return None
