@@ -31,6 +31,7 @@ from tocsin.app.profile import (
 )
 from tocsin.app.trail import Notes
 from tocsin.app.versions import at_last, put_unless_late
+from tocsin.domain.json_check import UNREADABLE
 from tocsin.domain.preferences_read import merge_preferences
 from tocsin.domain.recipient import Recipient
 from tocsin.errors import Conflict, FieldProblem, Malformed, RequestRefused
@@ -233,7 +234,7 @@ def _read_line(
         return decoder.decode(body)
     except msgspec.ValidationError as error:
         return field_problem(str(error), ImportRow)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return FieldProblem("", "malformed", "is not a JSON object in UTF-8")
 
 

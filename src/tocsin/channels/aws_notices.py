@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA1, SHA256, HashAlgorithm
 
 from tocsin.domain.instants import parse_instant
+from tocsin.domain.json_check import UNREADABLE
 from tocsin.errors import Malformed, Unauthenticated, Unavailable
 from tocsin.ports.receipts import Callback
 from tocsin.ports.transport import Answer, Call, Transport
@@ -127,7 +128,7 @@ class Notices:
     def _read(self, callback: Callback) -> Envelope:
         try:
             envelope = _decoder.decode(callback.body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except UNREADABLE:
             raise Unauthenticated("a message of SNS is needed") from None
         if callback.headers.get("x-amz-sns-message-type") != envelope.type:
             raise Unauthenticated("the kind of message is not what its header says")

@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import msgspec
 
 from tocsin.channels.simulating import Simulating
+from tocsin.domain.json_check import UNREADABLE
 from tocsin.ports.simulator import Stage
 
 BODILESS: Final = frozenset({204, 304})
@@ -54,7 +55,7 @@ class Request:
         """Return the members of the object that the body is; none of anything else."""
         try:
             found = self.json()
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except UNREADABLE:
             return {}
         return found if isinstance(found, dict) else {}
 

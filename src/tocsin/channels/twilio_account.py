@@ -17,6 +17,7 @@ from tocsin.channels.phones import PhoneSettings
 from tocsin.channels.replies import Replies, unanswered
 from tocsin.config import Misconfigured, Secret
 from tocsin.domain.hosts import is_public_host
+from tocsin.domain.json_check import UNREADABLE
 from tocsin.domain.retry_after import retry_after_ms
 from tocsin.errors import Malformed, Unauthenticated
 from tocsin.ports.outcomes import ProviderOutcome
@@ -267,7 +268,7 @@ def _algorithm(settings: str) -> str:
 def _findings(body: bytes) -> Sequence[Finding]:
     try:
         about = msgspec.json.decode(body, type=_About)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         says = "what it says about the account cannot be read"
         return [Finding(Weight.PROBLEM, says, "look whether `api_url` names Twilio's API")]
     if about.status != "active":
@@ -290,14 +291,14 @@ def _form(body: bytes) -> Fields:
 def _sid(body: bytes) -> str | None:
     try:
         return msgspec.json.decode(body, type=_Created).sid
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return None  # the status alone says that it was taken
 
 
 def _code(body: bytes) -> str | None:
     try:
         return str(msgspec.json.decode(body, type=_Problem).code)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return None
 
 

@@ -13,7 +13,7 @@ from tocsin.domain.audience import ID_CHARACTERS_MAX, TERMS_MAX
 from tocsin.domain.durations import parse_duration
 from tocsin.domain.incoming import IncomingEvent, good_trace
 from tocsin.domain.instants import parse_instant
-from tocsin.domain.json_check import has_distinct_names, is_shallow, quick_json
+from tocsin.domain.json_check import UNREADABLE, has_distinct_names, is_shallow, quick_json
 from tocsin.domain.reading import DURATION_MAX_MS, KEY
 
 _ABSENT: Final = msgspec.Raw(b"")
@@ -65,7 +65,6 @@ _shorthand: Final = msgspec.json.Decoder(_Shorthand).decode
 _cloudevent: Final = msgspec.json.Decoder(_CloudEvent).decode
 _cloudevents: Final = msgspec.json.Decoder(list[_CloudEvent]).decode
 _encode: Final = msgspec.json.Encoder().encode
-_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class _Unsure(Exception):
@@ -119,7 +118,7 @@ def quick_shorthand(text: bytes, plain: bool) -> IncomingEvent | None:
             strict_recipients=sent.strict_recipients or False,
             trace=None if sent.traceparent is None else _trace(sent.traceparent),
         )
-    except (*_UNREADABLE, ValueError, _Unsure):
+    except (*UNREADABLE, ValueError, _Unsure):
         return None
 
 
@@ -132,7 +131,7 @@ def quick_cloudevent(text: bytes, plain: bool) -> IncomingEvent | None:
             text.decode()
             _check_texts(sent)
         return _incoming(sent, data)
-    except (*_UNREADABLE, ValueError, _Unsure):
+    except (*UNREADABLE, ValueError, _Unsure):
         return None
 
 
@@ -149,7 +148,7 @@ def quick_cloudevents(body: bytes, events_max: int) -> tuple[IncomingEvent, ...]
         if len(sent) > events_max or not has_distinct_names(body):
             return None
         return tuple([_incoming(each, _plain_data(bytes(each.data))) for each in sent])
-    except (*_UNREADABLE, ValueError, _Unsure):
+    except (*UNREADABLE, ValueError, _Unsure):
         return None
 
 

@@ -8,6 +8,9 @@ from typing import Final
 import msgspec
 
 DEPTH_MAX: Final = 64
+UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What `msgspec` raises for bytes of others that do not hold the JSON which is wanted."""
+
 _decode: Final = msgspec.json.Decoder().decode
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -99,7 +102,7 @@ def quick_json(text: bytes) -> int:
         return -1
     try:
         return _names(_decode(text))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return -1
 
 

@@ -9,6 +9,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from tocsin.channels.chat.discord.embeds import ACKNOWLEDGE
+from tocsin.domain.json_check import UNREADABLE
 from tocsin.errors import Malformed, Unauthenticated
 from tocsin.ports.receipts import Callback, Receipt, ReceiptState
 
@@ -69,7 +70,7 @@ def interaction(body: bytes) -> Interaction:
     """Read an interaction; raises `Malformed`."""
     try:
         return msgspec.json.decode(body, type=Interaction)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         raise Malformed("an interaction is needed") from None
 
 

@@ -15,6 +15,7 @@ from tocsin.channels.chat.discord.settings import DiscordSettings
 from tocsin.channels.chat.writing.acknowledging import offers
 from tocsin.channels.chat.writing.calling import headers_of, json_body
 from tocsin.channels.replies import load_replies, unanswered
+from tocsin.domain.json_check import UNREADABLE
 from tocsin.domain.retry_after import RETRY_AFTER_MAX_MS, retry_after_ms
 from tocsin.errors import Unauthenticated
 from tocsin.ports.message import Message
@@ -137,7 +138,7 @@ class Discord:
     def _judged(self, answer: Answer) -> ProviderOutcome:
         try:
             said = msgspec.json.decode(answer.body, type=Said)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except UNREADABLE:
             said = Said()
             if answer.status == HTTPStatus.TOO_MANY_REQUESTS and answer.body.lstrip()[:1] == b"<":
                 # A page is what stands before Discord, and that turns away our whole address.

@@ -15,6 +15,7 @@ from tocsin.channels.chat.slack.settings import SlackSettings
 from tocsin.channels.chat.writing.acknowledging import offers
 from tocsin.channels.chat.writing.calling import headers_of, json_body
 from tocsin.channels.replies import load_replies, unanswered
+from tocsin.domain.json_check import UNREADABLE
 from tocsin.domain.retry_after import retry_after_ms
 from tocsin.errors import Unauthenticated
 from tocsin.ports.message import Message
@@ -144,7 +145,7 @@ class Slack:
         """
         try:
             said = msgspec.json.decode(answer.body, type=Said)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except UNREADABLE:
             said = _words(answer)
         if said.ok and answer.status == 200:
             return Accepted(f"{said.channel}:{said.ts}" if said.channel and said.ts else None)

@@ -16,6 +16,7 @@ from tocsin.channels.chat.writing.calling import headers_of, json_body
 from tocsin.channels.relay import reached, unseen
 from tocsin.channels.replies import load_replies, unanswered
 from tocsin.config import Misconfigured
+from tocsin.domain.json_check import UNREADABLE
 from tocsin.domain.retry_after import retry_after_ms
 from tocsin.errors import Unauthenticated
 from tocsin.ports.message import Message
@@ -123,6 +124,6 @@ def build(settings: TeamsSettings, tools: ProviderTools) -> Teams:
 def _code_of(answer: Answer) -> str | None:
     try:
         code = msgspec.json.decode(answer.body, type=Said).error.code
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return None
     return code if _CODE.match(code) else None

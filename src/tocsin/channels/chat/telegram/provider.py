@@ -15,6 +15,7 @@ from tocsin.channels.chat.telegram.writing import acknowledged, keyboard, text_o
 from tocsin.channels.chat.writing.acknowledging import offers
 from tocsin.channels.chat.writing.calling import headers_of, json_body
 from tocsin.channels.replies import load_replies, unanswered
+from tocsin.domain.json_check import UNREADABLE
 from tocsin.domain.retry_after import RETRY_AFTER_MAX_MS, retry_after_ms
 from tocsin.errors import Unauthenticated
 from tocsin.ports.message import Message
@@ -168,7 +169,7 @@ class Telegram:
         """Read an answer by its description, which is all that tells most errors apart."""
         try:
             said = msgspec.json.decode(answer.body, type=Said)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except UNREADABLE:
             status = answer.status if answer.status >= 300 else 500
             after_ms = retry_after_ms(answer.header(b"retry-after"), self._wall_ms())
             outcome = self._replies.of(status).outcome(str(answer.status), after_ms=after_ms)
@@ -223,7 +224,7 @@ def build(settings: TelegramSettings, tools: ProviderTools) -> Telegram:
 def _is_a_bot(body: bytes) -> bool:
     try:
         return msgspec.json.decode(body, type=_Named).result.is_bot
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return False
 
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
+from tocsin.domain.json_check import UNREADABLE
 from tocsin.errors import Malformed, Unauthenticated
 from tocsin.ports.receipts import Callback, ChannelWish, Receipt, ReceiptState
 
@@ -78,7 +79,7 @@ def update(body: bytes) -> Update:
     """Read an update; raises `Malformed`."""
     try:
         return msgspec.json.decode(body, type=Update)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         raise Malformed("an update is needed") from None
 
 

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs
 
 import msgspec
 
+from tocsin.domain.json_check import UNREADABLE
 from tocsin.errors import Malformed, Unauthenticated
 from tocsin.ports.receipts import Callback, ChannelWish, Receipt, ReceiptState, Response
 
@@ -142,7 +143,7 @@ def notice(body: bytes) -> Notice:
     """Read a webhook; raises `Malformed`."""
     try:
         return msgspec.json.decode(body, type=Notice)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         raise Malformed("a webhook of Meta's is needed") from None
 
 

@@ -21,6 +21,7 @@ from tocsin.channels.chat.whatsapp.writing import fields_of
 from tocsin.channels.chat.writing.acknowledging import offers
 from tocsin.channels.chat.writing.calling import headers_of, json_body
 from tocsin.channels.replies import load_replies, unanswered
+from tocsin.domain.json_check import UNREADABLE
 from tocsin.domain.retry_after import retry_after_ms
 from tocsin.errors import Unauthenticated
 from tocsin.ports.message import Message
@@ -137,7 +138,7 @@ class WhatsApp:
         """
         try:
             said = msgspec.json.decode(answer.body, type=Said)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except UNREADABLE:
             said = Said()
         if answer.status == 200 and said.messages and said.error is None:
             return Accepted()
@@ -155,5 +156,5 @@ def build(settings: WhatsAppSettings, tools: ProviderTools) -> WhatsApp:
 def _number(answer: Answer) -> Number | None:
     try:
         return msgspec.json.decode(answer.body, type=Number)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return None

@@ -24,6 +24,7 @@ from tocsin.channels.email.reporting.said import (
     stamp_ms,
 )
 from tocsin.config import Secret
+from tocsin.domain.json_check import UNREADABLE
 from tocsin.errors import Malformed, Unauthenticated
 from tocsin.ports.receipts import Callback, Receipt
 
@@ -107,7 +108,7 @@ class Verifier:
         """Return the event in *callback*; raises `Unauthenticated` for what is not Mailgun's."""
         try:
             webhook = _webhooks.decode(callback.body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except UNREADABLE:
             raise Unauthenticated("a signed webhook of Mailgun is needed") from None
         said = webhook.signature
         stamp = said.timestamp
@@ -131,7 +132,7 @@ def receipts_of(body: bytes) -> Sequence[Receipt]:
     """Return what the event in *body* says; raises `Malformed`."""
     try:
         event = _events.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         raise Malformed("an event of Mailgun is needed") from None
     said, reference = _said(event), event.variables.get(REFERENCE)
     if said is None or not isinstance(reference, str) or event.client.bot:

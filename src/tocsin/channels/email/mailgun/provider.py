@@ -16,6 +16,7 @@ from tocsin.channels.email.mailgun.settings import MailgunSettings
 from tocsin.channels.email.writing.batches import send_alike, send_halves
 from tocsin.channels.email.writing.outline import Outline
 from tocsin.channels.replies import load_replies, unanswered
+from tocsin.domain.json_check import UNREADABLE
 from tocsin.domain.retry_after import retry_after_ms
 from tocsin.errors import Unauthenticated
 from tocsin.ports.message import Message
@@ -116,7 +117,7 @@ class Mailgun:
     def _outcome(self, answer: Answer) -> ProviderOutcome:
         try:
             said = msgspec.json.decode(answer.body, type=Said)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except UNREADABLE:
             said = Said()
         code = _code(answer.status, said.message)
         named = _ID.match(said.id)

@@ -20,6 +20,7 @@ from tocsin.channels.email.reporting.said import (
     Said,
 )
 from tocsin.domain.instants import parse_instant
+from tocsin.domain.json_check import UNREADABLE
 from tocsin.errors import Malformed
 from tocsin.ports.receipts import Receipt
 
@@ -76,7 +77,7 @@ def receipts_of(body: bytes) -> Sequence[Receipt]:
         if said is None or reference is None:
             return ()
         at_ms = parse_instant(_timestamp(event))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError):
+    except (*UNREADABLE, ValueError):
         raise Malformed("an event of Postmark is needed") from None
     return [Receipt(reference, said.state, said.reason, at_ms, said.dead, _kind(event)[:80])]
 

@@ -16,6 +16,7 @@ from tocsin.channels.email.postmark.settings import PostmarkSettings
 from tocsin.channels.email.writing.batches import send_together
 from tocsin.channels.email.writing.outline import Outline
 from tocsin.channels.replies import load_replies, unanswered
+from tocsin.domain.json_check import UNREADABLE
 from tocsin.domain.retry_after import retry_after_ms
 from tocsin.errors import Unauthenticated
 from tocsin.ports.message import Message
@@ -113,7 +114,7 @@ class Postmark:
     def _refusal(self, answer: Answer) -> ProviderOutcome:
         try:
             code = _code(msgspec.json.decode(answer.body, type=Result))
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except UNREADABLE:
             code = ""
         reply = _REPLIES.of(answer.status, code)
         after_ms = retry_after_ms(answer.header(b"retry-after"), self._wall_ms())
@@ -135,7 +136,7 @@ def _results(answer: Answer, count: int) -> Sequence[ProviderOutcome]:
             made = [msgspec.json.decode(answer.body, type=Result)]
         else:
             made = msgspec.json.decode(answer.body, type=list[Result])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return [_NOT_READ] * count
     return [_outcome(each) for each in made] if len(made) == count else [_NOT_READ] * count
 

@@ -14,6 +14,7 @@ import msgspec
 from tocsin.channels.email.playing.simulating import OF_A_LETTER, MailSimulating
 from tocsin.channels.simulating import Deal
 from tocsin.channels.simulating_http import Reply, Request
+from tocsin.domain.json_check import UNREADABLE
 from tocsin.ports.receipts import Callback, ReceiptState
 from tocsin.ports.simulator import Dial, Proof, Stage
 
@@ -204,7 +205,7 @@ def _read(request: Request) -> tuple[str | None, list[dict[str, Any]]]:
         return "415", []
     try:
         said = request.json()
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         return "402", []
     letters = [said] if request.path == "/email" else said
     if not isinstance(letters, list) or not all(isinstance(each, dict) for each in letters):

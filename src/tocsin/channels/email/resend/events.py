@@ -12,6 +12,7 @@ from tocsin.channels.email.reporting.said import CLICKED, COMPLAINED, DELIVERED,
 from tocsin.channels.email.resend.body import REFERENCE
 from tocsin.channels.replies import Replies
 from tocsin.domain.instants import parse_instant
+from tocsin.domain.json_check import UNREADABLE
 from tocsin.domain.webhook_signing import check_secrets, signatures
 from tocsin.errors import Malformed, Unauthenticated
 from tocsin.ports.receipts import Callback, Receipt, ReceiptState
@@ -113,7 +114,7 @@ def receipts_of(body: bytes, replies: Replies) -> Sequence[Receipt]:
             return ()
         data = _data.decode(event.data)
         at_ms = parse_instant(event.created_at)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError):
+    except (*UNREADABLE, ValueError):
         raise Malformed("an event of Resend is needed") from None
     reference = data.reference
     if reference is None:

@@ -17,6 +17,7 @@ from tocsin.channels.email.writing.outline import Outline
 from tocsin.channels.options import read_options
 from tocsin.channels.replies import load_replies, unanswered
 from tocsin.config import Misconfigured
+from tocsin.domain.json_check import UNREADABLE
 from tocsin.domain.retry_after import retry_after_ms
 from tocsin.errors import RequestRefused, Unauthenticated
 from tocsin.ports.message import Message
@@ -167,7 +168,7 @@ def build(settings: ResendSettings, tools: ProviderTools) -> Resend:
 def _taken(answer: Answer, rest_ms: int | None) -> ProviderOutcome:
     try:
         id = msgspec.json.decode(answer.body, type=Made).id
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         detail = "the answer could not be read"
         return TryLater(ProviderReason.TIMED_OUT, known=False, detail=detail)
     return Accepted(id if _ID.match(id) is not None else None, rest_ms)
@@ -176,7 +177,7 @@ def _taken(answer: Answer, rest_ms: int | None) -> ProviderOutcome:
 def _problem(answer: Answer) -> Problem:
     try:
         return msgspec.json.decode(answer.body, type=Problem)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return Problem()
 
 
@@ -192,7 +193,7 @@ def _has(answer: Answer, domain: str) -> bool:
     """Return whether *domain* is verified; also True where it may be among those not listed."""
     try:
         domains = msgspec.json.decode(answer.body, type=Domains)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return False
     named = [each for each in domains.data if each.name.lower() == domain.lower()]
     return any(each.status == "verified" for each in named) or (not named and domains.has_more)

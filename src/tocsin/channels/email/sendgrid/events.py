@@ -26,6 +26,7 @@ from tocsin.channels.email.reporting.said import (
     Said,
     stamp_ms,
 )
+from tocsin.domain.json_check import UNREADABLE
 from tocsin.errors import Malformed, Unauthenticated
 from tocsin.ports.receipts import Callback, Receipt
 
@@ -105,7 +106,7 @@ def receipts_of(body: bytes) -> Sequence[Receipt]:
     """Return what the events in *body* say; raises `Malformed`."""
     try:
         events = _decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         raise Malformed("a list of events is needed") from None
     return [receipt for event in events if (receipt := _receipt(event)) is not None]
 

@@ -15,6 +15,7 @@ from tocsin.channels.email.writing.batches import send_alike, send_halves
 from tocsin.channels.email.writing.outline import Outline
 from tocsin.channels.replies import load_replies, unanswered
 from tocsin.config import Misconfigured
+from tocsin.domain.json_check import UNREADABLE
 from tocsin.domain.retry_after import RETRY_AFTER_MAX_MS, retry_after_ms
 from tocsin.errors import Unauthenticated
 from tocsin.ports.message import Message
@@ -147,7 +148,7 @@ def build(settings: SendGridSettings, tools: ProviderTools) -> SendGrid:
 def _problems(answer: Answer) -> Sequence[Problem]:
     try:
         return msgspec.json.decode(answer.body, type=Problems).errors
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return ()
 
 

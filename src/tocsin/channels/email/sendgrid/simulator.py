@@ -16,6 +16,7 @@ from tocsin.channels.email.playing.simulating import MailSimulating
 from tocsin.channels.email.sendgrid.played import BY_DIAL, ERRORS, Played
 from tocsin.channels.simulating import Deal
 from tocsin.channels.simulating_http import Reply, Request
+from tocsin.domain.json_check import UNREADABLE
 from tocsin.ports.receipts import Callback, ReceiptState
 from tocsin.ports.simulator import Action, Deed, Dial, Stage, Tell
 
@@ -208,7 +209,7 @@ def _read(request: Request) -> dict[str, Any] | Played:
         return ERRORS["415"]
     try:
         said = msgspec.json.decode(request.body)
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         return ERRORS["400"]
     if not isinstance(said, dict):
         return ERRORS["400"]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from tocsin.domain.json_check import UNREADABLE
 from tocsin.ports.self_check import Finding, Weight
 
 
@@ -30,7 +31,7 @@ def findings(body: bytes) -> Sequence[Finding]:
     """Return what stands in the answer; one that cannot be read is a problem, too."""
     try:
         account = msgspec.json.decode(body, type=Account)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return [Finding(Weight.PROBLEM, "what it says about the account cannot be read", _URL)]
     found = [Finding(Weight.FINE, "asking about the account works")]
     if not account.sending_enabled:

@@ -20,6 +20,7 @@ from tocsin.channels.email.reporting.said import (
 )
 from tocsin.channels.email.ses.body import REFERENCE
 from tocsin.domain.instants import parse_instant
+from tocsin.domain.json_check import UNREADABLE
 from tocsin.errors import Malformed
 from tocsin.ports.outcomes import ProviderReason
 from tocsin.ports.receipts import Receipt, ReceiptState
@@ -120,7 +121,7 @@ def receipts_of(message: str) -> Sequence[Receipt]:
         if said is None or not references:
             return ()
         at_ms = parse_instant(_timestamp(event))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError):
+    except (*UNREADABLE, ValueError):
         raise Malformed("an event of SES is needed") from None
     reference = references[0]
     return [Receipt(reference, said.state, said.reason, at_ms, said.dead, detail)]

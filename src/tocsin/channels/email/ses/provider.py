@@ -20,6 +20,7 @@ from tocsin.channels.email.writing.batches import send_alike, unwritten
 from tocsin.channels.email.writing.letter import BadLetter, Writer
 from tocsin.channels.email.writing.outline import Outline
 from tocsin.channels.replies import load_replies, unanswered
+from tocsin.domain.json_check import UNREADABLE
 from tocsin.ports.message import Message
 from tocsin.ports.outcomes import Accepted, ProviderOutcome, ProviderReason, TryLater
 from tocsin.ports.provider import Flags, ProviderTools
@@ -168,7 +169,7 @@ def build(settings: SesSettings, tools: ProviderTools) -> Ses:
 def _taken(answer: Answer, _count: int) -> Sequence[ProviderOutcome]:
     try:
         id = msgspec.json.decode(answer.body, type=Result).message_id
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return [_NOT_READ]
     return [Accepted(_shown(id))]
 
@@ -177,7 +178,7 @@ def _taken_each(answer: Answer, count: int) -> Sequence[ProviderOutcome]:
     """Read what became of each, in the order of the call."""
     try:
         found = msgspec.json.decode(answer.body, type=Results).bulk_email_entry_results
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return [_NOT_READ] * count
     if len(found) != count:
         return [_NOT_READ] * count
@@ -203,7 +204,7 @@ def _code(answer: Answer) -> str:
     """Return the error's name: that of the header, or of the body."""
     try:
         problem = msgspec.json.decode(answer.body, type=Problem)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         problem = Problem()
     named = (answer.header(b"x-amzn-errortype") or b"").decode("ascii", "replace") or problem.type
     name = named.partition(":")[0].rpartition("#")[2][:64]

@@ -18,6 +18,7 @@ from tocsin.channels.push.parts.credentials import credential
 from tocsin.channels.push.parts.jws import read_p256_key
 from tocsin.channels.replies import load_replies, unanswered
 from tocsin.config import Misconfigured
+from tocsin.domain.json_check import UNREADABLE
 from tocsin.domain.retry_after import retry_after_ms
 from tocsin.errors import Unauthenticated
 from tocsin.ports.message import Message
@@ -188,7 +189,7 @@ def _priority(message: Message, options: ApnsOptions, *, silent: bool) -> int:
 def _read(body: bytes) -> _Said:
     try:
         return _answers.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return _Said()
 
 

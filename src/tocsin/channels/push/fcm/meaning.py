@@ -11,6 +11,8 @@ from typing import Any, Final
 
 import msgspec
 
+from tocsin.domain.json_check import UNREADABLE
+
 _FCM: Final = "google.firebase.fcm.v1.FcmError"
 _FIELDS: Final = "google.rpc.BadRequest"
 _QUOTA: Final = "google.rpc.QuotaFailure"
@@ -24,7 +26,7 @@ def code_of(body: bytes) -> str | None:
         status, details = error["status"], error.get("details", [])
         parts = {part["@type"].rpartition("/")[2]: part for part in details}
         return _code(status, parts, str(error.get("message", "")))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, LookupError):
+    except (*UNREADABLE, LookupError):
         return None
     except (TypeError, AttributeError):
         # Not the shape that is documented.

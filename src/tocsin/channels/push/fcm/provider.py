@@ -16,6 +16,7 @@ from tocsin.channels.push.fcm.token import AccessToken, ServiceAccount
 from tocsin.channels.push.parts.credentials import needed
 from tocsin.channels.replies import load_replies, unanswered
 from tocsin.config import Misconfigured
+from tocsin.domain.json_check import UNREADABLE
 from tocsin.domain.retry_after import retry_after_ms
 from tocsin.errors import Unauthenticated
 from tocsin.ports.message import Message
@@ -139,6 +140,6 @@ def _id_of(body: bytes) -> str | None:
     """Return the last part of the name; what comes before it is the project's."""
     try:
         name = _taken.decode(body).name
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return None
     return name.rpartition("/")[2][:_ID_CHARACTERS_MAX] or None

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from tocsin.channels.push.parts.jws import base64url
+from tocsin.domain.json_check import UNREADABLE
 from tocsin.ports.outcomes import ProviderReason, Refused, TryLater
 from tocsin.ports.provider import ProviderTools
 from tocsin.ports.transport import Answer, Call, NoAnswer, Trust
@@ -129,7 +130,7 @@ class AccessToken:
         try:
             granted = _granted.decode(said.body)
             lasts_s = min(int(granted.expires_in), _HOUR_S)
-        except (msgspec.DecodeError, ValueError, RecursionError):
+        except (*UNREADABLE, ValueError):
             return TryLater(ProviderReason.OVERLOADED, detail="oauth: no token in the answer")
         token = granted.access_token
         if not (token.isascii() and token.isprintable()):
@@ -161,7 +162,7 @@ def _refusal(said: Answer | NoAnswer) -> Refused | TryLater | None:
         return None
     try:
         error = _denied.decode(said.body).error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         error = ""
     detail = f"oauth: {error if error in _DOCUMENTED else said.status}"
     if error in _TRANSIENT or said.status >= 500 or said.status in (408, 429):

@@ -15,6 +15,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from tocsin.domain.json_check import UNREADABLE
+
 _HEAD: Final = 16 + 4 + 1
 _POINT: Final = 65
 
@@ -79,7 +81,7 @@ def shown(plaintext: bytes) -> dict[str, str]:
     """Return what a service worker finds in a message, as texts."""
     try:
         found: Any = msgspec.json.decode(plaintext)
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         found = None
     if not isinstance(found, dict):
         return {"body": plaintext.decode("utf-8", "replace")}

@@ -21,6 +21,7 @@ from tocsin.channels.push.webpush.settings import WebPushSettings
 from tocsin.channels.relay import reached, unseen
 from tocsin.channels.replies import load_replies, unanswered
 from tocsin.config import Misconfigured
+from tocsin.domain.json_check import UNREADABLE
 from tocsin.domain.retry_after import retry_after_ms
 from tocsin.errors import Unauthenticated
 from tocsin.ports.message import Message
@@ -178,7 +179,7 @@ def _code(answer: Answer) -> str | None:
         return "other_key"
     try:
         said = _answers.decode(answer.body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return None
     return said.reason if said.errno is None else f"errno_{said.errno}"
 

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from tocsin.channels.sms.sns.settings import SnsSettings
+from tocsin.domain.json_check import UNREADABLE
 from tocsin.ports.message import Message
 from tocsin.ports.transport import Answer
 
@@ -137,7 +138,7 @@ def is_in_sandbox(answer: Answer) -> bool | None:
         return found[1] == b"true"
     try:
         said = msgspec.json.decode(answer.body, type=_Attributes).account_attributes
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return None
     tier = next((each.value for each in said if each.name == "ACCOUNT_TIER"), None)
     return None if tier is None else tier == "SANDBOX"
@@ -168,7 +169,7 @@ def read_text(answer: Answer) -> Said:
             id = msgspec.json.decode(answer.body, type=_Taken).message_id
             return Said(id=id if _SHOWN_ID.match(id) else None)
         problem = msgspec.json.decode(answer.body, type=_Problem)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return Said() if 200 <= answer.status < 300 else Said("")
     code = problem.type.rpartition("#")[2]
     if problem.reason:

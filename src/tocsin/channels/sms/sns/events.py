@@ -9,6 +9,7 @@ import msgspec
 from tocsin.channels.phones import message_id, wish_of
 from tocsin.channels.replies import Replies
 from tocsin.channels.sms.sns.calls import REFERENCE
+from tocsin.domain.json_check import UNREADABLE
 from tocsin.errors import Malformed
 from tocsin.ports.receipts import ChannelWish, Reading, Receipt, ReceiptState
 
@@ -30,7 +31,7 @@ def reading_of(message: str, replies: Replies, at_ms: int) -> Reading:
     """Return what *message* says; raises `Malformed` for what is neither."""
     try:
         event = msgspec.json.decode(message, type=Event)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         raise Malformed("an event of a message is needed") from None
     if event.event_type:
         return _reported(event, replies, at_ms)

@@ -20,6 +20,7 @@ from tocsin.channels.sms.sns.played import (
     TEXT_ERRORS,
     Api,
 )
+from tocsin.domain.json_check import UNREADABLE
 from tocsin.domain.sms import segments
 from tocsin.ports.receipts import Callback, ReceiptState
 from tocsin.ports.simulator import Action, Deed, Dial, Proof, Received, Stage, Tell
@@ -117,7 +118,7 @@ class SnsSimulator(HttpSimulating):
             return _text_error(wrong or "ValidationException")
         try:
             said = msgspec.json.decode(request.body, type=dict[str, Any])
-        except msgspec.DecodeError:
+        except UNREADABLE:
             return _text_error("ValidationException")
         reference = str(said.get("Context", {}).get("tocsin", ""))
         to, text = str(said.get("DestinationPhoneNumber", "")), str(said.get("MessageBody", ""))

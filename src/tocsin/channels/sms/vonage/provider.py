@@ -23,6 +23,7 @@ from tocsin.channels.replies import load_replies, unanswered
 from tocsin.channels.sms.vonage.settings import VonageSettings
 from tocsin.channels.sms.vonage.signing import is_signed, signature
 from tocsin.config import Misconfigured, Secret
+from tocsin.domain.json_check import UNREADABLE
 from tocsin.domain.retry_after import retry_after_ms
 from tocsin.domain.sms import segments
 from tocsin.errors import Malformed, Unauthenticated
@@ -165,7 +166,7 @@ class Vonage:
             return self._by_status(answer)
         try:
             parts = msgspec.json.decode(answer.body, type=Parts).messages
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except UNREADABLE:
             parts = []
         if not parts:
             return TryLater(ProviderReason.OVERLOADED, known=False, detail="no answer to read")
@@ -236,7 +237,7 @@ def _fields(callback: Callback) -> dict[str, str]:
         else:
             text = callback.body.decode("utf-8", "replace")
             fields += parse_qsl(text, keep_blank_values=True, max_num_fields=_FIELDS_MAX)
-    except (msgspec.DecodeError, ValueError, RecursionError):
+    except (*UNREADABLE, ValueError):
         raise Malformed("a form, a query or a JSON object is needed") from None
     return dict(fields)
 

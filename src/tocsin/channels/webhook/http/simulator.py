@@ -17,6 +17,7 @@ import msgspec
 
 from tocsin.channels.simulating import Deal
 from tocsin.channels.simulating_http import HttpSimulating, Reply, Request
+from tocsin.domain.json_check import UNREADABLE
 from tocsin.errors import NotFound
 from tocsin.ports.receipts import Callback, ReceiptState
 from tocsin.ports.simulator import Dial, Stage
@@ -141,7 +142,7 @@ def _content(body: bytes) -> dict[str, str]:
     """Return what the notification says, for lists."""
     try:
         data = msgspec.json.decode(body)["data"]
-    except (msgspec.DecodeError, KeyError, TypeError):
+    except (*UNREADABLE, KeyError, TypeError):
         return {"text": body.decode("utf-8", "replace")}
     return {
         name: value
