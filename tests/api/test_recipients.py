@@ -49,6 +49,19 @@ async def test_patch_changes_only_what_it_holds(admin: httpx2.AsyncClient) -> No
     assert patched.json()["version"] == 2
 
 
+@pytest.mark.parametrize("text", [b'"\xff"', b"1e", b"[" * 2_000 + b"]" * 2_000])
+async def test_attributes_that_are_no_json_are_refused(
+    admin: httpx2.AsyncClient, text: bytes
+) -> None:
+    body = b'{"attributes":{"plan":' + text + b"}}"
+    sent = {"content-type": "application/json"}
+
+    answer = await admin.put("/v1/recipients/ana", content=body, headers=sent)
+
+    assert answer.status_code in {400, 422}
+    assert (await admin.get("/v1/recipients/ana")).status_code == 404
+
+
 async def test_every_wrong_field_is_named_and_no_value_repeated(admin: httpx2.AsyncClient) -> None:
     wrong = {"email": "canary@@x", "phone": "12", "timezone": "Mars/Base", "locale": "!"}
 

@@ -23,6 +23,7 @@ from tocsin.app.addresses import (
 )
 from tocsin.app.texts import Line64, Line128, Line256, Line4096
 from tocsin.domain.instants import parse_instant
+from tocsin.domain.json_check import UNREADABLE
 from tocsin.domain.quiet_hours import known_zone
 from tocsin.domain.reading import bad_characters
 from tocsin.domain.recipient import (
@@ -303,7 +304,7 @@ def _attributes(change: ProfileInput, before: Recipient) -> bytes | None:
     try:
         # Kept as it came; read once here, so that what lies in the store can be read later.
         value = msgspec.json.decode(raw)
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         value = None
     if not isinstance(value, dict):
         raise RequestRefused("must be a JSON object", code="wrong_type")
