@@ -12,7 +12,13 @@ from tocsin.api.endpoint import Answer, Call, Endpoint
 from tocsin.api.sandbox_clock import only_in_a_sandbox
 from tocsin.api.shared import PAGE_MAX, RecipientId, given_time, shown_time
 from tocsin.domain.channels import CHANNEL_FIELDS
-from tocsin.domain.ids import NotificationKey, read_delivery, recipient_of, show_notification
+from tocsin.domain.ids import (
+    NotificationKey,
+    notification_of,
+    read_delivery,
+    recipient_of,
+    show_notification,
+)
 from tocsin.errors import NotFound, RequestRefused
 from tocsin.ports.simulator import Action, Faults, Received
 from tocsin.ports.vendors import Played, Vendors, Wanted
@@ -265,6 +271,6 @@ class SandboxVendorRoutes:
 def _notification(reference: str) -> NotificationKey | None:
     """Return whose delivery a reference is; what others send to a played vendor has any."""
     try:
-        return NotificationKey(read_delivery(reference)[:16])
+        return notification_of(read_delivery(reference))
     except RequestRefused:
         return None

@@ -9,7 +9,7 @@ from tocsin.api.shown_history import AttemptAnswer, show_attempt
 from tocsin.app.dead_letters.desk import Named
 from tocsin.app.dead_letters.showing import Letter
 from tocsin.domain.dead_letters import Kind
-from tocsin.domain.ids import show_delivery, show_event, show_notification
+from tocsin.domain.ids import notification_of, show_delivery, show_event, show_notification
 from tocsin.domain.records import Event
 
 
@@ -79,7 +79,7 @@ def show(named: Named) -> DeadLetterAnswer:
     return DeadLetterAnswer(
         id=letter.id,
         kind=letter.kind,
-        notification=show_notification(letter.key[:16]) if delivery else None,
+        notification=show_notification(notification_of(letter.key)) if delivery else None,
         recipient=named.recipient or None,
         lane=letter.lane,
         channel=letter.channel or None,

@@ -12,7 +12,7 @@ from tocsin.app.routing.intervals import CONTINUED, interval_timer
 from tocsin.app.routing.router import GROUP
 from tocsin.domain.channels import INBOX
 from tocsin.domain.delivery import State
-from tocsin.domain.ids import fanout_key, recipient_of, workflow_index_of
+from tocsin.domain.ids import fanout_key, notification_of, recipient_of, step_of, workflow_index_of
 from tocsin.domain.intervals import is_interval
 from tocsin.domain.reasons import Reason
 from tocsin.domain.records import Broadcast
@@ -53,8 +53,8 @@ class CancelStanding:
             rows = _with_newer(rows, await self._claims.by_cancellation_key(key), decided)
         found = await self._spoken(rows)
         deciding = [row for row in over if row.delivery not in decided]
-        speaking = {row.delivery[:16] for row in (*found, *deciding)}
-        vain = [row for row in over if row.delivery[:16] not in speaking]
+        speaking = {notification_of(row.delivery) for row in (*found, *deciding)}
+        vain = [row for row in over if notification_of(row.delivery) not in speaking]
         return [
             *found,
             *(_with_state(row, State.SENDING) for row in deciding),
@@ -101,7 +101,7 @@ def handed_over(chunks: Iterable[Broadcast]) -> Handed:
 def is_handed(row: Claim, handed: Handed) -> bool:
     """Return whether *row* is of a delivery that a chunk handed over."""
     of = row.delivery
-    members = handed.get((fanout_key(of, workflow_index_of(of)), of[16]))
+    members = handed.get((fanout_key(of, workflow_index_of(of)), step_of(of)))
     return members is not None and not is_interval(of) and recipient_of(of) in members
 
 
@@ -110,14 +110,14 @@ def _without_followers(rows: Sequence[Claim]) -> list[Claim]:
     latest_ms: dict[bytes, int] = {}
     for row in rows:
         if not is_interval(row.delivery):
-            run = row.delivery[:16]
+            run = notification_of(row.delivery)
             latest_ms[run] = max(row.at_ms, latest_ms.get(run, 0))
     return [
         row
         for row in rows
         if is_interval(row.delivery)
         and row.state == CONTINUED
-        and latest_ms.get(row.delivery[:16], 0) < row.at_ms
+        and latest_ms.get(notification_of(row.delivery), 0) < row.at_ms
     ]
 
 
@@ -125,11 +125,15 @@ def _with_newer(
     rows: Sequence[Claim], newer: Sequence[Claim], intervals: Collection[bytes]
 ) -> list[Claim]:
     """Return *rows*, and what is new in the runs of *intervals*."""
-    runs = {interval[:16] for interval in intervals}
+    runs = {notification_of(interval) for interval in intervals}
     known = {row.delivery for row in rows}
     return [
         *rows,
-        *(row for row in newer if row.delivery[:16] in runs and row.delivery not in known),
+        *(
+            row
+            for row in newer
+            if notification_of(row.delivery) in runs and row.delivery not in known
+        ),
     ]
 
 

@@ -20,7 +20,7 @@ from tocsin.app.routing.holding import CANCEL, FANOUT
 from tocsin.app.trail import Notes
 from tocsin.domain.channels import INBOX
 from tocsin.domain.delivery import OPEN, State
-from tocsin.domain.ids import NotificationKey, notification_parts
+from tocsin.domain.ids import notification_of, recipient_of
 from tocsin.domain.intervals import is_interval
 from tocsin.domain.reasons import Reason
 from tocsin.domain.records import Settled
@@ -145,7 +145,7 @@ class CancelDesk:
     async def _halt(self, rows: Sequence[Claim]) -> None:
         """A chunk in hand may have been decided before the tombstone: let it end first."""
         for row in rows:
-            fanout = await self._fanouts.get(row.delivery[:16])
+            fanout = await self._fanouts.get(notification_of(row.delivery))
             if fanout is not None:
                 async with self._runner.halted(fanout):
                     continue
@@ -188,7 +188,7 @@ class CancelDesk:
             found
             for row in rows
             if not _number(row)
-            and (found := await self._fanouts.get(row.delivery[:16])) is not None
+            and (found := await self._fanouts.get(notification_of(row.delivery))) is not None
         ]
         counts = Counter[CancelVerdict]()
         standing = await self._standing.of(cancel.key, rows)
@@ -313,4 +313,4 @@ def _settled(row: Claim) -> Settled:
 
 def _number(row: Claim) -> int:
     """Return the recipient's number; 0 for the row of a fan-out."""
-    return notification_parts(NotificationKey(row.delivery[:16])).recipient
+    return recipient_of(row.delivery)

@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from tocsin.domain.ids import notification_of
 from tocsin.domain.intervals import SCHEDULED, interval_key, interval_number, is_interval
 from tocsin.domain.records import Continue, Record, decode
 from tocsin.ports.log import Log, Output
@@ -71,7 +72,7 @@ class CancelIntervals:
             timer.about: ((timer.topic, timer.partition), decode(timer.record))
             for timer in await self._timers.waiting(keys)
         }
-        runs = [key[:16] for key in keys if key not in found]
+        runs = [notification_of(key) for key in keys if key not in found]
         for wait, _ in await self._waits.of_runs(runs) if runs else ():
             key = interval_key(wait.run, wait.interval)
             if key in keys:

@@ -11,7 +11,7 @@ import msgspec
 from tocsin.app.broadcasts import BroadcastTexts
 from tocsin.app.inbox_changes import ChangeWriter
 from tocsin.domain.cursor import read_cursor, show_cursor
-from tocsin.domain.ids import NotificationKey, delivery_key
+from tocsin.domain.ids import NotificationKey, delivery_key, notification_of
 from tocsin.domain.inbox import Counts, ItemState
 from tocsin.domain.instants import show_instant
 from tocsin.domain.lanes import LANES
@@ -239,7 +239,7 @@ class InboxDesk:
 
     async def note(self, reader: Reader, delivery: bytes, change: str) -> None:
         """Change the item that *delivery* brought; raises `NotFound`."""
-        key = NotificationKey(delivery[:16])
+        key = notification_of(delivery)
         items = await self._view.by_key(reader.number, [key])
         if not any(delivery_key(key, each.step, 0) == delivery for each in items):
             raise NotFound("there is no such delivery")

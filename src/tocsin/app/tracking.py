@@ -16,6 +16,7 @@ from tocsin.app.routing.inputs import RECEIPT
 from tocsin.app.routing.intervals import capped, interval_timer
 from tocsin.app.waiting import first_of, set_
 from tocsin.domain.delivery import State
+from tocsin.domain.ids import notification_of
 from tocsin.domain.intervals import interval_key
 from tocsin.domain.records import Continue, Poison, Record, Settled, StateChange, decode, encode
 from tocsin.domain.topics import OUTCOMES, STATES
@@ -222,7 +223,7 @@ class Tracker:
         if read.all_of:
             await self._inbox.reached({p: end for p, end in ends.items() if p[0] == STATES})
             read.facts.extend(await self._shown_to(read.all_of))
-            read.runs.update(fact.delivery[:16] for fact in read.facts)
+            read.runs.update(notification_of(fact.delivery) for fact in read.facts)
         if read.settled:
             read.facts.extend(await self._heard_early(read.settled))
         if read.facts:
@@ -323,7 +324,7 @@ def _read(records: Iterable[Record | Poison]) -> _Read:
             read.facts.extend(facts_of(record))
             if not record.keys:
                 read.all_of.add(record.recipient)
-    read.runs.update(fact.delivery[:16] for fact in read.facts)
+    read.runs.update(notification_of(fact.delivery) for fact in read.facts)
     return read
 
 

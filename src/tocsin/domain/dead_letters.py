@@ -18,7 +18,12 @@ import msgspec
 import xxhash
 
 from tocsin.domain.delivery import State
-from tocsin.domain.ids import NotificationKey, notification_parts, read_delivery, show_delivery
+from tocsin.domain.ids import (
+    notification_of,
+    notification_parts,
+    read_delivery,
+    show_delivery,
+)
 from tocsin.domain.lanes import LANE_NUMBER, LANES
 from tocsin.domain.reasons import Outcome
 from tocsin.domain.records import Plan, Poison, Record, Settled
@@ -126,7 +131,7 @@ def letters(topic: str, partition: int, records: Sequence[Record | Poison]) -> I
 
 
 def _of_delivery(record: Settled) -> DeadLetter:
-    key = NotificationKey(record.delivery[:16])
+    key = notification_of(record.delivery)
     return DeadLetter(
         key=record.delivery,
         kind=Kind.DELIVERY,

@@ -58,9 +58,16 @@ def accepted_ms(key: bytes) -> int:
     return int.from_bytes(key[:6], "big")
 
 
+def event_prefix(key: bytes) -> bytes:
+    """Return the ten bytes of an event's id that all keys which follow from it begin with."""
+    return key[:10]
+
+
 def notification_key(event: EventKey, workflow_index: int, recipient: int) -> NotificationKey:
     """Return the id of the run of the event's *workflow_index*-th workflow for *recipient*."""
-    return NotificationKey(event[:10] + ((workflow_index << 40) | recipient).to_bytes(6, "big"))
+    return NotificationKey(
+        event_prefix(event) + ((workflow_index << 40) | recipient).to_bytes(6, "big")
+    )
 
 
 def recipient_of(key: bytes) -> int:
@@ -85,6 +92,21 @@ def delivery_key(
 ) -> DeliveryKey:
     """Return the id of *notification*'s delivery by *step* to *address* (0: has no address)."""
     return DeliveryKey(notification + bytes((step, address >> 8, address & 255, generation)))
+
+
+def notification_of(delivery: bytes) -> NotificationKey:
+    """Return the id of the notification that a delivery belongs to."""
+    return NotificationKey(delivery[:16])
+
+
+def step_of(delivery: bytes) -> int:
+    """Return the place of a delivery's step among the workflow's."""
+    return delivery[16]
+
+
+def address_of(delivery: bytes) -> int:
+    """Return the number of the recipient's address that a delivery goes to; 0: it has none."""
+    return int.from_bytes(delivery[17:19], "big")
 
 
 def generation_of(delivery: bytes) -> int:

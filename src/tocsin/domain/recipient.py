@@ -67,6 +67,10 @@ class Recipient(msgspec.Struct, frozen=True, array_like=True, gc=False):
     addresses_made: int = 0
     """The highest number that an address of this recipient ever had."""
 
+    def address(self, number: int) -> Address | None:
+        """Return the address of that number, None where it has gone or never was."""
+        return next((each for each in self.addresses if each.number == number), None)
+
     def __repr__(self) -> str:
         return f"Recipient({self.number}, version={self.version})"
 

@@ -11,7 +11,7 @@ import msgspec
 
 from tocsin.adapters.sqlite.engine import StateEngine
 from tocsin.adapters.sqlite.sql import bind_blobs, bind_numbers, bind_texts, queries
-from tocsin.domain.ids import NotificationKey, notification_parts
+from tocsin.domain.ids import recipient_of
 from tocsin.errors import NotFound
 from tocsin.ports.state import Claim, Tombstone
 
@@ -132,7 +132,7 @@ def _stand(claim: Claim) -> tuple[str, str, int]:
 
 
 def _recipient(claim: Claim) -> int:
-    return notification_parts(NotificationKey(claim.delivery[:16])).recipient
+    return recipient_of(claim.delivery)
 
 
 def _cancelled(claim: Claim) -> Claim:

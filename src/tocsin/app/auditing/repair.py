@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from typing import Final
 
 from tocsin.app.auditing.slices import read_window
 from tocsin.domain.channels import CHANNEL_FIELDS, INBOX
+from tocsin.domain.ids import event_prefix
 from tocsin.domain.records import Event, Handoff, Item
 from tocsin.ports.log import Log, Output, Place
 
-_PREFIX_BYTES: Final = 10
 """Of an event's key, in the keys of all that follows from it."""
 
 
@@ -43,7 +42,7 @@ async def _acted_on(
     wanted: defaultdict[tuple[str, int], dict[bytes, bytes]] = defaultdict(dict)
     for (topic, _, _), event in events.items():
         lane = topic.removeprefix("events.")
-        wanted[lane, event.accepted_ms][event.key[:_PREFIX_BYTES]] = event.key
+        wanted[lane, event.accepted_ms][event_prefix(event.key)] = event.key
     found: set[bytes] = set()
     for (lane, accepted_ms), keys in wanted.items():
         topics = [f"deliver.{name}.{lane}" for name in sorted(channels) if name != INBOX]
@@ -51,7 +50,7 @@ async def _acted_on(
             for partition in range(log.partitions):
                 window = read_window(log, topic, partition, accepted_ms, accepted_ms + 1)
                 async for batch in window:
-                    made = {_key(record)[:_PREFIX_BYTES] for record in batch.records}
+                    made = {event_prefix(_key(record)) for record in batch.records}
                     found.update(keys[prefix] for prefix in keys.keys() & made)
     return frozenset(found)
 

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from tocsin.app.auditing.differences import Found
 from tocsin.app.routing.intervals import interval_timer
 from tocsin.domain.audit import Planned, Window
-from tocsin.domain.ids import accepted_ms, show_notification
+from tocsin.domain.ids import accepted_ms, notification_of, show_notification
 from tocsin.domain.intervals import interval_key, interval_number
 from tocsin.ports.state import Timers, Waits
 
@@ -40,7 +40,8 @@ class RestingStep:
             some = left[first : first + _AT_ONCE]
             held = {timer.about for timer in await self._timers.waiting(some)}
             rest = [about for about in some if about not in held]
-            waits = await self._waits.of_runs([about[:16] for about in rest]) if rest else ()
+            runs = [notification_of(about) for about in rest]
+            waits = await self._waits.of_runs(runs) if runs else ()
             held = {interval_key(each.wait.run, each.wait.interval) for each in waits}
             for about in rest:
                 if about in held:
@@ -51,5 +52,5 @@ class RestingStep:
                     continue
                 number = interval_number(about)
                 detail = f"interval {number} of its run has not ended, and nothing will end it"
-                found.name("run", show_notification(about[:16]), detail)
+                found.name("run", show_notification(notification_of(about)), detail)
         return resting

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from tocsin.app.history.finding import PREFIX_BYTES, Finder, LaneEvent
+from tocsin.app.history.finding import Finder, LaneEvent
 from tocsin.domain.dead_letters import DeadLetter
 from tocsin.domain.history import Note, Planned, notes
-from tocsin.domain.ids import NotificationKey, notification_parts
+from tocsin.domain.ids import event_prefix, notification_of, workflow_index_of
 
 
 class Origins:
@@ -22,7 +22,7 @@ class Origins:
 
     async def event(self, letter: DeadLetter) -> LaneEvent | None:
         """Return the event of a delivery in its lane, with the plans about it, while it is kept."""
-        place = (letter.key[:PREFIX_BYTES], letter.lane)
+        place = (event_prefix(letter.key), letter.lane)
         if place not in self._events:
             lanes = await self._finder.event(place[0])
             self._events[place] = next((e for e in lanes if e.lane == letter.lane), None)
@@ -33,15 +33,15 @@ class Origins:
         found = await self.event(letter)
         if found is None:
             return None
-        place = (letter.key[:PREFIX_BYTES], letter.lane)
+        place = (event_prefix(letter.key), letter.lane)
         if place not in self._notes:
             self._notes[place] = notes(found.lane, found.runs())
-        note = self._notes[place].get(letter.key[:16])
+        note = self._notes[place].get(notification_of(letter.key))
         decided = note.deliveries if note is not None else ()
         return next((each for each in decided if each.delivery == letter.key), None)
 
 
 def run_of(letter: DeadLetter, found: LaneEvent) -> tuple[str, int, int] | None:
     """Return (workflow, version, index) of the run that a delivery belongs to."""
-    index = notification_parts(NotificationKey(letter.key[:16])).workflow_index
+    index = workflow_index_of(letter.key)
     return next((each for each in found.event.workflows if each[2] == index), None)

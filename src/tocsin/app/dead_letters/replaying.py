@@ -18,7 +18,7 @@ from tocsin.domain.dead_letters import (
     input_place,
     replay_key,
 )
-from tocsin.domain.ids import generation_of
+from tocsin.domain.ids import address_of, generation_of, step_of
 from tocsin.domain.records import Event, Record, Release
 from tocsin.errors import Unavailable
 from tocsin.ports.log import Log, Output
@@ -122,8 +122,8 @@ class ReplayStep:
             event_position=found.position,
             workflow_index=run[2],
             recipient=letter.recipient,
-            step=letter.key[16],
-            address=int.from_bytes(letter.key[17:19], "big"),
+            step=step_of(letter.key),
+            address=address_of(letter.key),
             trace=found.event.trace,
             profile_version=planned.profile_version if planned is not None else 0,
             replay_of=letter.key,

@@ -15,7 +15,7 @@ from tocsin.app.routing.audiences import AudienceStep
 from tocsin.app.routing.deciding import step_at
 from tocsin.app.routing.workflows import RunWorkflows
 from tocsin.domain.dead_letters import DeadLetter, Kind, LetterState, input_place
-from tocsin.domain.ids import next_generation
+from tocsin.domain.ids import address_of, next_generation, step_of
 from tocsin.domain.recipient import Recipient
 from tocsin.domain.records import Attempt, Event, Settled
 from tocsin.domain.template_values import RenderFailed
@@ -103,7 +103,7 @@ class ShowStep:
         try:
             workflow = await self._parts.workflows.version(run[0], run[1], event.content)
             texts = Texts(channel, self._parts.audiences)
-            step = step_at(workflow, letter.key[16])
+            step = step_at(workflow, step_of(letter.key))
             own = texts.own(event, workflow, recipient)
             return texts.content(event, workflow, step, recipient, own), ""
         except (RenderFailed, TocsinError) as error:
@@ -112,10 +112,8 @@ class ShowStep:
     def _address(
         self, letter: DeadLetter, recipient: Recipient | None, *, sees_address: bool
     ) -> str | None:
-        number = int.from_bytes(letter.key[17:19], "big")
-        addresses = recipient.addresses if recipient is not None else ()
-        for each in addresses:
-            if each.number == number and recipient is not None:
-                value = self._parts.book.open(recipient, each)
-                return value if sees_address else mask(each.channel, value)
-        return None
+        address = None if recipient is None else recipient.address(address_of(letter.key))
+        if recipient is None or address is None:
+            return None
+        value = self._parts.book.open(recipient, address)
+        return value if sees_address else mask(address.channel, value)

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
 
 import msgspec
 import structlog
 
 from tocsin.app.delivering.providers import Wired
+from tocsin.app.versions import at_last, put_unless_late
 from tocsin.domain.purge_guard import PurgeGuard
 from tocsin.domain.recipient import Recipient
-from tocsin.errors import Conflict
 from tocsin.ports.receipts import ChannelWish
 from tocsin.ports.state import Recipients
-
-_TRIES: Final = 5
 
 logger = structlog.get_logger(__name__)
 
@@ -67,16 +64,14 @@ class AddressHealth:
             await self._mark(believed, now_ms)
 
     async def _mark(self, addresses: Collection[tuple[int, int]], now_ms: int) -> None:
-        for _ in range(_TRIES):
+        async def put() -> Sequence[Recipient] | None:
             people = await self._recipients.by_number(list({one for one, _ in addresses}))
             changed = [_without(one, addresses, now_ms) for one in people.values()]
-            try:
-                await self._recipients.put([one for one in changed if one is not None])
-            except Conflict:
-                # Somebody changed one of them meanwhile: look again.
-                continue
-            return
-        raise Conflict("a recipient keeps changing while its address is marked dead")
+            return await put_unless_late(
+                self._recipients, [one for one in changed if one is not None]
+            )
+
+        await at_last(put)
 
 
 def _without(

@@ -10,14 +10,14 @@ import structlog
 from msgspec.structs import replace
 
 from tocsin.app.delivering.calling import Called
+from tocsin.app.versions import at_last, put_unless_late
 from tocsin.domain.endpoints import Patience, Turn, turn, turned
 from tocsin.domain.recipient import Address, Recipient
-from tocsin.errors import Conflict, TocsinError
+from tocsin.errors import TocsinError
 from tocsin.ports.outcomes import Accepted, ProviderOutcome, ProviderReason
 from tocsin.ports.state import Recipients
 
 _COUNTED_MAX: Final = 100_000
-_TRIES: Final = 5
 _NOT_ITS_FAULT: Final = frozenset(
     {ProviderReason.THROTTLED, ProviderReason.OUR_FAULT, ProviderReason.DEAD_ADDRESS}
 )
@@ -100,7 +100,7 @@ class EndpointHealth:
         told = []
         for place in places:
             recipient = people.get(place[0])
-            address = None if recipient is None else _address(recipient, place[1])
+            address = None if recipient is None else recipient.address(place[1])
             if recipient is None or address is None or address.failing_ms is None:
                 continue
             try:
@@ -113,18 +113,15 @@ class EndpointHealth:
         return told
 
     async def _change(self, turns: Mapping[Place, Turn], now_ms: int) -> None:
-        if not turns:
-            return
-        for _ in range(_TRIES):
+        async def put() -> Sequence[Recipient] | None:
             people = await self._recipients.by_number(list({number for number, _ in turns}))
             changed = [_after(one, turns, now_ms) for one in people.values()]
-            try:
-                await self._recipients.put([one for one in changed if one is not None])
-            except Conflict:
-                # Somebody changed one of them meanwhile: look again.
-                continue
-            return
-        raise Conflict("a recipient keeps changing while its endpoint is looked after")
+            return await put_unless_late(
+                self._recipients, [one for one in changed if one is not None]
+            )
+
+        if turns:
+            await at_last(put)
 
 
 def _answered(outcome: ProviderOutcome) -> bool | None:
@@ -132,10 +129,6 @@ def _answered(outcome: ProviderOutcome) -> bool | None:
     if isinstance(outcome, Accepted):
         return True
     return None if outcome.reason in _NOT_ITS_FAULT else False
-
-
-def _address(recipient: Recipient, number: int) -> Address | None:
-    return next((each for each in recipient.addresses if each.number == number), None)
 
 
 def _after(one: Recipient, turns: Mapping[Place, Turn], now_ms: int) -> Recipient | None:

@@ -27,8 +27,6 @@ from tocsin.ports.log import Batch, Log
 from tocsin.ports.state import Deduplication, Keys
 
 _UNROUTED_LOOKED_AT_MAX: Final = 1_000
-PREFIX_BYTES: Final = 10
-"""What a notification's id holds of its event's."""
 
 
 @dataclass(slots=True)

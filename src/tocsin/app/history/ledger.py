@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from tocsin.app.history.chunks import ChunksStep
-from tocsin.app.history.finding import PREFIX_BYTES, Finder, LaneEvent
+from tocsin.app.history.finding import Finder, LaneEvent
 from tocsin.domain.delivery import OPEN, State
 from tocsin.domain.history import (
     Note,
@@ -19,7 +19,7 @@ from tocsin.domain.history import (
     refined,
     standing,
 )
-from tocsin.domain.ids import NotificationKey, notification_parts
+from tocsin.domain.ids import NotificationKey, accepted_ms, event_prefix, notification_parts
 from tocsin.domain.inbox import ItemState
 from tocsin.domain.lanes import LANES
 from tocsin.domain.reasons import Outcome
@@ -113,7 +113,7 @@ class Ledger:
     async def notification(self, key: bytes) -> NoteView:
         """Return one notification, out of a plan or of a fan-out's chunks; raises `NotFound`."""
         number = notification_parts(NotificationKey(key)).recipient
-        for lane in await self._finder.event(key[:PREFIX_BYTES]):
+        for lane in await self._finder.event(event_prefix(key)):
             note = notes(lane.lane, lane.runs(), recipient=number).get(key)
             if note is None:
                 chunks = await self._finder.chunks(lane.event.key)
@@ -295,4 +295,4 @@ def _key(note: Note) -> bytes:
 
 
 def _ms(note: Note) -> int:
-    return int.from_bytes(note.key[:6], "big")
+    return accepted_ms(note.key)

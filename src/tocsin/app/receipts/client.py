@@ -8,7 +8,7 @@ from tocsin.app.delivering.histories import Histories
 from tocsin.app.inbox import InboxDesk, Reader
 from tocsin.app.receipts.early import outputs
 from tocsin.app.receipts.reports import CLIENT
-from tocsin.domain.ids import recipient_of
+from tocsin.domain.ids import address_of, recipient_of
 from tocsin.domain.records import Reported
 from tocsin.errors import NotFound
 from tocsin.ports.log import Log
@@ -48,7 +48,7 @@ class ClientReceipts:
         """
         if recipient_of(delivery) != reader.number:
             raise _no_such()
-        if not int.from_bytes(delivery[17:19], "big"):
+        if not address_of(delivery):
             await self._inbox.note(reader, delivery, _CHANGES[said])
             return
         history = (await self._histories.of([delivery]))[delivery]

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from tocsin.app.addresses import AddressBook, mask
 from tocsin.app.receipts.blocks import AddressBlocks, Block, Why
-from tocsin.domain.ids import accepted_ms, recipient_of
-from tocsin.domain.recipient import Address, Recipient
+from tocsin.domain.ids import accepted_ms, address_of, recipient_of
+from tocsin.domain.recipient import Recipient
 from tocsin.domain.records import Reported
 from tocsin.ports.receipts import ReceiptState
 from tocsin.ports.state import Recipients
@@ -32,11 +32,11 @@ class Complaints:
         await self._blocks.add([each for each in found if each is not None])
 
     async def _block(self, report: Reported, now: Recipient | None) -> Block | None:
-        number = int.from_bytes(report.delivery[17:19], "big")
+        number = address_of(report.delivery)
         if now is None or now.erased or not number:
             return None
         for person in (now, await self._then(report)):
-            address = None if person is None else _address(person, number)
+            address = None if person is None else person.address(number)
             if person is not None and address is not None:
                 hint = mask(address.channel, self._book.open(person, address))
                 return Block(
@@ -56,7 +56,3 @@ class Complaints:
 
 def _number(report: Reported) -> int:
     return recipient_of(report.delivery)
-
-
-def _address(person: Recipient, number: int) -> Address | None:
-    return next((each for each in person.addresses if each.number == number), None)

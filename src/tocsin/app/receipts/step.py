@@ -14,7 +14,7 @@ from tocsin.app.delivering.histories import Histories
 from tocsin.app.receipts.early import EarlyReceipts
 from tocsin.app.receipts.reports import is_known, may_speak, news
 from tocsin.domain.attempts import History
-from tocsin.domain.ids import recipient_of
+from tocsin.domain.ids import address_of, recipient_of
 from tocsin.domain.records import Poison, Record, Reported, Settled
 from tocsin.domain.topics import RECEIPTS
 from tocsin.errors import Fenced, StorageFailed, Unavailable
@@ -185,7 +185,7 @@ class ReceiptStep:
                 deaths = told.setdefault(report.provider, Deaths())
                 deaths.outcomes += 1
                 if report.dead_address:
-                    deaths.dead.add((recipient_of(of), int.from_bytes(of[17:19], "big")))
+                    deaths.dead.add((recipient_of(of), address_of(of)))
         dying = {name: deaths for name, deaths in told.items() if deaths.dead}
         if dying:
             await self._health.bury(dying, self._clock.now_ms())

@@ -12,14 +12,12 @@ from tocsin.app.leaving import Leaving, switch_off
 from tocsin.app.people import People
 from tocsin.app.receipts.blocks import reporter
 from tocsin.app.routing.workflows import RunWorkflows
-from tocsin.domain.ids import accepted_ms, recipient_of, workflow_index_of
+from tocsin.domain.ids import accepted_ms, event_prefix, recipient_of, workflow_index_of
 from tocsin.domain.lanes import LANES
 from tocsin.domain.records import Event, Reported
 from tocsin.errors import NotFound
 from tocsin.ports.log import Log
 from tocsin.ports.receipts import ReceiptState
-
-_PREFIX_BYTES = 10
 
 logger = structlog.get_logger(__name__)
 
@@ -51,7 +49,7 @@ class Unsubscribing:
 
     async def _category(self, delivery: bytes) -> str:
         """Return the category of the workflow that sent it; empty when that cannot be told."""
-        event = await self._event(delivery[:_PREFIX_BYTES])
+        event = await self._event(event_prefix(delivery))
         index = workflow_index_of(delivery)
         if event is None or index >= len(event.workflows):
             logger.warning("unsubscribed_from_unknown")

@@ -8,7 +8,13 @@ from tocsin.app.routing.inputs import Input
 from tocsin.domain.channels import INBOX
 from tocsin.domain.decision import PlannedNotification
 from tocsin.domain.history import STATE_OF
-from tocsin.domain.ids import EventKey, NotificationKey, delivery_key, notification_key
+from tocsin.domain.ids import (
+    EventKey,
+    NotificationKey,
+    delivery_key,
+    notification_key,
+    notification_of,
+)
 from tocsin.domain.reasons import Verdict
 from tocsin.domain.records import Release
 from tocsin.domain.waiting import Fact
@@ -28,7 +34,9 @@ async def tell_waits(inputs: Sequence[Input], waits: Waits, now_ms: int) -> None
     facts = [fact for entry in released for fact in _facts(entry, now_ms)]
     if not facts:
         return
-    found = await waits.of_runs(list(dict.fromkeys(fact.delivery[:16] for fact in facts)))
+    found = await waits.of_runs(
+        list(dict.fromkeys(notification_of(fact.delivery) for fact in facts))
+    )
     if found:
         await waits.note(facts)
         await waits.claim_put([each.wait for each in found], ())

@@ -81,7 +81,7 @@ def _gone(inputs: Sequence[Input]) -> list[_Gone]:
 def _has_lost(recipient: Recipient, only: Only) -> bool:
     if recipient.version == only.profile_version:
         return False
-    held = next((each for each in recipient.addresses if each.number == only.address), None)
+    held = None if only.address is None else recipient.address(only.address)
     return held is None or held.dead_ms is not None
 
 

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from tocsin.domain.ids import NotificationKey, accepted_ms, notification_parts
+from tocsin.domain.ids import accepted_ms, event_prefix, recipient_of
 from tocsin.domain.records import Plan
 from tocsin.domain.statuses import Status
 from tocsin.ports.log import Log
@@ -33,7 +33,10 @@ class Describing:
         """Learn from a plan that passes by."""
         for run in plan.runs:
             if run.notifications or run.fanout is not None:
-                self._runs[plan.event[:10] + bytes((run.index,))] = (plan.event, run.workflow)
+                self._runs[event_prefix(plan.event) + bytes((run.index,))] = (
+                    plan.event,
+                    run.workflow,
+                )
         while len(self._runs) > _HELD:
             self._runs.popitem(last=False)
 
@@ -69,4 +72,4 @@ class Describing:
 
 
 def _recipient(status: Status) -> int:
-    return notification_parts(NotificationKey(status.delivery[:16])).recipient
+    return recipient_of(status.delivery)

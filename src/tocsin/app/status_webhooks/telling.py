@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 import xxhash
 
-from tocsin.domain.ids import show_delivery, show_event, show_notification
+from tocsin.domain.ids import notification_of, show_delivery, show_event, show_notification
 from tocsin.domain.instants import show_instant
 from tocsin.domain.retry_after import retry_after_ms
 from tocsin.domain.status_webhook import Spot
@@ -117,7 +117,7 @@ def _part(id: str, status: Status) -> StatusPart:
     return StatusPart(
         id=id,
         delivery=show_delivery(status.delivery),
-        notification=show_notification(status.delivery[:16]),
+        notification=show_notification(notification_of(status.delivery)),
         event=show_event(status.event) if status.event else None,
         workflow=status.workflow or None,
         recipient=status.recipient,
