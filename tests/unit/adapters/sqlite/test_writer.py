@@ -311,16 +311,20 @@ async def test_the_wal_stays_in_bounds_under_constant_load(tmp_path: Path) -> No
     path = tmp_path / "a.db"
     policy = CheckpointPolicy(passive_bytes=200_000, restart_bytes=400_000, cap_bytes=800_000)
     writer = Writer(path, on_fatal=Fatal(), checkpoint=policy)
-    await writer.submit(lambda c: c.execute("CREATE TABLE large (b BLOB)"))
-    for _ in range(600):
-        await writer.submit(lambda c: c.execute("INSERT INTO large VALUES (zeroblob(20000))"))
     checkpointer = writer.checkpointer
     assert checkpointer is not None
+    await writer.submit(lambda c: c.execute("CREATE TABLE large (b BLOB)"))
+    written = 0
+    # How much is written until the other thread gets its turn is the machine's affair.
+    while checkpointer.stats.restarts < 3 and written < 20_000:
+        await writer.submit(lambda c: c.execute("INSERT INTO large VALUES (zeroblob(20000))"))
+        written += 1
     assert checkpointer.stats.passive > 0
-    # Twelve megabytes were written; without restarts the WAL would hold all of them.
-    assert path.with_name("a.db-wal").stat().st_size < 6_000_000
+    assert checkpointer.stats.restarts >= 3
+    # Without restarts the WAL would hold all that was written.
+    assert path.with_name("a.db-wal").stat().st_size < written * 20_000
     writer.close()
-    assert len(open_reader(path).execute("SELECT 1 FROM large").fetchall()) == 600
+    assert len(open_reader(path).execute("SELECT 1 FROM large").fetchall()) == written
 
 
 async def test_crash_points_are_passed_in_order(tmp_path: Path) -> None:
