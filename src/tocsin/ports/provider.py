@@ -46,6 +46,20 @@ class Flags:
     """Addresses are URLs, and each host is a service of its own: one that fails is no other's."""
 
 
+RatePerSecond = Annotated[
+    Annotated[float, Meta(gt=0, le=1_000_000)] | None,
+    Meta(description="Messages that it may be given, on average; without it, no limit."),
+]
+Burst = Annotated[
+    Annotated[int, Meta(ge=1, le=10_000_000)] | None,
+    Meta(description="Messages that it may be given at one moment; by default those of 1 s."),
+]
+RetryBase = Annotated[
+    int, Meta(ge=100, le=60 * _MINUTE_MS, description="Ceiling of the first wait; it doubles.")
+]
+"""Milliseconds."""
+
+
 class ProviderSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What every ``[providers.<name>]`` table may say; a folder's own type adds to it."""
 
@@ -74,9 +88,7 @@ class ProviderSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
             " before.",
         ),
     ] = 1_440 * _MINUTE_MS
-    retry_base_ms: Annotated[
-        int, Meta(ge=100, le=60 * _MINUTE_MS, description="Ceiling of the first wait; it doubles.")
-    ] = 1_000
+    retry_base_ms: RetryBase = 1_000
     retry_cap_ms: Annotated[
         int, Meta(ge=1_000, le=1_440 * _MINUTE_MS, description="Longest wait that is drawn.")
     ] = 60 * _MINUTE_MS
@@ -95,14 +107,8 @@ class ProviderSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
             " others are given more in its place.",
         ),
     ] = 5_000
-    rate_per_second: Annotated[
-        Annotated[float, Meta(gt=0, le=1_000_000)] | None,
-        Meta(description="Messages that it may be given, on average; without it, no limit."),
-    ] = None
-    burst: Annotated[
-        Annotated[int, Meta(ge=1, le=10_000_000)] | None,
-        Meta(description="Messages that it may be given at one moment; by default those of 1 s."),
-    ] = None
+    rate_per_second: RatePerSecond = None
+    burst: Burst = None
     critical_reserve: Annotated[
         float,
         Meta(

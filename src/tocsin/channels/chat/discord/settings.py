@@ -7,6 +7,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from tocsin.channels.chat.writing.acknowledging import AcknowledgeSettings
+from tocsin.ports.provider import Burst, RatePerSecond
 
 
 class DiscordSettings(AcknowledgeSettings, frozen=True, kw_only=True):
@@ -27,11 +28,5 @@ class DiscordSettings(AcknowledgeSettings, frozen=True, kw_only=True):
     api_url: Annotated[
         str, Meta(pattern="^https?://[^/]+/", description="Where the API is, with its version.")
     ] = "https://discord.com/api/v10/"
-    rate_per_second: Annotated[
-        Annotated[float, Meta(gt=0, le=1_000_000)] | None,
-        Meta(description="Messages that it may be given, on average; without it, no limit."),
-    ] = 45.0
-    burst: Annotated[
-        Annotated[int, Meta(ge=1, le=10_000_000)] | None,
-        Meta(description="Messages that it may be given at one moment; by default those of 1 s."),
-    ] = 45
+    rate_per_second: RatePerSecond = 45.0
+    burst: Burst = 45

@@ -8,6 +8,7 @@ from msgspec import Meta
 
 from tocsin.channels.chat.writing.acknowledging import AcknowledgeSettings
 from tocsin.config import Secret
+from tocsin.ports.provider import Burst, RatePerSecond
 
 Base = Annotated[str, Meta(pattern="^https?://[^/]+/")]
 
@@ -41,11 +42,5 @@ class SlackSettings(AcknowledgeSettings, frozen=True, kw_only=True):
         float,
         Meta(gt=0, le=1_000_000, description="Messages that one channel is given, on average."),
     ] = 1.0
-    rate_per_second: Annotated[
-        Annotated[float, Meta(gt=0, le=1_000_000)] | None,
-        Meta(description="Messages that it may be given, on average; without it, no limit."),
-    ] = 5.0
-    burst: Annotated[
-        Annotated[int, Meta(ge=1, le=10_000_000)] | None,
-        Meta(description="Messages that it may be given at one moment; by default those of 1 s."),
-    ] = 20
+    rate_per_second: RatePerSecond = 5.0
+    burst: Burst = 20

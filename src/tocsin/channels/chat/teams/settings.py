@@ -8,6 +8,7 @@ from msgspec import Meta
 
 from tocsin.channels.chat.writing.acknowledging import AcknowledgeSettings
 from tocsin.config import Secret
+from tocsin.ports.provider import Burst, RatePerSecond
 
 
 class TeamsSettings(AcknowledgeSettings, frozen=True, kw_only=True):
@@ -31,11 +32,5 @@ class TeamsSettings(AcknowledgeSettings, frozen=True, kw_only=True):
             " `webhook-destination`: a gateway of yours that passes it on."
         ),
     ] = None
-    rate_per_second: Annotated[
-        Annotated[float, Meta(gt=0, le=1_000_000)] | None,
-        Meta(description="Messages that it may be given, on average; without it, no limit."),
-    ] = 20.0
-    burst: Annotated[
-        Annotated[int, Meta(ge=1, le=10_000_000)] | None,
-        Meta(description="Messages that it may be given at one moment; by default those of 1 s."),
-    ] = 40
+    rate_per_second: RatePerSecond = 20.0
+    burst: Burst = 40

@@ -8,6 +8,7 @@ from msgspec import Meta
 
 from tocsin.channels.chat.writing.acknowledging import AcknowledgeSettings
 from tocsin.config import Secret
+from tocsin.ports.provider import Burst, RatePerSecond
 
 
 class TelegramSettings(AcknowledgeSettings, frozen=True, kw_only=True):
@@ -42,11 +43,5 @@ class TelegramSettings(AcknowledgeSettings, frozen=True, kw_only=True):
             description="Messages that one group or channel is given in a minute, on average.",
         ),
     ] = 20.0
-    rate_per_second: Annotated[
-        Annotated[float, Meta(gt=0, le=1_000_000)] | None,
-        Meta(description="Messages that it may be given, on average; without it, no limit."),
-    ] = 25.0
-    burst: Annotated[
-        Annotated[int, Meta(ge=1, le=10_000_000)] | None,
-        Meta(description="Messages that it may be given at one moment; by default those of 1 s."),
-    ] = 30
+    rate_per_second: RatePerSecond = 25.0
+    burst: Burst = 30

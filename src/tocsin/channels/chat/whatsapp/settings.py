@@ -8,6 +8,7 @@ from msgspec import Meta
 
 from tocsin.channels.chat.writing.acknowledging import AcknowledgeSettings
 from tocsin.config import Secret
+from tocsin.ports.provider import Burst, RatePerSecond
 
 
 class WhatsAppSettings(AcknowledgeSettings, frozen=True, kw_only=True):
@@ -36,11 +37,5 @@ class WhatsAppSettings(AcknowledgeSettings, frozen=True, kw_only=True):
         str,
         Meta(pattern="^https?://[^/]+/", description="Where the Graph API is, with its version."),
     ] = "https://graph.facebook.com/v24.0/"
-    rate_per_second: Annotated[
-        Annotated[float, Meta(gt=0, le=1_000_000)] | None,
-        Meta(description="Messages that it may be given, on average; without it, no limit."),
-    ] = 80.0
-    burst: Annotated[
-        Annotated[int, Meta(ge=1, le=10_000_000)] | None,
-        Meta(description="Messages that it may be given at one moment; by default those of 1 s."),
-    ] = 80
+    rate_per_second: RatePerSecond = 80.0
+    burst: Burst = 80

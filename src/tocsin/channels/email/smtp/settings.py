@@ -8,6 +8,7 @@ from msgspec import Meta
 
 from tocsin.channels.email.writing.sender import Address, SenderSettings
 from tocsin.config import Secret
+from tocsin.ports.provider import RetryBase
 
 _SECOND_MS = 1_000
 _MINUTE_MS = 60 * _SECOND_MS
@@ -103,9 +104,7 @@ class SmtpSettings(SenderSettings, frozen=True, kw_only=True):
             " for a reason of its own.",
         ),
     ] = 20
-    retry_base_ms: Annotated[
-        int, Meta(ge=100, le=60 * _MINUTE_MS, description="Ceiling of the first wait; it doubles.")
-    ] = 15 * _SECOND_MS
+    retry_base_ms: RetryBase = 15 * _SECOND_MS
     call_timeout_ms: Annotated[
         int,
         Meta(

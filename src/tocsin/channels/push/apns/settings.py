@@ -7,11 +7,10 @@ from typing import Annotated, Final, Literal
 from msgspec import Meta
 
 from tocsin.config import Secret
-from tocsin.ports.provider import ProviderSettings
+from tocsin.ports.provider import ProviderSettings, RetryBase
 
 PRODUCTION: Final = "https://api.push.apple.com"
 DEVELOPMENT: Final = "https://api.sandbox.push.apple.com"
-_MINUTE_MS = 60_000
 
 Topic = Annotated[str, Meta(pattern=r"^[A-Za-z0-9.-]{1,200}$")]
 TenCharacters = Annotated[str, Meta(pattern=r"^[A-Za-z0-9]{10}$")]
@@ -73,6 +72,4 @@ class ApnsSettings(ProviderSettings, frozen=True, kw_only=True):
         str | None,
         Meta(description="File with the certificates that are trusted, instead of the system's."),
     ] = None
-    retry_base_ms: Annotated[
-        int, Meta(ge=100, le=60 * _MINUTE_MS, description="Ceiling of the first wait; it doubles.")
-    ] = 5_000
+    retry_base_ms: RetryBase = 5_000

@@ -7,7 +7,7 @@ from typing import Annotated, Final, Literal
 from msgspec import Meta
 
 from tocsin.config import Secret
-from tocsin.ports.provider import ProviderSettings
+from tocsin.ports.provider import ProviderSettings, RatePerSecond, RetryBase
 
 URL: Final = "https://fcm.googleapis.com"
 _MINUTE_MS = 60_000
@@ -59,10 +59,5 @@ class FcmSettings(ProviderSettings, frozen=True, kw_only=True):
         str | None,
         Meta(description="File with the certificates that are trusted, instead of the system's."),
     ] = None
-    rate_per_second: Annotated[
-        Annotated[float, Meta(gt=0, le=1_000_000)] | None,
-        Meta(description="Messages that it may be given, on average; without it, no limit."),
-    ] = 10_000.0
-    retry_base_ms: Annotated[
-        int, Meta(ge=100, le=60 * _MINUTE_MS, description="Ceiling of the first wait; it doubles.")
-    ] = 10_000
+    rate_per_second: RatePerSecond = 10_000.0
+    retry_base_ms: RetryBase = 10_000

@@ -7,7 +7,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from tocsin.config import Secret
-from tocsin.ports.provider import ProviderSettings
+from tocsin.ports.provider import ProviderSettings, RetryBase
 
 _SECOND_MS = 1_000
 _DAY_MS = 86_400_000
@@ -62,7 +62,4 @@ class WebPushSettings(ProviderSettings, frozen=True, kw_only=True):
         str | None,
         Meta(description="File with the certificates that are trusted, instead of the system's."),
     ] = None
-    retry_base_ms: Annotated[
-        int,
-        Meta(ge=100, le=3_600_000, description="Ceiling of the first wait; it doubles."),
-    ] = 5 * _SECOND_MS
+    retry_base_ms: RetryBase = 5 * _SECOND_MS

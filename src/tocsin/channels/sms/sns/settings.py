@@ -17,6 +17,7 @@ from tocsin.channels.aws_settings import (
     Topic,
 )
 from tocsin.channels.phones import SEGMENTS, PhoneSettings
+from tocsin.ports.provider import RatePerSecond
 
 Url = Annotated[str, Meta(pattern="^https?://[^/]+$")]
 
@@ -63,7 +64,4 @@ class SnsSettings(PhoneSettings, frozen=True, kw_only=True):
         Meta(description="A service that plays SNS, for tests: its certificates are believed."),
     ] = None
     segments_max: Annotated[int, SEGMENTS] = 10
-    rate_per_second: Annotated[
-        Annotated[float, Meta(gt=0, le=1_000_000)] | None,
-        Meta(description="Messages that it may be given, on average; without it, no limit."),
-    ] = 20.0
+    rate_per_second: RatePerSecond = 20.0

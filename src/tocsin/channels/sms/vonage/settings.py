@@ -9,6 +9,7 @@ from msgspec import Meta
 from tocsin.channels.phones import SEGMENTS, PhoneSettings
 from tocsin.channels.sms.vonage.signing import Method
 from tocsin.config import Secret
+from tocsin.ports.provider import RatePerSecond
 
 _HOUR_MS = 3_600_000
 
@@ -49,7 +50,4 @@ class VonageSettings(PhoneSettings, frozen=True, kw_only=True):
         ),
     ] = 24 * _HOUR_MS
     segments_max: Annotated[int, SEGMENTS] = 10
-    rate_per_second: Annotated[
-        Annotated[float, Meta(gt=0, le=1_000_000)] | None,
-        Meta(description="Messages that it may be given, on average; without it, no limit."),
-    ] = 30.0
+    rate_per_second: RatePerSecond = 30.0

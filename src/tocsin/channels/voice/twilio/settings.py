@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from tocsin.channels.twilio_account import TwilioSettings
+from tocsin.ports.provider import RetryBase
 
 _SECOND_MS = 1_000
 
@@ -56,10 +57,7 @@ class TwilioVoiceSettings(TwilioSettings, frozen=True, kw_only=True):
     attempts_max: Annotated[
         int, Meta(ge=1, le=100, description="Most attempts of one delivery.")
     ] = 4
-    retry_base_ms: Annotated[
-        int,
-        Meta(ge=100, le=3_600 * _SECOND_MS, description="Ceiling of the first wait; it doubles."),
-    ] = 30 * _SECOND_MS
+    retry_base_ms: RetryBase = 30 * _SECOND_MS
     rate_per_second: Annotated[
         Annotated[float, Meta(gt=0, le=1_000_000)] | None,
         Meta(description="Calls that it may be given, on average; without it, no limit."),
