@@ -145,4 +145,16 @@ def unanswered(said: NoAnswer) -> ProviderOutcome:
     return TryLater(ProviderReason.UNREACHABLE, detail=said.reason)
 
 
+def unanswered_address(said: NoAnswer) -> ProviderOutcome:
+    """Do so where the URL is the recipient's: one that may not be called is no fault of ours."""
+    if said.reason in _MISLED and not said.sent:
+        return Refused(ProviderReason.BAD_ADDRESS, said.reason)
+    return unanswered(said)
+
+
+NOT_READ: Final = TryLater(
+    ProviderReason.TIMED_OUT, known=False, detail="the answer could not be read"
+)
+"""For an answer that should say what became of a message, and says nothing that is documented."""
+
 _MISLED: Final = frozenset({NoAnswerReason.FORBIDDEN, NoAnswerReason.BAD_URL})

@@ -14,7 +14,7 @@ from tocsin.channels.chat.teams.settings import TeamsSettings
 from tocsin.channels.chat.writing.acknowledging import offers
 from tocsin.channels.chat.writing.calling import headers_of, json_body
 from tocsin.channels.relay import reached, unseen
-from tocsin.channels.replies import load_replies, unanswered
+from tocsin.channels.replies import load_replies, unanswered_address
 from tocsin.config import Misconfigured
 from tocsin.domain.json_check import UNREADABLE
 from tocsin.domain.retry_after import retry_after_ms
@@ -24,12 +24,11 @@ from tocsin.ports.outcomes import ProviderOutcome, ProviderReason, Refused
 from tocsin.ports.provider import Flags, ProviderTools
 from tocsin.ports.receipts import Callback, Reading
 from tocsin.ports.self_check import Finding
-from tocsin.ports.transport import Answer, Call, NoAnswerReason
+from tocsin.ports.transport import Answer, Call
 
 SECRET_CHARACTERS_MIN: Final = 16
 
 _CODE: Final = re.compile(r"[A-Za-z]{3,80}\Z", re.ASCII)
-_NOT_CALLED: Final = frozenset({NoAnswerReason.FORBIDDEN, NoAnswerReason.BAD_URL})
 
 
 class Problem(msgspec.Struct):
@@ -75,9 +74,7 @@ class Teams:
         said = await self._transport.call(Call(url, body, headers))
         if isinstance(said, Answer):
             return [self._judged(said)]
-        if said.reason in _NOT_CALLED and not said.sent:
-            return [Refused(ProviderReason.BAD_ADDRESS, said.reason)]
-        return [unanswered(said)]
+        return [unanswered_address(said)]
 
     async def read_callback(self, callback: Callback) -> Reading:
         """Show the page behind a link, or read that its button was pressed."""

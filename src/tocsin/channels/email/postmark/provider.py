@@ -15,12 +15,12 @@ from tocsin.channels.email.postmark.events import receipts_of
 from tocsin.channels.email.postmark.settings import PostmarkSettings
 from tocsin.channels.email.writing.batches import send_together
 from tocsin.channels.email.writing.outline import Outline
-from tocsin.channels.replies import load_replies, unanswered
+from tocsin.channels.replies import NOT_READ, load_replies, unanswered
 from tocsin.domain.json_check import UNREADABLE
 from tocsin.domain.retry_after import retry_after_ms
 from tocsin.errors import Unauthenticated
 from tocsin.ports.message import Message
-from tocsin.ports.outcomes import Accepted, ProviderOutcome, ProviderReason, TryLater
+from tocsin.ports.outcomes import Accepted, ProviderOutcome
 from tocsin.ports.provider import Flags, ProviderTools
 from tocsin.ports.receipts import Callback, Reading, Response
 from tocsin.ports.self_check import Finding, found
@@ -33,9 +33,6 @@ _REPLIES: Final = load_replies(__package__)
 _ASKING: Final = "asking about the server at Postmark"
 _ABOUT_READER: Final = re.compile(r"'To'|illegal email|invalid.{0,20}address", re.IGNORECASE)
 _ID: Final = re.compile(r"[0-9a-f-]{1,64}\Z", re.ASCII)
-_NOT_READ: Final = TryLater(
-    ProviderReason.TIMED_OUT, known=False, detail="the answer could not be read"
-)
 
 
 class Result(msgspec.Struct, frozen=True, rename="pascal"):
@@ -120,7 +117,7 @@ class Postmark:
         after_ms = retry_after_ms(answer.header(b"retry-after"), self._wall_ms())
         detail = f"{answer.status} {code}".strip()
         if reply.means == "accepted":
-            return _NOT_READ
+            return NOT_READ
         return reply.outcome(detail, after_ms=after_ms)
 
 
@@ -137,8 +134,8 @@ def _results(answer: Answer, count: int) -> Sequence[ProviderOutcome]:
         else:
             made = msgspec.json.decode(answer.body, type=list[Result])
     except UNREADABLE:
-        return [_NOT_READ] * count
-    return [_outcome(each) for each in made] if len(made) == count else [_NOT_READ] * count
+        return [NOT_READ] * count
+    return [_outcome(each) for each in made] if len(made) == count else [NOT_READ] * count
 
 
 def _outcome(result: Result) -> ProviderOutcome:

@@ -15,7 +15,7 @@ from tocsin.channels.email.resend.settings import ResendSettings
 from tocsin.channels.email.writing.batches import send_together
 from tocsin.channels.email.writing.outline import Outline
 from tocsin.channels.options import read_options
-from tocsin.channels.replies import load_replies, unanswered
+from tocsin.channels.replies import NOT_READ, load_replies, unanswered
 from tocsin.config import Misconfigured
 from tocsin.domain.json_check import UNREADABLE
 from tocsin.domain.retry_after import retry_after_ms
@@ -24,9 +24,7 @@ from tocsin.ports.message import Message
 from tocsin.ports.outcomes import (
     Accepted,
     ProviderOutcome,
-    ProviderReason,
     Refused,
-    TryLater,
 )
 from tocsin.ports.provider import Flags, ProviderTools
 from tocsin.ports.receipts import Callback, Reading, Response
@@ -169,8 +167,7 @@ def _taken(answer: Answer, rest_ms: int | None) -> ProviderOutcome:
     try:
         id = msgspec.json.decode(answer.body, type=Made).id
     except UNREADABLE:
-        detail = "the answer could not be read"
-        return TryLater(ProviderReason.TIMED_OUT, known=False, detail=detail)
+        return NOT_READ
     return Accepted(id if _ID.match(id) is not None else None, rest_ms)
 
 

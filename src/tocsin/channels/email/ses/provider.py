@@ -19,10 +19,10 @@ from tocsin.channels.email.ses.settings import SesSettings
 from tocsin.channels.email.writing.batches import send_alike, unwritten
 from tocsin.channels.email.writing.letter import BadLetter, Writer
 from tocsin.channels.email.writing.outline import Outline
-from tocsin.channels.replies import load_replies, unanswered
+from tocsin.channels.replies import NOT_READ, load_replies, unanswered
 from tocsin.domain.json_check import UNREADABLE
 from tocsin.ports.message import Message
-from tocsin.ports.outcomes import Accepted, ProviderOutcome, ProviderReason, TryLater
+from tocsin.ports.outcomes import Accepted, ProviderOutcome
 from tocsin.ports.provider import Flags, ProviderTools
 from tocsin.ports.receipts import Callback, Reading
 from tocsin.ports.self_check import Finding, found
@@ -32,9 +32,6 @@ _REPLIES: Final = load_replies(__package__)
 _ENTRIES: Final = load_replies(__package__, "entries.toml")
 _TYPE: Final = "application/json"
 _ID: Final = re.compile(r"[\w-]{1,100}\Z", re.ASCII)
-_NOT_READ: Final = TryLater(
-    ProviderReason.TIMED_OUT, known=False, detail="the answer could not be read"
-)
 
 _WORDS: Final = (
     ("MessageRejected", re.compile("not verified", re.IGNORECASE), "MessageRejected/unverified"),
@@ -170,7 +167,7 @@ def _taken(answer: Answer, _count: int) -> Sequence[ProviderOutcome]:
     try:
         id = msgspec.json.decode(answer.body, type=Result).message_id
     except UNREADABLE:
-        return [_NOT_READ]
+        return [NOT_READ]
     return [Accepted(_shown(id))]
 
 
@@ -179,15 +176,15 @@ def _taken_each(answer: Answer, count: int) -> Sequence[ProviderOutcome]:
     try:
         found = msgspec.json.decode(answer.body, type=Results).bulk_email_entry_results
     except UNREADABLE:
-        return [_NOT_READ] * count
+        return [NOT_READ] * count
     if len(found) != count:
-        return [_NOT_READ] * count
+        return [NOT_READ] * count
     return [_of_entry(entry) for entry in found]
 
 
 def _of_entry(entry: Entry) -> ProviderOutcome:
     if entry.status not in _ENTRIES.codes:
-        return _NOT_READ
+        return NOT_READ
     return _ENTRIES.codes[entry.status].outcome(entry.status, provider_id=_shown(entry.message_id))
 
 

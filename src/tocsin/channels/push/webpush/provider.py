@@ -19,7 +19,7 @@ from tocsin.channels.push.webpush.identity import Identity
 from tocsin.channels.push.webpush.payload import URGENCIES, WebPushOptions, payload_of
 from tocsin.channels.push.webpush.settings import WebPushSettings
 from tocsin.channels.relay import reached, unseen
-from tocsin.channels.replies import load_replies, unanswered
+from tocsin.channels.replies import load_replies, unanswered_address
 from tocsin.config import Misconfigured
 from tocsin.domain.json_check import UNREADABLE
 from tocsin.domain.retry_after import retry_after_ms
@@ -29,7 +29,7 @@ from tocsin.ports.outcomes import ProviderOutcome, ProviderReason, Refused
 from tocsin.ports.provider import Flags, ProviderTools
 from tocsin.ports.receipts import Callback, Reading
 from tocsin.ports.self_check import Finding, Weight
-from tocsin.ports.transport import Answer, Call, NoAnswer, NoAnswerReason, Trust
+from tocsin.ports.transport import Answer, Call, Trust
 
 _ID_CHARACTERS_MAX: Final = 128
 _SERVICES: Final = frozenset(
@@ -100,7 +100,7 @@ class WebPush:
         said = await self._transport.call(call)
         if isinstance(said, Answer):
             return [self._judged(said)]
-        return [_unanswered(said)]
+        return [unanswered_address(said)]
 
     async def read_callback(self, callback: Callback) -> Reading:
         """Refuse: what was shown is said by the browser, to Tocsin's own API."""
@@ -190,13 +190,6 @@ def _id_of(answer: Answer) -> str | None:
     if found is None:
         return None
     return found.decode("ascii", "replace").rpartition("/")[2][:_ID_CHARACTERS_MAX] or None
-
-
-def _unanswered(said: NoAnswer) -> ProviderOutcome:
-    """The URL is the browser's, so one that may not be called is no fault of ours."""
-    if not said.sent and said.reason in (NoAnswerReason.FORBIDDEN, NoAnswerReason.BAD_URL):
-        return Refused(ProviderReason.BAD_ADDRESS, said.reason)
-    return unanswered(said)
 
 
 def _place(endpoint: str) -> str:

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Final
 
 from tocsin.channels.relay import reached, unseen
-from tocsin.channels.replies import load_replies
+from tocsin.channels.replies import load_replies, unanswered
 from tocsin.channels.webhook.http.body import body_of
 from tocsin.channels.webhook.http.settings import WebhookSettings
 from tocsin.config import Misconfigured
@@ -16,7 +16,7 @@ from tocsin.domain.retry_after import retry_after_ms
 from tocsin.domain.webhook_signing import check_secrets, signatures
 from tocsin.errors import RequestRefused, Unauthenticated
 from tocsin.ports.message import Message
-from tocsin.ports.outcomes import ProviderOutcome, ProviderReason, Refused, TryLater
+from tocsin.ports.outcomes import ProviderOutcome, ProviderReason, Refused
 from tocsin.ports.provider import Flags, ProviderTools
 from tocsin.ports.receipts import Callback, Reading
 from tocsin.ports.self_check import Finding, Weight
@@ -123,6 +123,4 @@ def _unanswered(said: NoAnswer) -> ProviderOutcome:
     refused = _NOT_TAKEN.get(said.reason)
     if refused is not None and not said.sent:
         return Refused(ProviderReason.BAD_ADDRESS, refused)
-    if said.sent:
-        return TryLater(ProviderReason.TIMED_OUT, known=False, detail=said.reason)
-    return TryLater(ProviderReason.UNREACHABLE, detail=said.reason)
+    return unanswered(said)
