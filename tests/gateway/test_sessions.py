@@ -270,6 +270,19 @@ async def test_the_first_message_may_bring_the_token(site: Site) -> None:
         assert await closing_of(client) == (1008, "unauthenticated")
 
 
+@pytest.mark.parametrize("rest", ["", '"jump"}', '"seen","x":' + "[" * 5_000 + "]" * 5_000 + "}"])
+async def test_what_cannot_be_read_is_refused_and_the_socket_stays(site: Site, rest: str) -> None:
+    async with device(site) as client:
+        await heard(client)
+        await client.send('{"type":' + rest)
+        refused = await heard(client)
+        await client.send('{"type":"resume","cursor":"nonsense"}')
+        answered = await heard(client)
+
+    assert (refused["type"], refused["code"]) == ("error", "invalid_message")
+    assert answered["type"] == "resync"
+
+
 async def test_too_many_ids_are_refused_and_not_cut_off(site: Site) -> None:
     async with device(site) as client:
         await heard(client)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any, Final, Protocol
 
-import msgspec
 import structlog
 from pyroaring import BitMap
 
@@ -13,6 +12,7 @@ from tocsin.app.callers import Principal, Scope
 from tocsin.app.feed_watch import FeedWatch, Place
 from tocsin.app.inbox import InboxDesk, Reader
 from tocsin.domain.inbox import one_more
+from tocsin.domain.json_check import UNREADABLE
 from tocsin.domain.reasons import Reason
 from tocsin.domain.records import Broadcast, Item, StateChange
 from tocsin.errors import Forbidden, RateLimited, Unauthenticated
@@ -107,7 +107,7 @@ class Sessions:
         """Do what the client asks."""
         try:
             said = decode_message(data)
-        except msgspec.MsgspecError as error:
+        except UNREADABLE as error:
             self._outbox.send(socket, messages.refusal("invalid_message", str(error)))
             return
         session = socket.session
