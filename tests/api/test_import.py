@@ -161,6 +161,18 @@ async def test_csv_with_quotes_newlines_and_empty_fields(
     assert one.attributes == b'{"n":\n1}'
 
 
+async def test_a_csv_field_cannot_add_others_to_its_line(
+    site: Site, admin: httpx2.AsyncClient
+) -> None:
+    body = b'id,attributes\na,"{},""id"":""b"""\n'
+
+    result = (await load(admin, body, CSV)).json()
+
+    (problem,) = result["problems"]
+    assert (problem["line"], problem["pointer"], problem["code"]) == (2, "/attributes", "malformed")
+    assert not await site.people.known(["a", "b"])
+
+
 @pytest.mark.parametrize("head", ["name,email", "id,id", "id,e-mail", ""])
 async def test_csv_must_say_what_its_columns_are(admin: httpx2.AsyncClient, head: str) -> None:
     answer = await load(admin, f"{head}\nx,y\n".encode(), CSV)
