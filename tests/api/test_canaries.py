@@ -9,6 +9,7 @@ from tocsin.api.keys import KeyAnswer
 from tocsin.app.callers import Scope
 from tocsin.app.importing import ImportRow
 from tocsin.app.profile import AddressInput, ProfileInput
+from tocsin.app.token_desk import Minted
 
 CANARY = "canary"
 PERSON = {
@@ -90,6 +91,7 @@ def test_no_repr_shows_a_person_or_a_secret() -> None:
         ImportRow(id="canary", name="canary"),
         AddressInput(channel="email", address="canary", secret="canary"),
         key,
+        Minted("canary", (), 0),
     )
     for value in values:
         assert CANARY not in repr(value)

@@ -23,7 +23,7 @@ _QUERY_CHARACTERS_MAX = 8_192
 _QUERY_FIELDS_MAX = 50
 
 
-class Disconnected(Exception):  # says what happened, as the errors of Tocsin do
+class Disconnected(Exception):
     """The client went away before its request was whole; nobody is there to be answered."""
 
 

@@ -53,7 +53,7 @@ def normal_chat(provider: str | None, value: str) -> str:
     Raises `RequestRefused`; never repeats the value.
     """
     kind = _KINDS.get(provider or "", _ANY)
-    if value.startswith(("https://", "http://")):
+    if _is_url(value):
         public_url(value)
     if kind.pattern.match(value) is None and not (kind is _ANY and _is_url(value)):
         raise RequestRefused(kind.must, code="invalid_chat")

@@ -22,6 +22,9 @@ class Minted(NamedTuple):
     scopes: tuple[Scope, ...]
     expires_ms: int
 
+    def __repr__(self) -> str:
+        return f"Minted(expires_ms={self.expires_ms})"
+
 
 class TokenDesk:
     """Mints tokens for recipients, who are created if they are unknown."""

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from tocsin.app.history.finding import Finder, LaneEvent
 from tocsin.domain.dead_letters import DeadLetter
 from tocsin.domain.history import Note, Planned, notes
 from tocsin.domain.ids import event_prefix, notification_of, workflow_index_of
+
+GONE: Final = "its event is not kept any more"
 
 
 class Origins:

@@ -8,7 +8,7 @@ from typing import Final
 
 import structlog
 
-from tocsin.app.dead_letters.finding import Origins, run_of
+from tocsin.app.dead_letters.finding import GONE, Origins, run_of
 from tocsin.app.history.finding import Finder
 from tocsin.domain.dead_letters import (
     DeadLetter,
@@ -31,8 +31,6 @@ _AGAIN_MS: Final = 200
 _AHEAD: Final = 500
 _NAMELESS: Final = "-"
 """In the place of a workflow whose event is not kept any more."""
-
-GONE: Final = "its event is not kept any more"
 
 logger = structlog.get_logger(__name__)
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from tocsin.app.addresses import AddressBook, mask
 from tocsin.app.dead_letters.desk import Named
-from tocsin.app.dead_letters.finding import Origins, run_of
+from tocsin.app.dead_letters.finding import GONE, Origins, run_of
 from tocsin.app.delivering.texts import Texts
 from tocsin.app.history.finding import Finder, LaneEvent
 from tocsin.app.routing.audiences import AudienceStep
@@ -96,7 +96,7 @@ class ShowStep:
     ) -> tuple[Content | None, str]:
         channel = self._parts.channels.get(letter.channel)
         if found is None or run is None:
-            return None, "its event is not kept any more"
+            return None, GONE
         if recipient is None or channel is None:
             return None, "its recipient or its channel is not there any more"
         event = found.event

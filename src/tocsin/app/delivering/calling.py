@@ -146,9 +146,7 @@ class Calls:
             return _unknown(works, ProviderReason.TIMED_OUT, "no answer in time")
         except Exception as error:  # noqa: BLE001  # a folder's mistake must not stop the lane
             # Not the error's own words, which might hold an address or a credential.
-            logger.error(
-                "provider_raised", provider=wired.name, error=type(error).__name__
-            )  # as above
+            logger.error("provider_raised", provider=wired.name, error=type(error).__name__)
             return _unknown(works, ProviderReason.OUR_FAULT, f"raised {type(error).__name__}")
         finally:
             self._deadlines.end(caller)

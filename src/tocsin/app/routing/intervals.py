@@ -146,7 +146,7 @@ def _is_raced_for(entry: Input) -> bool:
 
 
 def _run_over(entry: Input) -> bytes | None:
-    """Return the run of an interval that is over, whose rows are to go unless it intervals again."""
+    """Return the run of an interval that is over, whose rows go unless it waits again."""
     record, event = entry.record, entry.event
     if not _ends(entry) or not isinstance(record, Continue) or record.interval == SCHEDULED:
         return None

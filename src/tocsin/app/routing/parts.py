@@ -1,4 +1,4 @@
-"""A large audience of a workflow that intervals: cut into parts whose members are decided one by one."""
+"""A large audience of a workflow with intervals: cut into parts, decided one by one."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ class _Work:
     few: list[tuple[Input, Run]] = field(default_factory=list)
     many: list[tuple[Input, Run, AbstractBitMap]] = field(default_factory=list)
     cut: list[tuple[Input, Run, AbstractBitMap]] = field(default_factory=list)
-    """Many, too, in a workflow that intervals: parts of them are decided one by one."""
+    """Many, too, in a workflow with intervals: parts of them are decided one by one."""
 
 
 class RouteStep:
