@@ -28,8 +28,8 @@ from tocsin.errors import Conflict, RequestRefused
 from tocsin.ports.message import Message
 from tocsin.ports.outcomes import Accepted, ProviderReason, Refused
 from tocsin.ports.provider import ProviderTools
-from tocsin.ports.receipts import ReceiptState
-from tocsin.ports.simulator import Action
+from tocsin.ports.receipts import Callback, ReceiptState, Response
+from tocsin.ports.simulator import Action, Deed
 from tocsin.ports.transport import Answer, Call
 from tocsin.wiring.channels import build_provider
 
@@ -225,6 +225,38 @@ async def test_twilios_client_takes_our_simulator_for_twilio(
                 calls.create, to="+15005550001", from_="+15005550006", twiml=twiml
             )
         assert refused.value.code == 21217
+
+
+@pytest.mark.parametrize(
+    ("action", "told"),
+    [
+        (Action.DELIVER, ["initiated", "ringing", "in-progress", "completed"]),
+        (Action.DECLINE, ["initiated", "ringing", "busy"]),
+    ],
+)
+async def test_whoever_asks_hears_how_a_call_gets_on(
+    phone: Phone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, action: Action, told: list[str]
+) -> None:
+    async with vendor_proxy(tmp_path, {"api.twilio.com": phone.simulator.port}) as proxy:
+        proxy.lead(monkeypatch)
+        await asyncio.to_thread(
+            Client(ACCOUNT_SID, AUTH_TOKEN).calls.create,
+            to="+14155550001",
+            from_="+15005550006",
+            twiml="<Response><Say>Hello</Say></Response>",
+            status_callback="https://tocsin.example/heard",
+            status_callback_event=["initiated", "ringing", "answered", "completed"],
+        )
+    forms: list[dict[str, str]] = []
+
+    async def hear(callback: Callback) -> Response:
+        forms.append(dict(parse_qsl(callback.body.decode())))
+        return Response()
+
+    (call,) = phone.simulator.messages()
+    await phone.simulator.act(Deed(call.id, action, AT_MS), hear)
+    assert [each["CallStatus"] for each in forms] == told
+    assert [each["SequenceNumber"] for each in forms] == [str(n) for n in range(len(told))]
 
 
 async def test_twilios_validator_believes_every_request_of_our_simulator(phone: Phone) -> None:

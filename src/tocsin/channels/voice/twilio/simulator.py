@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import parse_qsl
 from xml.etree import ElementTree as ET
 
 from tocsin.channels.twilio_played import (
@@ -58,6 +59,11 @@ ERRORS: Final[Errors] = {
     "21266": (400, Dial.REFUSE, "'To' and 'From' cannot be the same"),
     "21268": (400, Dial.REFUSE, "'To' is an information service"),
 }
+
+
+_TAKEN: Final = "in-progress"
+_PROGRESS: Final = (("initiated", "initiated"), ("ringing", "ringing"), ("answered", _TAKEN))
+"""Events that may be asked for, and what is then said of the call, in their order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,14 +115,15 @@ class TwilioVoiceSimulator(TwilioPlayed):
         if deed.action is Action.PRESS:
             return await self._pressed(message, deed, tell)
         if deed.action is Action.DELIVER:
-            await self._taken(message, deed, tell)
+            number = await self._rings(message, deed, tell, taken=True)
             heard = heard_in(form_of(message).get("Twiml", ""))
             said = await self._gathered(message, heard, "", deed.at_ms, tell)
-            await tell(self._ended(message, "completed", deed.at_ms))
+            await tell(self._ended(message, "completed", deed.at_ms, number))
             return " ".join((heard.text, *said))
         if deed.action in self.actions:
             ending = "busy" if deed.action is Action.DECLINE else deed.words or "no-answer"
-            await tell(self._ended(message, ending, deed.at_ms))
+            number = await self._rings(message, deed, tell, taken=False)
+            await tell(self._ended(message, ending, deed.at_ms, number))
             return ""
         raise self._impossible()
 
@@ -124,15 +131,20 @@ class TwilioVoiceSimulator(TwilioPlayed):
         heard = heard_in(form_of(message).get("Twiml", ""))
         if heard.action is None:
             raise Conflict("this call asks for no key", code="action_not_possible")
-        await self._taken(message, deed, tell)
+        number = await self._rings(message, deed, tell, taken=True)
         said = await self._gathered(message, heard, deed.words or "1", deed.at_ms, tell)
-        await tell(self._ended(message, "completed", deed.at_ms))
+        await tell(self._ended(message, "completed", deed.at_ms, number))
         return " ".join(said)
 
-    async def _taken(self, message: Received, deed: Deed, tell: Tell) -> None:
-        """Tell that somebody took the call, where that was asked for."""
-        if b"StatusCallbackEvent=answered" in message.raw:
-            await tell(self._ended(message, "in-progress", deed.at_ms))
+    async def _rings(self, message: Received, deed: Deed, tell: Tell, *, taken: bool) -> int:
+        """Tell of the call what was asked for before it ends; return the number of what is next."""
+        wanted = _events_of(message)
+        told = [status for event, status in _PROGRESS if event in wanted]
+        if not taken and _TAKEN in told:
+            told.remove(_TAKEN)
+        for number, status in enumerate(told):
+            await tell(self._ended(message, status, deed.at_ms, number))
+        return len(told)
 
     async def _gathered(
         self, message: Received, heard: Heard, digits: str, at_ms: int, tell: Tell
@@ -150,7 +162,7 @@ class TwilioVoiceSimulator(TwilioPlayed):
         return said
 
     def _ended(
-        self, message: Received, ending: str, at_ms: int, *, genuine: bool = True
+        self, message: Received, ending: str, at_ms: int, number: int = 0, *, genuine: bool = True
     ) -> Callback:
         status = "completed" if ending == "machine" else ending
         extra = {"CallDuration": _CALL_S, "Duration": "1"} if status == "completed" else {}
@@ -163,7 +175,7 @@ class TwilioVoiceSimulator(TwilioPlayed):
         fields = {
             **self._fields(message, status),
             "CallbackSource": "call-progress-events",
-            "SequenceNumber": "0",
+            "SequenceNumber": str(number),
             **extra,
         }
         return posted(self.url_of(message), fields, at_ms, genuine=genuine)
@@ -210,6 +222,12 @@ class TwilioVoiceSimulator(TwilioPlayed):
             "duration": None,
             "status": "queued",
         }
+
+
+def _events_of(message: Received) -> list[str]:
+    """Return what was asked to be told of beside the end."""
+    form = parse_qsl(message.raw.partition(b"\r\n\r\n")[2].decode())
+    return [value for name, value in form if name == "StatusCallbackEvent"]
 
 
 def heard_in(twiml: str) -> Heard:
