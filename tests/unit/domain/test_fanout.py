@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyroaring import BitMap
@@ -44,6 +45,8 @@ def sets_of(people: list[Recipient], drawn: Facts) -> dict[str, BitMap]:
     return sets
 
 
+# To draw a population costs a hundred times what it costs to decide about it.
+@pytest.mark.timeout(300)
 @settings(max_examples=300)
 @given(population(6), workflows(), facts(), EXPIRIES, st.sets(st.integers(1, 8), max_size=2))
 def test_a_block_and_its_people_come_to_one_answer(
