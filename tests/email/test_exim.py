@@ -129,14 +129,15 @@ def exim() -> Iterator[Exim]:
         shutil.chown(folder / name, "Debian-exim", "Debian-exim")
     certificate = make_certificate(folder, "127.0.0.1")
     shutil.chown(certificate.key, "Debian-exim", "Debian-exim")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    # It is given a socket that listens: a port that is only named may be somebody else's by then.
+    listening = socket.create_server(("127.0.0.1", 0))
+    port = int(listening.getsockname()[1])
     configuration = folder / "exim.conf"
     configuration.write_text(CONFIGURATION.format(folder=folder, port=port))
     configuration.chmod(0o644)
-    command = [program, "-C", str(configuration), "-bdf", "-q2s"]
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
+    command = [program, "-C", str(configuration), "-bw"]
+    process = subprocess.Popen(command, stdin=listening.fileno(), start_new_session=True)
+    listening.close()
     try:
         _wait_ready(process, port)
         yield Exim(folder, port, certificate)
