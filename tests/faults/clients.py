@@ -40,6 +40,16 @@ class Clients(ABC):
         for thread in self._threads:
             thread.start()
 
+    def go_on(self, accepted: int, seconds: float) -> None:
+        """
+        Return *seconds* after so many events were accepted, or when the server is gone.
+
+        By time alone, nearly nothing would happen where the machine is busy.
+        """
+        wanted = self._history.accepted + accepted
+        if self._server.until(lambda: self._history.accepted >= wanted):
+            self._server.pause(seconds)
+
     def end(self) -> None:
         """Return when every client has noticed that the server is gone, or was told to stop."""
         self._stop.set()

@@ -40,6 +40,8 @@ class History:
     preference: int = 0
     """The last preference that was acknowledged."""
     preferences_tried: int = 0
+    accepted: int = 0
+    """How many events were accepted, as their senders were told."""
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
@@ -62,6 +64,8 @@ class History:
         """Note what the answer said."""
         event.known = known
         self.note(known, event=event.id)
+        with self._lock:
+            self.accepted += known == "ok"
 
     def unknown(self) -> list[Sent]:
         """Return the events of which nobody knows whether they were accepted."""

@@ -33,6 +33,7 @@ SPLIT_ONLY = (
 STORIES = [("joint", points) for points in EVERYWHERE]
 STORIES += [("split", points) for points in (*EVERYWHERE, *SPLIT_ONLY)]
 
+LEAST_ACCEPTED = 60
 LONGEST_LIFE_S = 4.0
 
 
@@ -79,7 +80,8 @@ def live_until(server: Server, load: Load, point: str, dice: random.Random) -> b
     if not server.alive:
         return True
     load.begin()
-    server.pause(dice.uniform(0.3, 1.5) if point == "random" else LONGEST_LIFE_S)
+    seconds = dice.uniform(0.3, 1.5) if point == "random" else LONGEST_LIFE_S
+    load.go_on(LEAST_ACCEPTED, seconds)
     reached = not server.alive
     server.end()
     load.end()

@@ -38,6 +38,7 @@ QUICK = {
     "TOCSIN_OUTBOUND__ALLOWED_NETWORKS": "127.0.0.0/8",
 }
 
+LEAST_ACCEPTED = 20
 LONGEST_LIFE_S = 4.0
 
 
@@ -80,7 +81,8 @@ def live_until(server: Server, load: OutsideLoad, point: str, dice: random.Rando
     if not server.alive:
         return True
     load.begin()
-    server.pause(dice.uniform(0.5, 2.0) if point == "random" else LONGEST_LIFE_S)
+    seconds = dice.uniform(0.5, 2.0) if point == "random" else LONGEST_LIFE_S
+    load.go_on(LEAST_ACCEPTED, seconds)
     reached = not server.alive
     server.end()
     load.end()
