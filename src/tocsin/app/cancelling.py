@@ -15,6 +15,7 @@ from tocsin.app.callers import Limits, Principal
 from tocsin.app.cancel_standing import CancelStanding, handed_over, is_handed
 from tocsin.app.cancelling_intervals import CancelIntervals
 from tocsin.app.cancels import Cancel, KeptCancels
+from tocsin.app.delivering.concluding import LINED
 from tocsin.app.fanouts import FanoutRunner, records_of
 from tocsin.app.routing.holding import CANCEL, FANOUT
 from tocsin.app.trail import Notes
@@ -167,6 +168,9 @@ class CancelDesk:
         """
         Say in the ledger what was cancelled, then let go of what would have released it.
 
+        But for the timers of those whom others may wait behind: a lane hears of what it did not
+        write itself when their time comes, and lets the others go.
+
         Rows that an earlier cancel took are told of again, in case that one did not come so far;
         of several records the first stands.
         """
@@ -180,8 +184,9 @@ class CancelDesk:
         outputs = [Output(OUTCOMES, partition, records) for partition, records in made.items()]
         await self._log.commit(Step((), outputs), self._follow)
         waiting = await self._timers.waiting([row.delivery for row in ended])
-        if waiting:
-            await self._timers.disarm([timer.key for timer in waiting])
+        released = [timer.key for timer in waiting if timer.kind not in LINED]
+        if released:
+            await self._timers.disarm(released)
 
     async def _outcome(self, id: str, cancel: Cancel, rows: Sequence[Claim]) -> CancelOutcome:
         fanouts = [

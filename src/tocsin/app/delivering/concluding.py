@@ -35,6 +35,10 @@ OVERTOOK: Final = "overtook an earlier one"
 # and whoever follows this record does.
 SENT: Final = Ended(State.SENT.value, DeliveryReason.ACCEPTED.value)
 _PARKED: Final = FOR_PROVIDER | {DeliveryReason.BEHIND_ANOTHER}
+_RETRY: Final = "retry"
+_PARK: Final = "park"
+LINED: Final = frozenset({_RETRY, _PARK})
+"""Kinds of the timers of deliveries whom others may wait behind."""
 
 # An enumeration's member costs as much to name as a record to make, and these are named for each.
 _PENDING: Final = State.PENDING
@@ -292,13 +296,13 @@ class Conclude:
         due_ms = ended.until_ms
         assert due_ms is not None
         occasion = attempts.to_bytes(4, "big").lstrip(b"\0") or b"\0"
-        kind = "retry" if attempts else "hold"
+        kind = _RETRY if attempts else "hold"
         if ended.reason == Reason.PAUSED:
             # Those of several pauses are due at the same time: when the message expires.
             kind = KIND + queue_of(pause_of(ended.detail), handed=True)
             occasion += kind.encode()
         elif ended.reason in _PARKED:
-            kind = "park"
+            kind = _PARK
         key = timer_key(work.delivery, due_ms, occasion)
         record = encode(Retry(key, due_ms, work.handoff, attempts))
         return Timer(

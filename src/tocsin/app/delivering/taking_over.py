@@ -8,9 +8,10 @@ from typing import Final
 
 from tocsin.app.delivering.journal import Owned
 from tocsin.domain.attempts import History
+from tocsin.domain.delivery import OPEN
 from tocsin.domain.handoff_order import PATIENCE_MS, HandoffOrder
 from tocsin.domain.lanes import Lane
-from tocsin.domain.records import OUTCOME_RECORDS
+from tocsin.domain.records import OUTCOME_RECORDS, Settled
 from tocsin.domain.topics import OUTCOMES
 from tocsin.domain.window import Window
 from tocsin.ports.log import Log
@@ -76,6 +77,11 @@ async def _remember(log: Log, taken: TakenOver, topic: str, floor: int) -> None:
                 isinstance(record, OUTCOME_RECORDS)
                 and f"deliver.{record.channel}.{record.lane}" == topic
             ):
-                taken.owned.order.take(record, at)
-                taken.histories.setdefault(record.delivery, History()).take(record)
+                history = taken.histories.setdefault(record.delivery, History())
+                if history.ended and isinstance(record, Settled) and record.state in OPEN:
+                    # Its owner did not know yet that a cancel or a receipt had settled it.
+                    taken.owned.order.leave(record.delivery)
+                else:
+                    taken.owned.order.take(record, at)
+                history.take(record)
         position = max(batch.end, position + 1)

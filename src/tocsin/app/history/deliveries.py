@@ -11,7 +11,7 @@ from tocsin.app.pausing.gate import PauseGate
 from tocsin.app.routing.inputs import Input
 from tocsin.domain.case import Case
 from tocsin.domain.channels import INBOX
-from tocsin.domain.delivery import State
+from tocsin.domain.delivery import OPEN, State
 from tocsin.domain.explain import Delivery, differs, with_rule
 from tocsin.domain.history import Note, Planned, Standing, last_word, refined, standing
 from tocsin.domain.ids import RECIPIENT_NUMBER_MAX
@@ -130,6 +130,8 @@ def _one(
     sent = planned.decision.verdict is Verdict.SEND
     gates = gates_of(case, planned.decision)
     decision = with_rule(planned.decision, gates)
+    # What was cancelled may have a timer left, with which its lane hears of that.
+    wait_ms = waits.get(planned.delivery) if now.state in OPEN else None
     return Delivery(
         delivery=planned.delivery,
         decision=decision,
@@ -139,7 +141,7 @@ def _one(
         at_ms=now.at_ms,
         gates=gates,
         recomputed_differs=differs(decision, gates),
-        waits_until_ms=until_unless_resumed(waits.get(planned.delivery)),
+        waits_until_ms=until_unless_resumed(wait_ms),
         trail=trail,
         engagement=engaged if sent and decision.channel == INBOX else None,
     )
