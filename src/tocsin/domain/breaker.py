@@ -47,7 +47,9 @@ class BreakerPolicy(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(slots=True)
 class Breaker:
-    """One breaker. Times are ms since the epoch and come in as arguments."""
+    """
+    One breaker. Times are ms since the epoch and come in as arguments; the clock may be set back.
+    """
 
     policy: BreakerPolicy
     generation: int = 0
@@ -67,7 +69,9 @@ class Breaker:
         """Return how it stands."""
         if self._open_until_ms is None:
             return BreakerState.CLOSED
-        return BreakerState.OPEN if now_ms < self._open_until_ms else BreakerState.HALF_OPEN
+        # Further ahead than it is ever set is only what a clock that was set back has left behind.
+        is_open = 0 < self._open_until_ms - now_ms <= self.policy.open_max_ms
+        return BreakerState.OPEN if is_open else BreakerState.HALF_OPEN
 
     def passable(self, now_ms: int) -> bool:
         """Return whether a message could go now, were it alone."""
@@ -90,7 +94,8 @@ class Breaker:
     def ready_ms(self, now_ms: int) -> int:
         """Return when to ask again; *now_ms* when something could go, or waits for a probe."""
         if self._open_until_ms is not None:
-            return max(now_ms, self._open_until_ms)
+            is_open = self.state(now_ms) is BreakerState.OPEN
+            return self._open_until_ms if is_open else now_ms
         return now_ms if self._start is None else self._start.ready_ms(now_ms)
 
     def waits_for_probe(self) -> bool:
@@ -133,7 +138,7 @@ class Breaker:
         return self._open_until_ms is None and self._start is None and self._bad == 0
 
     def _count(self, failed: bool, now_ms: int) -> bool:
-        if now_ms >= self._window_ms + self.policy.window_ms:
+        if not 0 <= now_ms - self._window_ms < self.policy.window_ms:
             self._window_ms, self._good, self._bad = now_ms, 0, 0
         if not failed:
             self._good += 1
@@ -164,10 +169,11 @@ class Breaker:
         start = self._start
         if start is None or self._closed_ms is None:
             return wanted
+        self._closed_ms = min(self._closed_ms, now_ms)
         doublings = (now_ms - self._closed_ms) // _STEP_MS
         if doublings >= _DOUBLINGS:
             self._start = self._closed_ms = None
             return wanted
-        rate = self.policy.slow_start_per_s << max(doublings, 0)
+        rate = self.policy.slow_start_per_s << doublings
         start.change(rate, rate, now_ms)
         return start.take(wanted, now_ms)

@@ -107,3 +107,26 @@ def test_nothing_ever_goes_while_it_is_open_and_it_never_stays_shut(
             tell(breaker, good, at_ms=now_ms)
     now_ms = breaker.ready_ms(now_ms)
     assert breaker.admit(1, now_ms) == 1
+
+
+def test_a_clock_that_is_set_back_keeps_nobody_waiting() -> None:
+    hour_ms = 3_600_000
+    breaker = opened()
+    earlier = T - hour_ms
+    assert breaker.state(earlier) is BreakerState.HALF_OPEN
+    assert breaker.ready_ms(earlier) == earlier
+    assert breaker.admit(1, earlier) == 1
+    tell(breaker, True, at_ms=earlier)
+    # It starts slowly by the clock that there is, and that may be set back once more.
+    earlier -= hour_ms
+    assert breaker.admit(100, earlier) == 2
+    for step in range(1, 11):
+        breaker.admit(100, earlier + step * 10_000)
+    assert breaker.admit(100, earlier + 100_000) == 100
+
+
+def test_a_window_ends_when_the_clock_is_set_back() -> None:
+    breaker = Breaker(POLICY)
+    tell(breaker, False, False)
+    tell(breaker, False, at_ms=T - 3_600_000)
+    assert breaker.state(T - 3_600_000) is BreakerState.CLOSED
