@@ -11,6 +11,8 @@ import pytest
 from tests.delivering.operating import client, driving
 from tests.delivering.site import Site, delivery_of
 from tocsin.api.shared import shown_time
+from tocsin.app.delivering.providers import Fleet
+from tocsin.app.delivering.unserved import unserved
 from tocsin.domain.ids import EventKey, notification_key
 from tocsin.domain.recipient import Recipient
 from tocsin.domain.records import Attempt, Settled
@@ -329,3 +331,13 @@ async def test_what_somebody_else_wrote_of_a_delivery_that_waits_is_seen(site: S
 
 async def _is_sent(site: Site, event: bytes, person: Recipient) -> bool:
     return any(state == "sent" for state, _ in told(await site.history(event, person)))
+
+
+async def test_a_channel_that_has_lost_its_last_provider_is_named(site: Site) -> None:
+    fleet, log = site.services.delivery.fleet, site.services.storage.log
+    bare = Fleet(fleet.channels, {})
+    assert unserved(bare, log) == []
+    ana = await site.person("ana", "ana-pager")
+    await site.until_settled(await site.send("ana", 1), ana, "sent")
+    assert unserved(bare, log) == ["chat"]
+    assert unserved(fleet, log) == []

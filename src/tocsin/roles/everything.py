@@ -13,6 +13,7 @@ from typing import Final
 import structlog
 
 from tocsin.app.callers import LOCAL
+from tocsin.app.delivering.unserved import unserved
 from tocsin.channels.registry import Registry
 from tocsin.config import Config
 from tocsin.errors import StorageFailed, Unavailable
@@ -112,6 +113,7 @@ async def _serve_until_stopped(config: Config, running: Running, driving: Drivin
         running.services.whereabouts.listen(url)
     write_address(running.folder, url)
     await _lead_vendors(running.services, url)
+    _warn_of_unserved(running.services)
     announce(config, running.folder, network.port)
     keeping = [
         running.spawn(running.guarded(keep(driving.sessions, asyncio.sleep))),
@@ -135,6 +137,12 @@ async def _lead_vendors(services: Services, url: str) -> None:
         await vendors.tell_time(services.clock.now_ms() - services.wall_ms())
     except Unavailable as error:
         logger.warning("vendors_away", code=error.code, detail=error.detail)
+
+
+def _warn_of_unserved(services: Services) -> None:
+    for channel in unserved(services.delivery.fleet, services.storage.log):
+        says = "what waits for it stays until a provider is configured again"
+        logger.warning("channel_without_provider", channel=channel, detail=says)
 
 
 def _watch_signals(running: Running) -> None:
