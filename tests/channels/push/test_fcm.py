@@ -158,6 +158,16 @@ async def test_a_token_is_asked_for_once_and_renewed_before_it_ends(
     assert google.google.granted in (4, 5)
 
 
+async def test_a_token_that_ends_soon_serves_for_half_of_its_time(
+    played: Played, google: FcmSimulator, provider: Provider
+) -> None:
+    google.google.expires_s = 120
+    for _ in range(12):
+        assert isinstance(await send(provider, played.message()), Accepted)
+        played.now_ms += 10_000
+    assert google.google.granted == 2
+
+
 async def test_while_a_token_cannot_be_renewed_the_old_one_serves_to_its_end(
     played: Played, google: FcmSimulator, provider: Provider
 ) -> None:

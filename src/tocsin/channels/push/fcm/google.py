@@ -47,6 +47,8 @@ class Google:
         self._tokens: dict[str, int] = {}
         self.granted = 0
         """How many tokens."""
+        self.expires_s = EXPIRES_S
+        """How long a token lasts that is given from now on."""
         self.denial: tuple[int, str] | None = None
         """What every assertion is answered with: a status and OAuth's name of the error."""
 
@@ -81,8 +83,8 @@ class Google:
         token = f"ya29.canary-{self.granted}"
         if len(self._tokens) >= _TOKENS_HELD:
             self._tokens.clear()
-        self._tokens[token] = now_ms // 1_000 + EXPIRES_S
-        answer = {"access_token": token, "expires_in": EXPIRES_S, "token_type": "Bearer"}
+        self._tokens[token] = now_ms // 1_000 + self.expires_s
+        answer = {"access_token": token, "expires_in": self.expires_s, "token_type": "Bearer"}
         return Reply.json(200, answer)
 
     def knows(self, authorization: str, now_ms: int) -> bool:

@@ -137,7 +137,8 @@ class AccessToken:
             return TryLater(ProviderReason.OVERLOADED, detail="oauth: no token in the answer")
         self._line = f"authorization: Bearer {token}"
         self._ends_s = now_s + lasts_s
-        self._renewed_s = self._ends_s - _RENEWED_BEFORE_S
+        # Of a short one half, or each call would ask for another.
+        self._renewed_s = self._ends_s - min(_RENEWED_BEFORE_S, lasts_s // 2)
         return None
 
     def _assertion(self, now_s: int) -> str:
