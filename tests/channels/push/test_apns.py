@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -211,6 +212,21 @@ async def test_a_certificate_takes_the_place_of_a_key(played: Played) -> None:
 async def test_half_of_a_key_is_refused(played: Played, missing: Mapping[str, object]) -> None:
     with pytest.raises(Misconfigured, match="needs team_id"):
         played.provider(**missing)
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [(None, "cannot be read: No such file"), ("", "holds no"), ("-----BEGIN", "holds no")],
+)
+async def test_a_certificate_that_cannot_be_shown_is_refused(
+    played: Played, tmp_path: Path, body: str | None, says: str
+) -> None:
+    file = tmp_path / "certificate.pem"
+    if body is not None:
+        file.write_text(body)
+    keyless = {"private_key": None, "key_id": None, "team_id": None}
+    with pytest.raises(Misconfigured, match=f"providers.apns.certificate_file {says}"):
+        played.provider(**keyless, certificate_file=str(file))
 
 
 async def test_a_device_that_registered_again_is_kept(played: Played, provider: Provider) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import ssl
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
@@ -56,6 +57,7 @@ class Apns:
         self._wall_ms = tools.wall_ms
         self._critical_alerts = settings.critical_alerts
         self._token = _token(settings, tools)
+        _check_certificate(settings, tools.name)
         self._trust = Trust(
             settings.ca_file, settings.certificate_file, settings.certificate_key_file
         )
@@ -177,6 +179,23 @@ def _token(settings: ApnsSettings, tools: ProviderTools) -> ProviderToken | None
     except ValueError:
         raise Misconfigured([f"{secret.said} is no key on the curve P-256"]) from None
     return ProviderToken(key, key_id, team_id, tools.wall_ms)
+
+
+def _check_certificate(settings: ApnsSettings, name: str) -> None:
+    """Raise `Misconfigured` for a certificate that no connection could show."""
+    file, key_file = settings.certificate_file, settings.certificate_key_file
+    if file is None:
+        return
+    said = f"providers.{name}.certificate_file"
+    try:
+        # No password, or OpenSSL asks for one at the terminal and waits.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(file, key_file, password="")
+    except ssl.SSLError:
+        problem = f"{said} holds no certificate in PEM, or its key is not there or another one"
+        raise Misconfigured([problem]) from None
+    except OSError as error:
+        where = said if key_file is None else f"{said} or certificate_key_file"
+        raise Misconfigured([f"{where} cannot be read: {error.strerror}"]) from None
 
 
 def _priority(message: Message, options: ApnsOptions, *, silent: bool) -> int:
