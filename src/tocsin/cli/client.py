@@ -14,7 +14,7 @@ import ssl
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, TypeVar
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import click
 import msgspec
@@ -145,6 +145,11 @@ class Client(msgspec.Struct, frozen=True, kw_only=True):
             f"Start a server with `tocsin up --data {self.data}`, name another folder with --data,"
             " or set TOCSIN_URL and TOCSIN_KEY."
         )
+
+
+def api_path(*steps: str) -> str:
+    """Return the path of the API below ``/v1``, whatever characters its steps are made of."""
+    return "/v1/" + "/".join(quote(step, safe="") for step in steps)
 
 
 def client_option(command: Command) -> Command:

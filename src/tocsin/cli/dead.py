@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 import click
 
 from tocsin.cli import exits
-from tocsin.cli.client import Client, client_option
+from tocsin.cli.client import Client, api_path, client_option
 from tocsin.cli.output import json_option, print_json, print_table
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -71,7 +71,7 @@ def list_letters(
 @json_option
 def show(client: Client, id: str, as_json: bool) -> None:
     """Show one with its event, text, address and attempts."""
-    found = client.call("GET", f"{_PATH}/{id}").json()
+    found = client.call("GET", api_path("dead-letters", id)).json()
     if as_json:
         print_json(found)
         return
@@ -111,7 +111,7 @@ def replay(
 ) -> int:
     """Make IDS anew, or all that fit the options; everything is checked again."""
     if len(ids) == 1:
-        made = client.call("POST", f"{_PATH}/{ids[0]}/replay").json()
+        made = client.call("POST", api_path("dead-letters", ids[0], "replay")).json()
         _print_one(made, made["delivery"] or "It is routed again.", as_json)
         return exits.DONE
     return _many(client, "replay", _which(ids, _given(named), everything), {}, as_json)
@@ -134,7 +134,9 @@ def discard(
 ) -> int:
     """Put IDS aside, or all that fit the options."""
     if len(ids) == 1:
-        client.call("POST", f"{_PATH}/{ids[0]}/discard", document={"reason": reason})
+        client.call(
+            "POST", api_path("dead-letters", ids[0], "discard"), document={"reason": reason}
+        )
         _print_one({"count": 1}, f"{ids[0]} is put aside.", as_json)
         return exits.DONE
     which = _which(ids, _given(named), everything)

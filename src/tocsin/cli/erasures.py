@@ -5,13 +5,12 @@ from __future__ import annotations
 import base64
 import sys
 from typing import Any
-from urllib.parse import quote
 
 import click
 import msgspec
 
 from tocsin.cli import exits
-from tocsin.cli.client import Client, client_option
+from tocsin.cli.client import Client, api_path, client_option
 from tocsin.cli.output import json_option, print_json, print_table
 
 
@@ -26,7 +25,7 @@ def erasures() -> None:
 @json_option
 def show(client: Client, id: str, as_json: bool) -> None:
     """Show erasure ID, with its proof when it is done."""
-    found = client.call("GET", f"/v1/erasures/{quote(id, safe='')}").json()
+    found = client.call("GET", api_path("erasures", id)).json()
     if as_json:
         print_json(found)
         return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from tocsin.cli.client import Client, client_option
+from tocsin.cli.client import Client, api_path, client_option
 from tocsin.cli.output import json_option, local_time, print_json, print_table
 
 
@@ -81,5 +81,5 @@ def list_keys(client: Client, as_json: bool) -> None:
 @click.argument("id")
 def revoke(client: Client, id: str) -> None:
     """Refuse the key with ID from now on."""
-    client.call("DELETE", f"/v1/keys/{id}")
+    client.call("DELETE", api_path("keys", id))
     click.echo(f"{id} is revoked.")

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 import click
 
 from tocsin.cli import exits
-from tocsin.cli.client import Client, client_option
+from tocsin.cli.client import Client, api_path, client_option
 from tocsin.cli.output import json_option, print_json, print_table
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -54,7 +54,8 @@ def resume(
         raise click.UsageError("give the ID of a pause, or what it names, for example --lane bulk")
     ids = [id] if id is not None else _matching(client, scope)
     ended = [
-        client.call("DELETE", f"/v1/pauses/{each}", query={"reason": reason}).json() for each in ids
+        client.call("DELETE", api_path("pauses", each), query={"reason": reason}).json()
+        for each in ids
     ]
     if as_json:
         print_json({"items": ended})

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from tocsin.cli import exits
-from tocsin.cli.client import Client, client_option
+from tocsin.cli.client import Client, api_path, client_option
 from tocsin.cli.output import json_option, local_time, print_json, print_table
 
 
@@ -72,7 +72,7 @@ def test(
 ) -> int:
     """Send one real message by the provider NAME to ADDRESS."""
     document = {"address": address, "title": title, "body": body}
-    said = client.call("POST", f"/v1/providers/{name}/test", document=document).json()
+    said = client.call("POST", api_path("providers", name, "test"), document=document).json()
     if as_json:
         print_json(said)
     else:
@@ -90,7 +90,7 @@ def test(
 def doctor(client: Client, names: tuple[str, ...], as_json: bool) -> int:
     """Say what is wrong with the providers NAMES, by default all, and what to do about it."""
     wanted = names or tuple(each["name"] for each in _all(client))
-    found = [client.call("GET", f"/v1/providers/{name}/doctor").json() for name in wanted]
+    found = [client.call("GET", api_path("providers", name, "doctor")).json() for name in wanted]
     if as_json:
         print_json({"items": found})
     for each in () if as_json else found:

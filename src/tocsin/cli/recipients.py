@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import quote
 
 import click
 
 from tocsin.cli import exits
-from tocsin.cli.client import Client, client_option
+from tocsin.cli.client import Client, api_path, client_option
 from tocsin.cli.output import json_option, print_json, print_table
 from tocsin.cli.reading import json_value
 
@@ -62,7 +61,7 @@ def list_recipients(client: Client, cursor: str | None, limit: int, as_json: boo
 @click.argument("id")
 def get(client: Client, id: str) -> None:
     """Print one recipient as JSON."""
-    print_json(client.call("GET", f"/v1/recipients/{quote(id, safe='')}").json())
+    print_json(client.call("GET", api_path("recipients", id)).json())
 
 
 @recipients.command()
@@ -78,8 +77,8 @@ def get(client: Client, id: str) -> None:
 def put(client: Client, id: str, as_json: bool, **fields: Any) -> None:
     """Create recipient ID, or change what is given of a known one."""
     given = {name: value for name, value in fields.items() if value is not None}
-    path = f"/v1/recipients/{quote(id, safe='')}"
-    made = _amend(client, path, given) or client.call("PUT", path, document=given).json()
+    place = api_path("recipients", id)
+    made = _amend(client, place, given) or client.call("PUT", place, document=given).json()
     if as_json:
         print_json(made)
     else:
@@ -93,8 +92,8 @@ def put(client: Client, id: str, as_json: bool, **fields: Any) -> None:
 @json_option
 def enable_address(client: Client, id: str, number: int, as_json: bool) -> None:
     """Call the endpoint that is address NUMBER of recipient ID again, after it was disabled."""
-    path = f"/v1/recipients/{quote(id, safe='')}/addresses/{number}/enable"
-    done = client.call("POST", path).json()
+    place = api_path("recipients", id, "addresses", str(number), "enable")
+    done = client.call("POST", place).json()
     if as_json:
         print_json(done)
     else:
@@ -107,7 +106,7 @@ def enable_address(client: Client, id: str, number: int, as_json: bool) -> None:
 @json_option
 def delete(client: Client, id: str, as_json: bool) -> None:
     """Erase recipient ID: nothing is sent any more, and within a day nothing is left."""
-    done = client.call("DELETE", f"/v1/recipients/{quote(id, safe='')}").json()
+    done = client.call("DELETE", api_path("recipients", id)).json()
     if as_json:
         print_json(done)
     else:

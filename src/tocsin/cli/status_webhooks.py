@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from tocsin.cli.client import Client, client_option
+from tocsin.cli.client import Client, api_path, client_option
 from tocsin.cli.output import json_option, print_json, print_table
 
 
@@ -69,7 +69,7 @@ def put(
         "workflows": list(workflows),
         "paused": paused,
     }
-    made = client.call("PUT", f"/v1/status-webhooks/{key}", document=document).json()
+    made = client.call("PUT", api_path("status-webhooks", key), document=document).json()
     if as_json:
         print_json(made)
         return
@@ -83,5 +83,5 @@ def put(
 @click.argument("key")
 def delete(client: Client, key: str) -> None:
     """Remove the endpoint KEY."""
-    client.call("DELETE", f"/v1/status-webhooks/{key}")
+    client.call("DELETE", api_path("status-webhooks", key))
     click.echo(f"{key} is removed.")

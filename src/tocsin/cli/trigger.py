@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import quote
 
 import click
 
-from tocsin.cli.client import Client, client_option
+from tocsin.cli.client import Client, api_path, client_option
 from tocsin.cli.output import json_option, print_json, print_warnings
 from tocsin.cli.reading import json_value, recipient_terms
 
@@ -48,9 +47,7 @@ def trigger(
         "send_at": send_at,
     }
     given = {name: value for name, value in document.items() if value is not None}
-    answer = client.call(
-        "POST", f"/v1/workflows/{quote(workflow, safe='')}/trigger", document=given
-    ).json()
+    answer = client.call("POST", api_path("workflows", workflow, "trigger"), document=given).json()
     if as_json:
         print_json(answer)
     else:

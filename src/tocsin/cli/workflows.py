@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import quote
 
 import click
 
-from tocsin.cli.client import Client, client_option
+from tocsin.cli.client import Client, api_path, client_option
 from tocsin.cli.exits import ServerRefused
 from tocsin.cli.output import json_option, local_time, print_json, print_table
 from tocsin.cli.reading import document_file
@@ -54,7 +53,7 @@ def list_workflows(client: Client, as_json: bool) -> None:
 @json_option
 def show(client: Client, key: str, as_json: bool) -> None:
     """Print the published document of KEY, or its draft."""
-    found = client.call("GET", f"/v1/workflows/{quote(key, safe='')}").json()
+    found = client.call("GET", api_path("workflows", key)).json()
     newest = found["published"] or found["draft"]
     print_json(found if as_json else newest["document"])
 
@@ -79,7 +78,7 @@ def put(client: Client, file: Path, as_json: bool) -> None:
 @json_option
 def publish(client: Client, key: str, as_json: bool) -> None:
     """Make the draft of KEY its next version."""
-    done = client.call("POST", f"/v1/workflows/{quote(key, safe='')}/publish").json()
+    done = client.call("POST", api_path("workflows", key, "publish")).json()
     if as_json:
         print_json(done)
     else:
@@ -105,8 +104,8 @@ def push(client: Client, folder: Path, as_json: bool) -> None:
             draft = _put(client, file)
             if before.get(draft["key"]) == draft["document"]:
                 continue
-            path = f"/v1/workflows/{quote(draft['key'], safe='')}/publish"
-            done.append(client.call("POST", path).json())
+            place = api_path("workflows", draft["key"], "publish")
+            done.append(client.call("POST", place).json())
     if as_json:
         print_json({"published": done, "unchanged": len(files) - len(done)})
         return
@@ -131,9 +130,7 @@ def _put(client: Client, file: Path) -> dict[str, Any]:
     key = document.get("key") if isinstance(document, dict) else None
     if not isinstance(key, str):
         raise click.UsageError(f"{file} has no key")
-    draft: dict[str, Any] = client.call(
-        "PUT", f"/v1/workflows/{quote(key, safe='')}", document=document
-    ).json()
+    draft: dict[str, Any] = client.call("PUT", api_path("workflows", key), document=document).json()
     return draft
 
 
