@@ -286,7 +286,8 @@ async def test_a_device_is_managed_with_the_recipients_own_token(site: Site) -> 
 @pytest.mark.parametrize(
     ("device", "code"),
     [
-        ({"provider": "apns", "token": "zz"}, "invalid_device"),
+        ({"provider": "apns", "token": "zz"}, "at least 64 hexadecimal digits"),
+        ({"provider": "fcm", "token": "z z"}, "at least 20 letters"),
         ({"provider": "fcm"}, "invalid_device"),
         (
             {

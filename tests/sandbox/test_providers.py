@@ -52,4 +52,5 @@ async def _tested(site: SandboxSite, name: str) -> str:
         said = await site.call("POST", f"/v1/providers/{name}/test", body)
     (message,) = simulator.messages()
     assert message.reference == said["reference"]
+    assert "has not left this machine" in said["says"]
     return str(said["outcome"])

@@ -250,8 +250,10 @@ def _show_test(tested: Tested) -> TestAnswer:
             provider_id=outcome.provider_id,
             reason=None,
             detail="",
-            says="the vendor took it; whether it arrives, the address will show",
-            do="",
+            says="the played vendor took it; it has not left this machine"
+            if tested.played
+            else "the vendor took it; whether it arrives, the address will show",
+            do="look at it on the page /sandbox" if tested.played else "",
         )
     says, do = ADVICE[outcome.reason]
     return TestAnswer(

@@ -34,6 +34,10 @@ _PLAIN_EMAIL: Final = re.compile(
 _SPECIAL_TOPS: Final = frozenset({"arpa", "invalid", "local", "localhost", "onion", "test"})
 _META_USER: Final = re.compile(r"[A-Z]{2}\.(?:ENT\.)?[A-Za-z0-9]{1,128}\Z", re.ASCII)
 _APNS_TOKEN: Final = re.compile(r"(?:[0-9a-f]{2}){32,100}\Z", re.ASCII)
+_TOKEN_FORMS: Final = {
+    "apns": "at least 64 hexadecimal digits",
+    "fcm": "at least 20 letters, digits and _ : -",
+}
 _FCM_TOKEN: Final = re.compile(r"[A-Za-z0-9_:-]{20,4096}\Z", re.ASCII)
 
 
@@ -229,8 +233,9 @@ def _device(provider: str | None, value: str) -> str:
         return value
     if provider == "webpush":
         return _subscription(value)
-    if provider in {"apns", "fcm"}:
-        raise RequestRefused(f"is not a device token of {provider}", code="invalid_device")
+    if provider in _TOKEN_FORMS:
+        form = _TOKEN_FORMS[provider]
+        raise RequestRefused(f"is not a device token of {provider}: {form}", code="invalid_device")
     raise RequestRefused("a device needs a provider: apns, fcm or webpush", code="unknown_provider")
 
 

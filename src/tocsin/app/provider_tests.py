@@ -33,6 +33,8 @@ class Tested:
     reference: str
     outcome: ProviderOutcome
     took_ms: int
+    played: bool = False
+    """It went to a vendor that a sandbox plays."""
 
 
 class ProviderTests:
@@ -86,7 +88,7 @@ class ProviderTests:
         )
         took_ms = int((self._elapsed_s() - began_s) * 1_000)
         seen.wired.answers.note([outcome], self._clock.now_ms())
-        return Tested(message.reference, outcome, took_ms)
+        return Tested(message.reference, outcome, took_ms, seen.wired.played is not None)
 
     async def _refuse_suppressed(self, channel: str, address: str) -> None:
         digest = self._book.digest(channel, address)
