@@ -10,8 +10,10 @@ import pytest
 from tests.delivering.operating import client, driving
 from tests.delivering.site import BEGIN_MS, Site, Vendor, process
 from tocsin.domain.handoff_order import PATIENCE_MS
-from tocsin.domain.ids import EventKey, delivery_key, notification_key
+from tocsin.domain.ids import EventKey, delivery_key, event_key, notification_key
 from tocsin.domain.records import Settled
+from tocsin.domain.topics import OUTCOMES
+from tocsin.ports.log import Source, Step
 from tocsin.ports.simulator import Dial
 
 
@@ -71,5 +73,28 @@ async def test_who_was_to_wait_when_a_cancel_had_come_holds_up_nobody(
         later = Settled(*about, "deferred", "throttled", now_ms, attempt=1, until_ms=now_ms + 1)
         histories = site.services.delivery.histories
         await histories.add([Settled(*about, "cancelled", "cancelled", now_ms), later])
+        site.start()
+        await site.until_settled(await site.send("ana", 1), ana, "sent")
+
+
+async def test_who_was_put_into_a_line_after_a_cancel_long_past_holds_up_nobody(
+    tmp_path: Path, layout: str, vendor: Vendor
+) -> None:
+    """What the next owner reads begins behind the cancel."""
+    async with process(tmp_path, layout, vendor) as site:
+        await site.publish()
+        ana = await site.person("ana", "ana-pager")
+        log, now_ms = site.services.storage.log, site.clock.now_ms()
+        gone = delivery_key(notification_key(event_key(now_ms, bytes(10)), 0, ana.number), 0, 1)
+        about = (gone, "transactional", "chat")
+        partition = log.partition_of(OUTCOMES, ana.number)
+        histories = site.services.delivery.histories
+        await histories.add([Settled(*about, "cancelled", "cancelled", now_ms)])
+        group = "deliver.chat.transactional"
+        epoch, floor = await log.acquire(group, OUTCOMES, partition)
+        end = log.end(OUTCOMES, partition)
+        await log.commit(Step((Source(group, OUTCOMES, partition, floor, end, epoch),), ()))
+        later = Settled(*about, "deferred", "throttled", now_ms, attempt=1, until_ms=now_ms + 1)
+        await histories.add([later])
         site.start()
         await site.until_settled(await site.send("ana", 1), ana, "sent")

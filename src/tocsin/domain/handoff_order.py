@@ -173,6 +173,13 @@ class HandoffOrder:
         if line.head is None and not line.parked:
             del self._lines[line_of(delivery)]
 
+    def standing(self) -> list[bytes]:
+        """Return the deliveries that others wait behind, or may."""
+        found = []
+        for line in self._lines.values():
+            found += line.parked if line.head is None else (line.head, *line.parked)
+        return found
+
     def lowest_mark(self, otherwise: int, now_ms: int) -> int:
         """Return the position from which the lines can be known again."""
         if self._looks_ms <= now_ms:

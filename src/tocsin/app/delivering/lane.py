@@ -126,7 +126,8 @@ class LaneDelivery:
         """Deliver until cancelled; raises `Fenced` when another has taken a partition over."""
         parts = self._parts
         group = self._topic
-        over = await take_over(parts.log, group, self._topic, self._lane)
+        now_ms = parts.clock.now_ms()
+        over = await take_over(parts.log, parts.histories, group, self._topic, self._lane, now_ms)
         owned = [each.owned for each in over]
         self._owned = owned
         journal = Journal(group, self._topic, owned, parts.histories, parts.log.end, parts.clock)

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from tocsin.app.delivering.histories import Histories
 from tocsin.app.delivering.journal import Owned
 from tocsin.domain.attempts import History
-from tocsin.domain.delivery import OPEN
 from tocsin.domain.handoff_order import PATIENCE_MS, HandoffOrder
 from tocsin.domain.lanes import Lane
-from tocsin.domain.records import OUTCOME_RECORDS, Settled
+from tocsin.domain.records import OUTCOME_RECORDS
 from tocsin.domain.topics import OUTCOMES
 from tocsin.domain.window import Window
 from tocsin.ports.log import Log
@@ -45,7 +45,9 @@ class TakenOver:
         return self.histories.get(delivery) or History()
 
 
-async def take_over(log: Log, group: str, topic: str, lane: Lane) -> Sequence[TakenOver]:
+async def take_over(
+    log: Log, histories: Histories, group: str, topic: str, lane: Lane, now_ms: int
+) -> Sequence[TakenOver]:
     """Become the owner of every partition of *topic*; who was it before can write no more."""
     over = []
     for partition in range(log.partitions):
@@ -63,6 +65,7 @@ async def take_over(log: Log, group: str, topic: str, lane: Lane) -> Sequence[Ta
         )
         taken = TakenOver(owned, log.end(topic, partition), {})
         await _remember(log, taken, topic, floor)
+        await _let_leave(histories, owned.order, now_ms)
         over.append(taken)
     return over
 
@@ -77,11 +80,22 @@ async def _remember(log: Log, taken: TakenOver, topic: str, floor: int) -> None:
                 isinstance(record, OUTCOME_RECORDS)
                 and f"deliver.{record.channel}.{record.lane}" == topic
             ):
-                history = taken.histories.setdefault(record.delivery, History())
-                if history.ended and isinstance(record, Settled) and record.state in OPEN:
-                    # Its owner did not know yet that a cancel or a receipt had settled it.
-                    taken.owned.order.leave(record.delivery)
-                else:
-                    taken.owned.order.take(record, at)
-                history.take(record)
+                taken.owned.order.take(record, at)
+                taken.histories.setdefault(record.delivery, History()).take(record)
         position = max(batch.end, position + 1)
+
+
+async def _let_leave(histories: Histories, order: HandoffOrder, now_ms: int) -> None:
+    """
+    Let those out of their lines who have settled.
+
+    A cancel and a receipt settle deliveries past their lane, whose owner may have written after
+    them, not knowing, that one waits; and they may lie below what the next owner reads. No timer
+    would bring such a delivery back to be let out.
+    """
+    standing = order.standing()
+    for first in range(0, len(standing), _BATCH_RECORDS):
+        some = standing[first : first + _BATCH_RECORDS]
+        found = await histories.again(some, now_ms)
+        for delivery in [each for each in some if found[each].ended]:
+            order.leave(delivery)
