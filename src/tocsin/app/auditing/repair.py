@@ -11,8 +11,6 @@ from tocsin.domain.ids import event_prefix
 from tocsin.domain.records import Event, Handoff, Item
 from tocsin.ports.log import Log, Output, Place
 
-"""Of an event's key, in the keys of all that follows from it."""
-
 
 async def repair(log: Log, places: Sequence[Place], channels: Iterable[str]) -> int:
     """
