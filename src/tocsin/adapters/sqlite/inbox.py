@@ -28,8 +28,6 @@ from tocsin.domain.topics import BROADCASTS, STATES_STREAM, STREAMS, stream_of
 from tocsin.ports.log import Batch
 from tocsin.ports.views import Missed, StoredItem
 
-"""The topic of each stream."""
-
 Bodies = Callable[[apsw.Connection, str, int, int], tuple[int, bytes] | None]
 """(connection, topic, partition, position) → (first position, chunk) of the row that holds it."""
 
