@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from tocsin.config import Config, Misconfigured
-from tocsin.errors import Conflict
-from tocsin.wiring.folder import birth_of, check_key, take
+from tocsin.wiring.folder import take
 
 
 def test_a_file_in_place_of_the_folder_is_told_in_a_sentence(tmp_path: Path) -> None:
@@ -24,16 +23,3 @@ def test_a_folder_that_cannot_be_made_is_told_in_a_sentence(tmp_path: Path) -> N
     place.write_text("")
     with ExitStack() as stack, pytest.raises(Misconfigured, match="Not a directory"):
         take(Config(data=str(place / "below")), 0, stack)
-
-
-def test_a_folder_knows_its_key_again(tmp_path: Path) -> None:
-    with ExitStack() as stack:
-        folder = take(Config(data=str(tmp_path / "data")), 0, stack)
-        check_key(folder, b"1" * 32, "the file")
-        born = birth_of(folder)
-        check_key(folder, b"1" * 32, "the file")
-        with pytest.raises(Conflict, match="the file: this is another key"):
-            check_key(folder, b"2" * 32, "the file")
-        assert birth_of(folder) == born
-        assert born.key is not None
-        assert "1" * 16 not in born.key

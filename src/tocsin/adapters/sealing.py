@@ -49,23 +49,35 @@ class AesSealer:
 
     def __init__(self, keys: Sequence[bytes], chance: Chance) -> None:
         """Derive what is used from the keys (HKDF, RFC 5869); they are not kept."""
-        if not keys or any(len(key) < KEY_BYTES for key in keys):
-            raise ValueError(f"a key for sealing has at least {KEY_BYTES} bytes")
         self._chance = chance
-        self._ciphers = {
-            _derive(key, b"tocsin seal id", 4): AESGCM(_derive(key, b"tocsin seal", 32))
-            for key in keys
-        }
-        self._newest = next(iter(self._ciphers))
-        self._digest_key = _derive(keys[-1], b"tocsin digest", 32)
+        self._ciphers = _ciphers_of(keys)
+        self._newest = next(iter(self._ciphers.items()))
+        self._digest_key = _digest_key(keys)
+
+    def take(self, keys: Sequence[bytes]) -> None:
+        """
+        Seal with the first of *keys* from now on, and open what any of them has sealed.
+
+        Keys that are not among them open until the process ends: what was read before may still
+        be in hand. Raises `ValueError` when digests would be others.
+        """
+        ciphers = _ciphers_of(keys)
+        if _digest_key(keys) != self._digest_key:
+            raise ValueError("the last key stays the last, since digests are made with it")
+        self._ciphers = self._ciphers | ciphers
+        self._newest = next(iter(ciphers.items()))
 
     def seal(self, value: str, *, place: str) -> bytes:
         """Encrypt with the newest key."""
+        # Read once, since `take` may come from another thread.
+        id, cipher = self._newest
         nonce = self._chance.bytes(_NONCE_BYTES)
-        head = _FORMAT + self._newest + nonce
-        return head + self._ciphers[self._newest].encrypt(
-            nonce, value.encode(), head + place.encode()
-        )
+        head = _FORMAT + id + nonce
+        return head + cipher.encrypt(nonce, value.encode(), head + place.encode())
+
+    def newest(self, sealed: bytes) -> bool:
+        """Return whether the key that seals now has sealed this."""
+        return sealed[_ID] == self._newest[0]
 
     def open(self, sealed: bytes, *, place: str) -> str:
         """Decrypt with the key that the value names; raises `SealBroken` if it does not fit."""
@@ -86,6 +98,18 @@ class AesSealer:
         encoded = place.encode()
         digest.update(len(encoded).to_bytes(4, "big") + encoded + value.encode())
         return digest.digest()
+
+
+def _ciphers_of(keys: Sequence[bytes]) -> dict[bytes, AESGCM]:
+    if not keys or any(len(key) < KEY_BYTES for key in keys):
+        raise ValueError(f"a key for sealing has at least {KEY_BYTES} bytes")
+    return {
+        _derive(key, b"tocsin seal id", 4): AESGCM(_derive(key, b"tocsin seal", 32)) for key in keys
+    }
+
+
+def _digest_key(keys: Sequence[bytes]) -> bytes:
+    return _derive(keys[-1], b"tocsin digest", 32)
 
 
 def _derive(key: bytes, purpose: bytes, length: int) -> bytes:

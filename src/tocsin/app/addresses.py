@@ -18,6 +18,7 @@ import msgspec
 import phonenumbers
 
 from tocsin.app.chat_addresses import normal_chat
+from tocsin.app.renewing import renewed
 from tocsin.domain.phones import is_e164
 from tocsin.domain.recipient import Address, Recipient
 from tocsin.domain.urls import public_url
@@ -106,6 +107,23 @@ class AddressBook:
             return None
         place = _place(recipient.id, address.channel) + "/secret"
         return self._sealer.open(address.sealed_secret, place=place)
+
+    def renewed(self, recipient: Recipient) -> Recipient:
+        """Return *recipient* with all that is sealed under the newest key: itself if it is."""
+        old = recipient.addresses
+        new = tuple([self._renewed(recipient.id, address) for address in old])
+        if all(after is before for before, after in zip(old, new, strict=True)):
+            return recipient
+        return msgspec.structs.replace(recipient, addresses=new)
+
+    def _renewed(self, id: str, address: Address) -> Address:
+        place = _place(id, address.channel)
+        sealed, secret = renewed(self._sealer, address.sealed, place), address.sealed_secret
+        if secret is not None:
+            secret = renewed(self._sealer, secret, place + "/secret")
+        if sealed is address.sealed and secret is address.sealed_secret:
+            return address
+        return msgspec.structs.replace(address, sealed=sealed, sealed_secret=secret)
 
 
 def normalise(channel: str, provider: str | None, value: str) -> str:

@@ -9,12 +9,13 @@ journalled for preferences: after a restore silence is the mistake that can be m
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Final
 
 import msgspec
 from msgspec.structs import replace
 
+from tocsin.app.renewing import renewed
 from tocsin.domain.erasure import ERASED
 from tocsin.domain.preferences import Choice, Consent, Preferences
 from tocsin.domain.recipient import Recipient
@@ -73,7 +74,13 @@ _decoder: msgspec.msgpack.Decoder[Entry] = msgspec.msgpack.Decoder(Entry)
 
 
 class OptOuts:
-    """Writes the journal, and lays it over a store that may be older."""
+    """
+    Writes the journal, and lays it over a store that may be older.
+
+    Fills `tocsin.ports.sealing.Reseals`.
+    """
+
+    name = "opt-outs"
 
     def __init__(self, journal: OptOutJournal, sealer: Sealer) -> None:
         self._journal = journal
@@ -119,13 +126,24 @@ class OptOuts:
     async def forget(self, id: str) -> int:
         """Leave out what is about *id*, but for her erasure; returns how many entries went."""
 
-        def keep(raw: bytes) -> bool:
+        def kept(raw: bytes) -> bytes | None:
             entry = _decoder.decode(raw)
             if isinstance(entry, Erased) or entry.id is None:
-                return True
-            return self._sealer.open(entry.id, place=_PLACE) != id
+                return raw
+            return None if self._sealer.open(entry.id, place=_PLACE) == id else raw
 
-        return await self._journal.rewrite(keep)
+        return await self._journal.rewrite(kept)
+
+    async def reseal(self) -> AsyncIterator[int]:
+        """Seal the ids anew that lie under an older key, in one new file."""
+        yield await self._journal.rewrite(self._renewed)
+
+    def _renewed(self, raw: bytes) -> bytes:
+        entry = _decoder.decode(raw)
+        if isinstance(entry, Erased | LiftedAt) or entry.id is None:
+            return raw
+        sealed = renewed(self._sealer, entry.id, _PLACE)
+        return raw if sealed is entry.id else _encoder.encode(replace(entry, id=sealed))
 
     async def restore(self, recipients: Recipients, suppressions: Suppressions) -> int:
         """Lay the journal over the store; returns how many entries the store did not hold."""

@@ -69,7 +69,7 @@ def _problems(loaded: Config) -> list[str]:
     """Return all because of which a server would not start."""
     # Imported here, so that other commands start without the folders of channels.
     from tocsin.wiring.channels import check_providers, try_channels
-    from tocsin.wiring.folder import brought_key
+    from tocsin.wiring.encryption_keys import brought_keys
 
     problems: list[str] = []
     try:
@@ -80,7 +80,7 @@ def _problems(loaded: Config) -> list[str]:
     except Misconfigured as refused:
         problems += refused.problems
     try:
-        brought_key(loaded)
+        brought_keys(loaded)
     except Misconfigured as refused:
         problems += refused.problems
     return problems

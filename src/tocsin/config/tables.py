@@ -350,14 +350,14 @@ class Keep(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Keys(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The key that encrypts secrets and addresses at rest. Set one of the two, not both."""
+    """The keys that encrypt secrets and addresses at rest. Set one of the two, not both."""
 
     encryption_key: Annotated[
         Secret | None,
-        Meta(description="The key itself, 32 bytes in base64; best given by the environment."),
+        Meta(description="The key, 32 bytes in base64, or several, newest first; read at start."),
     ] = None
     encryption_key_file: Annotated[
-        str | None, Meta(description="File with the key, outside the data folder and its backups.")
+        str | None, Meta(description="File with them, outside the data folder; read when changed.")
     ] = None
 
 

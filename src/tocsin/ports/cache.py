@@ -79,9 +79,11 @@ class OptOutJournal(Protocol):
     async def replay(self, apply: Callable[[Sequence[bytes]], Awaitable[None]]) -> int:
         """Call *apply* with every entry, in slices; returns how many."""
 
-    async def rewrite(self, keep: Callable[[bytes], bool]) -> int:
+    async def rewrite(self, change: Callable[[bytes], bytes | None]) -> int:
         """
-        Leave out the entries that *keep* says no to; returns how many those were.
+        Put what *change* returns in the place of each entry, nothing for None.
+
+        Returns how many are others now, or gone.
 
         Killed meanwhile, it is what it was before. What is added meanwhile waits.
         """
@@ -95,6 +97,9 @@ class Sealer(Protocol):
 
     def open(self, sealed: bytes, *, place: str) -> str:
         """Decrypt; raises `tocsin.errors.Unavailable` when the key is not there."""
+
+    def newest(self, sealed: bytes) -> bool:
+        """Return whether the key that seals now has sealed this."""
 
     def digest(self, value: str, *, place: str) -> bytes:
         """Return 16 bytes, a keyed hash for finding equal values."""

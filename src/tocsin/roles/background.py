@@ -41,6 +41,8 @@ def background(services: Services) -> Sequence[Work]:
     work += [services.registry.follow(), services.workflows.follow(), services.access.follow()]
     work.append(services.history.watch.run())
     work.append(services.room.run())
+    sealing = partial(services.stores.key_watch.run, services.upkeep.sealing.once)
+    work.append(again("encryption keys", sealing))
     work.append(again("upkeep", partial(_upkeep, services)))
     work.append(again("keeper", services.upkeep.keeper.run))
     work.append(again("erasing", services.upkeep.erasing.step.run))

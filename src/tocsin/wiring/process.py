@@ -12,7 +12,8 @@ from tocsin.channels.registry import Registry
 from tocsin.config import Config
 from tocsin.wiring.channels import open_channels
 from tocsin.wiring.clock import open_clock
-from tocsin.wiring.folder import brought_key, take
+from tocsin.wiring.encryption_keys import brought_keys
+from tocsin.wiring.folder import take
 from tocsin.wiring.services import Services, build
 from tocsin.wiring.storage import Crash, OnFatal, Storage, open_storage
 from tocsin.wiring.stores import Stores, open_stores
@@ -47,7 +48,7 @@ async def opened(
     """
     real, chance = SystemClock(), SystemChance()
     # Before anything is made: a folder must not be born of a configuration that cannot start.
-    brought_key(config)
+    brought_keys(config)
     with ExitStack() as locks:
         folder = take(config, real.now_ms(), locks)
         clock = open_clock(config, folder, real)

@@ -33,11 +33,13 @@ from tocsin.adapters.sqlite.timers import SqliteTimers
 from tocsin.adapters.sqlite.trail import SqliteTrail
 from tocsin.adapters.sqlite.waits import SqliteWaits
 from tocsin.adapters.sqlite.workflows import SqliteWorkflows
+from tocsin.app.addresses import AddressBook
 from tocsin.app.erasing.gone import Gone
 from tocsin.config import Config
 from tocsin.domain.erasure import ERASED, alias
 from tocsin.ports.system import Chance, Clock
-from tocsin.wiring.folder import check_key, derived, encryption_key, key_place
+from tocsin.wiring.encryption_keys import admitted_keys, derived, key_file
+from tocsin.wiring.key_watch import KeyWatch
 from tocsin.wiring.storage import Storage
 
 _DAY_MS = 86_400_000
@@ -69,6 +71,7 @@ class Stores:
     blobs: FolderBlobs
     journal: FileOptOutJournal
     sealer: AesSealer
+    key_watch: KeyWatch
     feed: MemoryFeed
     presence: MemoryPresence
     limiter: MemoryLimiter
@@ -90,14 +93,14 @@ async def open_stores(
 ) -> Stores:
     """Fill the ports; what they hold in memory is loaded when this returns."""
     state = storage.state
-    secret = encryption_key(config, folder, chance)
-    check_key(folder, secret, key_place(config, folder))
+    keys, place = admitted_keys(config, folder, chance)
+    secret = keys[-1]  # digests, links and tokens that are out hang on the folder's first key
     blobs = FolderBlobs(folder / "blobs")
     stack.callback(blobs.close)
     journal = FileOptOutJournal(folder / "optouts.journal")
     stack.callback(journal.close)
     addresses = await AddressIndex.open(state)
-    sealer = AesSealer([secret], chance)
+    sealer = AesSealer(keys, chance)
     return Stores(
         addresses=addresses,
         recipients=await SqliteRecipients.open(
@@ -105,6 +108,7 @@ async def open_stores(
             addresses,
             cache_size=config.store.recipients_held_max,
             alias=lambda id: alias(sealer.digest(id, place=ERASED)),
+            renew=AddressBook(sealer).renewed,
         ),
         audiences=SqliteAudiences(state),
         erasures=SqliteErasures(state),
@@ -128,6 +132,7 @@ async def open_stores(
         blobs=blobs,
         journal=journal,
         sealer=sealer,
+        key_watch=KeyWatch(sealer, folder, key_file(config, folder), place, keys),
         feed=MemoryFeed(),
         presence=MemoryPresence(),
         limiter=MemoryLimiter(clock, buckets_max=config.http.callers_max),

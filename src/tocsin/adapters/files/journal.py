@@ -53,18 +53,20 @@ class FileOptOutJournal:
                 count += len(entries)
         return count
 
-    async def rewrite(self, keep: Callable[[bytes], bool]) -> int:
+    async def rewrite(self, change: Callable[[bytes], bytes | None]) -> int:
         """Write a new file beside the old one, and put it in its place."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, self._rewrite, keep)
+        return await loop.run_in_executor(self._thread, self._rewrite, change)
 
-    def _rewrite(self, keep: Callable[[bytes], bool]) -> int:
+    def _rewrite(self, change: Callable[[bytes], bytes | None]) -> int:
         if not self._path.exists():
             return 0
         entries = list(_entries(self._path))
-        kept = [entry for entry in entries if keep(entry)]
-        if len(kept) == len(entries):
+        changed = [change(entry) for entry in entries]
+        others = sum(after != before for before, after in zip(entries, changed, strict=True))
+        if not others:
             return 0
+        kept = [entry for entry in changed if entry is not None]
         part = self._path.with_suffix(".new")
         try:
             part.unlink(missing_ok=True)
@@ -80,7 +82,7 @@ class FileOptOutJournal:
             sync_folder(self._path.parent)
         except OSError as error:
             raise failure(error, "the journal of opt-outs") from error
-        return len(entries) - len(kept)
+        return others
 
     def close(self) -> None:
         """Finish what was asked for. Blocks; idempotent."""

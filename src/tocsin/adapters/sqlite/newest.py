@@ -86,6 +86,14 @@ class Newest:
             reading.overtaken.update(queued)
         return queued
 
+    def drop(self, recipients: Sequence[Recipient]) -> None:
+        """Let go what is known of these, and what reads under way are finding of them."""
+        for recipient in recipients:
+            for key in (recipient.id, recipient.number):
+                self._cache.drop(key)
+                for reading in self._reads:
+                    reading.overtaken.add(key)
+
     def settle(self, queued: Queued, *, kept: bool) -> None:
         """Note that what was queued is durable, or was not kept."""
         for key in queued:

@@ -14,6 +14,14 @@ from tocsin.adapters.sqlite.addresses import AddressIndex
 from tocsin.adapters.sqlite.engine import StateEngine, until_kept
 from tocsin.adapters.sqlite.log_removal import overwriting
 from tocsin.adapters.sqlite.newest import K, Newest
+from tocsin.adapters.sqlite.resealing import (
+    RECIPIENTS_AT_ONCE,
+    Place,
+    Renew,
+    ResealRecipients,
+    Slice,
+    reseal_slice,
+)
 from tocsin.adapters.sqlite.run_tail import PendingAddition
 from tocsin.adapters.sqlite.sets import EVERYONE, SetChanges
 from tocsin.adapters.sqlite.sql import bind_numbers, bind_texts, queries
@@ -23,6 +31,10 @@ from tocsin.errors import Conflict, RequestRefused
 
 _encode: Final = msgspec.msgpack.Encoder().encode
 _decode: Final = msgspec.msgpack.Decoder(Recipient).decode
+
+
+def _as_it_is(recipient: Recipient) -> Recipient:
+    return recipient
 
 
 class SqliteRecipients:
@@ -41,6 +53,7 @@ class SqliteRecipients:
         newest_number: int,
         cache_size: int,
         alias: Callable[[str], str] | None,
+        renew: Renew = _as_it_is,
     ) -> None:
         self._engine = engine
         self._addresses = addresses
@@ -48,6 +61,7 @@ class SqliteRecipients:
         self._newest = Newest(cache_size)
         self._turn = asyncio.Lock()
         self._alias = alias
+        self._renew = renew
         self._leaving: dict[str, Recipient] = {}
 
     @classmethod
@@ -58,14 +72,23 @@ class SqliteRecipients:
         *,
         cache_size: int,
         alias: Callable[[str], str] | None = None,
+        renew: Renew = _as_it_is,
     ) -> Self:
         """
         Read the counter; *cache_size* bounds the recipients that are kept decoded.
 
-        *alias* returns what the name of whoever was erased under an id begins with.
+        *alias* returns what the name of whoever was erased under an id begins with. *renew*
+        returns a recipient with all that is sealed under the newest key.
         """
         newest = await engine.read(lambda c: c.execute(queries("recipients")["counter"]).get)
-        return cls(engine, addresses, newest_number=newest, cache_size=cache_size, alias=alias)
+        return cls(
+            engine,
+            addresses,
+            newest_number=newest,
+            cache_size=cache_size,
+            alias=alias,
+            renew=renew,
+        )
 
     async def by_id(self, ids: Sequence[str]) -> Mapping[str, Recipient]:
         """Return those that exist, and for an id of somebody erased what is left of her."""
@@ -109,7 +132,8 @@ class SqliteRecipients:
         ahead = self._engine.ordered_with_log
         async with self._turn:
             before = await self._before(recipients)
-            stored = self._numbered(recipients)
+            # Made from what was read before another key came, it may lie under the older one.
+            stored = [self._renew(recipient) for recipient in self._numbered(recipients)]
             addition = self._addresses.add(stored, before)
             queued = self._newest.queue(stored, before) if ahead else None
 
@@ -129,6 +153,18 @@ class SqliteRecipients:
             change = _Change(stored, before, self._addresses, addition)
             await until_kept(self._engine.queue_ahead(change.write, settled))
         return stored
+
+    def reseals(self, rows_max: int = RECIPIENTS_AT_ONCE) -> ResealRecipients:
+        """Return what seals anew, in place: no version is made of it."""
+        return ResealRecipients(self._reseal, rows_max)
+
+    async def _reseal(self, table: str, after: Place, rows_max: int) -> Slice:
+        async with self._turn:
+            done = await self._engine.write(
+                lambda c: reseal_slice(c, table, after, self._renew, rows_max)
+            )
+            self._newest.drop(done.changed)
+        return done
 
     async def durable(self) -> None:
         """Return when everything that was put before is durable."""

@@ -10,6 +10,7 @@ from typing import Final
 import structlog
 from msgspec.structs import replace
 
+from tocsin.app.renewing import renewed
 from tocsin.app.status_webhooks.describing import Describing
 from tocsin.app.status_webhooks.reading import At, Portion, StatusReader, Where, ends_of
 from tocsin.app.status_webhooks.telling import Verdict, body_of, call_id, post
@@ -234,6 +235,14 @@ class Teller:
 def open_secret(sealer: Sealer, webhook: StatusWebhook) -> str:
     """Return an endpoint's secret, or several."""
     return sealer.open(webhook.sealed_secret, place=secret_place(webhook.key))
+
+
+def with_renewed_secret(sealer: Sealer, webhook: StatusWebhook) -> StatusWebhook:
+    """Return *webhook* with its secret under the newest key: itself if it is."""
+    sealed = renewed(sealer, webhook.sealed_secret, secret_place(webhook.key))
+    if sealed is webhook.sealed_secret:
+        return webhook
+    return replace(webhook, sealed_secret=sealed)
 
 
 def secret_place(key: str) -> str:
