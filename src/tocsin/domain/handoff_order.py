@@ -175,7 +175,7 @@ class HandoffOrder:
 
     def standing(self) -> list[bytes]:
         """Return the deliveries that others wait behind, or may."""
-        found = []
+        found: list[bytes] = []
         for line in self._lines.values():
             found += line.parked if line.head is None else (line.head, *line.parked)
         return found
