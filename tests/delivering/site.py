@@ -21,6 +21,7 @@ from tocsin.app.quiet import Quiet
 from tocsin.channels.chat.slack.simulator import SlackSimulator
 from tocsin.channels.chat.telegram.simulator import TelegramSimulator
 from tocsin.channels.email.smtp.simulator import SmtpSimulator
+from tocsin.channels.push.apns.simulator import ApnsSimulator
 from tocsin.channels.push.fcm.simulator import FcmSimulator
 from tocsin.channels.registry import Registry, folders
 from tocsin.channels.webhook.http.simulator import WebhookSimulator
@@ -53,6 +54,7 @@ Played = (
     | WebhookSimulator
     | SmtpSimulator
     | FcmSimulator
+    | ApnsSimulator
     | TelegramSimulator
     | SlackSimulator
 )

@@ -70,7 +70,8 @@ class ProviderAnswer(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     ``settings`` are those that are not at their default, as a file says them; secrets are hidden.
     ``on_request`` is a vendor that a sandbox plays although nobody has configured it. ``health``
     is None where no other provider could carry what this one does, ``played`` where its vendor is
-    the real one.
+    the real one. ``outdated`` says what is wrong with its files where it goes on with what they
+    held before.
     """
 
     name: str
@@ -90,6 +91,7 @@ class ProviderAnswer(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     last_problem: ProblemAnswer | None
     health: ShareAnswer | None = None
     played: PlayedAnswer | None = None
+    outdated: str | None = None
 
 
 class ProviderPage(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -209,6 +211,7 @@ def _show(seen: Seen) -> ProviderAnswer:
         last_problem=_show_problem(answers.last_problem),
         health=_show_state(seen.state),
         played=_show_played(seen.wired.played),
+        outdated=seen.wired.outdated,
     )
 
 

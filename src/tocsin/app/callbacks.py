@@ -70,13 +70,14 @@ class Callbacks:
         wired = self._providers.get(name)
         if wired is None:
             raise NotFound("no provider of this name is configured")
-        reading = await wired.provider.read_callback(callback)
-        if reading.receipts:
-            await self._keep(self._reports(name, reading.receipts))
-        if reading.wishes:
-            await self._wish(name, reading.wishes)
-        if reading.afterwards is not None:
-            await reading.afterwards()
+        with wired.lent as provider:
+            reading = await provider.read_callback(callback)
+            if reading.receipts:
+                await self._keep(self._reports(name, reading.receipts))
+            if reading.wishes:
+                await self._wish(name, reading.wishes)
+            if reading.afterwards is not None:
+                await reading.afterwards()
         return reading.response
 
     async def _keep(self, reports: Sequence[Reported]) -> None:

@@ -40,6 +40,7 @@ class Doctor:
         seen = self._providers.one(name)
         findings = [
             *_paused(seen),
+            *_outdated(seen),
             *_answers(seen),
             *_lanes(seen),
             *_share(seen),
@@ -111,6 +112,16 @@ def _paused(seen: Seen) -> Iterator[Finding]:
         )
 
 
+def _outdated(seen: Seen) -> Iterator[Finding]:
+    if seen.wired.outdated is not None:
+        yield Finding(
+            Weight.PROBLEM,
+            "its files cannot be used as they are now, so it goes on with what they held before:"
+            f" {seen.wired.outdated}",
+            "put right what is named; that is taken within 10 s, without a restart",
+        )
+
+
 def _answers(seen: Seen) -> Iterator[Finding]:
     problem = seen.answers.fails()
     if problem is not None:
@@ -163,12 +174,12 @@ def _share(seen: Seen) -> Iterator[Finding]:
 
 async def _own(seen: Seen) -> Sequence[Finding]:
     """Return what the provider finds itself, where it can look."""
-    provider = seen.wired.provider
-    if not isinstance(provider, SelfCheck):
-        return ()
     try:
-        async with asyncio.timeout(_CHECK_S):
-            return await provider.check()
+        with seen.wired.lent as provider:
+            if not isinstance(provider, SelfCheck):
+                return ()
+            async with asyncio.timeout(_CHECK_S):
+                return await provider.check()
     except TimeoutError:
         return (
             Finding(

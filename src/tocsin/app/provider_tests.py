@@ -83,9 +83,9 @@ class ProviderTests:
         detail = f"to {mask(seen.channel, to)}"
         await self._notes.add(by, "provider.test", f"provider/{name}", detail)
         began_s = self._elapsed_s()
-        outcome = await _sent(
-            seen.wired.provider, message, seen.wired.settings.call_timeout_ms / 1_000
-        )
+        with seen.wired.lent as provider:
+            timeout_s = seen.wired.settings.call_timeout_ms / 1_000
+            outcome = await _sent(provider, message, timeout_s)
         took_ms = int((self._elapsed_s() - began_s) * 1_000)
         seen.wired.answers.note([outcome], self._clock.now_ms())
         return Tested(message.reference, outcome, took_ms, seen.wired.played is not None)

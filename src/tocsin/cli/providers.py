@@ -116,6 +116,8 @@ def _state(provider: dict[str, Any]) -> str:
         return "paused"
     if any(lane["breakers_open"] for lane in provider["lanes"]):
         return "not called"
+    if provider["outdated"] is not None:
+        return "files unusable"
     if any(lane["ready_at"] for lane in provider["lanes"]):
         return "waiting"
     health = provider["health"]

@@ -127,6 +127,20 @@ class Breaker:
             return True
         return self._count(failed, now_ms)
 
+    def renew(self, now_ms: int) -> None:
+        """
+        Let a probe go at once if it is open: what failed was exchanged for another.
+
+        Calls that are under way say nothing about that one, and how often the first one failed
+        does not make the next wait longer.
+        """
+        self.generation += 1
+        self._probing = False
+        self._opened_times = 0
+        self._good = self._bad = 0
+        if self._open_until_ms is not None:
+            self._open_until_ms = now_ms
+
     @property
     def closed(self) -> bool:
         """Whether calls are made as usual."""

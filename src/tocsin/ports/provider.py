@@ -61,7 +61,12 @@ RetryBase = Annotated[
 
 
 class ProviderSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What every ``[providers.<name>]`` table may say; a folder's own type adds to it."""
+    """
+    What every ``[providers.<name>]`` table may say; a folder's own type adds to it.
+
+    A setting whose name ends in ``_file`` or ``_files`` names files that `ProviderSpec.build` reads:
+    when they hold something else the provider is built anew, in the place of the first one.
+    """
 
     on_unknown: Annotated[
         Literal["resend", "give_up"],

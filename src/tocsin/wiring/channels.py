@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from tocsin.adapters.system import SystemClock
@@ -21,8 +22,9 @@ from tocsin.app.delivering.health import HealthDesk
 from tocsin.app.delivering.histories import Histories
 from tocsin.app.delivering.lane import LaneDelivery, LaneParts
 from tocsin.app.delivering.preparing import PrepareParts, PrepareStep, Unseen
-from tocsin.app.delivering.providers import Fleet, Wired
+from tocsin.app.delivering.providers import Fleet, Source, Wired
 from tocsin.app.delivering.rates import Rates
+from tocsin.app.delivering.renewing import Renewing
 from tocsin.app.delivering.taking import Taking
 from tocsin.app.delivering.turnstiles import Counts, Turnstiles
 from tocsin.app.delivering.unknown import Unknown
@@ -47,6 +49,7 @@ from tocsin.ports.system import Chance, Clock
 from tocsin.ports.transport import Transport
 from tocsin.ports.vendors import Vendors
 from tocsin.wiring.clients import open_clients
+from tocsin.wiring.credential_files import digests, files_of
 from tocsin.wiring.provider_routes import read_routes
 from tocsin.wiring.public import Whereabouts
 from tocsin.wiring.receipts import Receipts, build_receipts
@@ -177,8 +180,8 @@ async def open_channels(
     played_as = await as_real(own, leads, build)
     providers: dict[str, list[Wired]] = {}
     for spec, wired in _build(tables.values(), found, tools, stack):
-        known = replace(wired, on_request=wired.name in spare, played=played_as.get(wired.name))
-        providers.setdefault(spec.channel, []).append(known)
+        wired.on_request, wired.played = wired.name in spare, played_as.get(wired.name)
+        providers.setdefault(spec.channel, []).append(wired)
     vendors = None if played is None else played.vendors
     fleet = Fleet(found.channels, providers, routes)
     followed = config.tracking.opens or config.tracking.clicks
@@ -211,7 +214,7 @@ def _build(
         except Misconfigured as refused:
             problems += refused.problems
         else:
-            stack.push_async_callback(wired.provider.close)
+            stack.push_async_callback(wired.close)
             built.append((spec, wired))
     if problems:
         raise Misconfigured(problems)
@@ -221,8 +224,18 @@ def _build(
 def build_provider(spec: ProviderSpec, table: RawTable, tools: ProviderTools) -> Wired:
     """Decode *table* by the folder's type and build the provider."""
     settings = decode_table(table, "providers", spec.settings)
-    provider: Provider = loaded(spec.build)(settings, tools)
-    return Wired(provider, settings)
+
+    def make() -> Provider:
+        provider: Provider = loaded(spec.build)(settings, tools)
+        return provider
+
+    files = files_of(settings)
+    if not files:
+        return Wired(make(), settings)
+    look = partial(digests, files)
+    # Before it is made: what is replaced meanwhile is seen at the first look.
+    seen = look()
+    return Wired(make(), settings, source=Source(look, make, seen))
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +252,7 @@ class Delivery:
     health: AddressHealth
     shares: HealthDesk
     followed: FollowedLinks
+    renewing: Renewing
 
     @property
     def callbacks(self) -> Callbacks:
@@ -252,7 +266,7 @@ class Delivery:
     def loops(self) -> list[Coroutine[Any, Any, None]]:
         """Return what runs in the background: only receipts when no provider is configured."""
         lanes = [lane.run() for lane in self.lanes]
-        return [self.receipts.step.run(), *lanes, self.shares.run()]
+        return [self.receipts.step.run(), *lanes, self.shares.run(), self.renewing.run()]
 
     async def drain(self, grace_ms: int) -> None:
         """
@@ -272,6 +286,14 @@ def _turnstiles(fleet: Fleet, counts: Counts) -> dict[tuple[str, Lane], Turnstil
         for name, providers in fleet.providers.items()
         for lane in LANES
     }
+
+
+def _renewing(fleet: Fleet, lanes: Sequence[LaneDelivery], clock: Clock) -> Renewing:
+    def renewed(provider: str) -> None:
+        for lane in lanes:
+            lane.renewed(provider)
+
+    return Renewing(fleet.by_name().values(), renewed, clock)
 
 
 def _endpoints(config: Config, stores: Stores, announcer: Announcer) -> EndpointHealth:
@@ -299,8 +321,7 @@ def build_delivery(
     announcer: Announcer,
 ) -> Delivery:
     """Put the deliver step together."""
-    histories = Histories(log, follow)
-    health = AddressHealth(stores.recipients, fleet.by_name())
+    histories, health = Histories(log, follow), AddressHealth(stores.recipients, fleet.by_name())
     taking = Taking(stores.claims)
     events, audiences = EventLookup(log, stores.blobs), AudienceStep(stores.audiences)
     told, standings = config.tracking, stores.standings
@@ -339,4 +360,5 @@ def build_delivery(
         return LaneDelivery(channel.name, lane, parts)
 
     lanes = [lane_of(fleet.channels[name], lane) for name, lane in turnstiles]
-    return Delivery(lanes, receipts, histories, fleet, turnstiles, counts, health, shares, followed)
+    watched = (health, shares, followed, _renewing(fleet, lanes, clock))
+    return Delivery(lanes, receipts, histories, fleet, turnstiles, counts, *watched)

@@ -130,3 +130,38 @@ def test_a_window_ends_when_the_clock_is_set_back() -> None:
     tell(breaker, False, False)
     tell(breaker, False, at_ms=T - 3_600_000)
     assert breaker.state(T - 3_600_000) is BreakerState.CLOSED
+
+
+def test_what_was_exchanged_is_tried_at_once_and_answers_for_itself() -> None:
+    breaker = opened()
+    before = breaker.generation
+    breaker.renew(T)
+    assert breaker.admit(9, T) == 1
+    assert not breaker.tell(failed=True, generation=before, now_ms=T)
+    assert breaker.waits_for_probe()
+    tell(breaker, True)
+    assert breaker.state(T) is BreakerState.CLOSED
+
+
+def test_a_probe_of_what_was_there_before_is_waited_for_no_more() -> None:
+    breaker = opened()
+    for _ in range(3):
+        now_ms = breaker.ready_ms(T)
+        assert breaker.admit(1, now_ms) == 1
+        tell(breaker, False, at_ms=now_ms)
+    at_ms = breaker.ready_ms(T)
+    assert breaker.admit(1, at_ms) == 1
+    breaker.renew(at_ms)
+    assert breaker.admit(1, at_ms) == 1
+    tell(breaker, False, at_ms=at_ms)
+    assert breaker.ready_ms(at_ms) == at_ms + 1_000
+
+
+def test_failures_of_what_was_there_before_do_not_count() -> None:
+    breaker = Breaker(POLICY)
+    tell(breaker, False, False)
+    before = breaker.generation
+    breaker.renew(T)
+    breaker.tell(failed=True, generation=before, now_ms=T, at_once=True)
+    tell(breaker, False)
+    assert breaker.state(T) is BreakerState.CLOSED

@@ -139,7 +139,8 @@ class Calls:
         messages = [work.message for work in works if work.message is not None]
         self._deadlines.begin(caller, due_s)
         try:
-            outcomes = await wired.provider.send(messages)
+            with wired.lent as provider:
+                outcomes = await provider.send(messages)
         except asyncio.CancelledError:
             if not self._deadlines.end(caller):
                 raise

@@ -122,6 +122,11 @@ class LaneDelivery:
     def _read_ahead_room(self, owned: Sequence[Owned]) -> int:
         return self._parts.read_ahead_max - sum(len(each.window) for each in owned)
 
+    def renewed(self, provider: str) -> None:
+        """Try at once whether *provider* works, for it was made anew."""
+        self._parts.turnstiles.renewed(provider, self._parts.clock.now_ms())
+        self._holding.look_again()
+
     async def run(self) -> None:
         """Deliver until cancelled; raises `Fenced` when another has taken a partition over."""
         parts = self._parts

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tocsin.app.delivering.answers import Answers
@@ -21,24 +21,86 @@ class Played:
     """What would keep it from starting, in words that name the settings."""
 
 
+class Lent:
+    """A provider, and how many use it just now: ``with lent as provider``."""
+
+    __slots__ = ("provider", "users")
+
+    def __init__(self, provider: Provider) -> None:
+        self.provider = provider
+        self.users = 0
+
+    def __enter__(self) -> Provider:
+        self.users += 1
+        return self.provider
+
+    def __exit__(self, *_: object) -> None:
+        self.users -= 1
+
+
+Digests = Mapping[str, str]
+"""What files hold, by their names: equal where they hold the same, and never what it is."""
+
+
 @dataclass(frozen=True, slots=True)
+class Source:
+    """What a provider was made of that may change while it runs, and how it is made anew."""
+
+    look: Callable[[], Digests]
+    """Reads all files that its table names, and so takes its time; raises nothing."""
+    make: Callable[[], Provider]
+    """Raises `Misconfigured` for what cannot be used."""
+    digests: Digests
+    """As `look` saw them right before the provider was made."""
+
+
+@dataclass(slots=True, eq=False)
 class Wired:
     """A provider that was built, with what the pipeline must know of its table."""
 
     provider: Provider
+    """Whom to ask now; who calls it uses `lent`."""
     settings: ProviderSettings
     on_request: bool = False
     """It carries only what names it: a sandbox plays it, and nobody has configured it."""
     played: Played | None = None
     """None where its vendor is the real one."""
-    answers: Answers = field(default_factory=Answers, repr=False, compare=False)
+    answers: Answers = field(default_factory=Answers, repr=False)
     """What it has answered."""
-    name: str = field(init=False, compare=False)
+    source: Source | None = field(default=None, repr=False)
+    """None where nothing that it was made of can change."""
+    outdated: str | None = None
+    """What is wrong with what its files hold now; None where it was made of that."""
+    name: str = field(init=False)
     """The name of its table; here, since it is asked for several times for each message."""
+    lent: Lent = field(init=False, repr=False)
+    """The provider for one use, which it outlives though another takes its place meanwhile."""
+    _replaced: list[Lent] = field(init=False, repr=False, default_factory=list)
 
     def __post_init__(self) -> None:
         """Take over the name."""
-        object.__setattr__(self, "name", self.provider.name)
+        self.name = self.provider.name
+        self.lent = Lent(self.provider)
+
+    def replace(self, provider: Provider) -> None:
+        """
+        Let *provider*, made of the same settings, have all calls and callbacks that begin now.
+
+        Those under way end with the one before, which `sweep` closes when they have.
+        """
+        self._replaced.append(self.lent)
+        self.provider, self.lent = provider, Lent(provider)
+
+    async def sweep(self) -> None:
+        """Close those that were replaced and that nobody uses any more."""
+        for lent in [lent for lent in self._replaced if not lent.users]:
+            self._replaced.remove(lent)
+            await lent.provider.close()
+
+    async def close(self) -> None:
+        """Close the provider, and those before it, whoever uses them."""
+        for lent in (*self._replaced, self.lent):
+            await lent.provider.close()
 
     @property
     def retry(self) -> RetryPolicy:

@@ -233,6 +233,12 @@ class Turnstiles:
             if isinstance(outcome, TryLater) and _is_for_address(outcome):
                 self._rates.rest(way.provider, address, now_ms + self._bound(way, outcome))
 
+    def renewed(self, provider: str, now_ms: int) -> None:
+        """Let another one show how it does in the place of that *provider*."""
+        for way, gate in self._gates.items():
+            if way.provider == provider:
+                gate.breaker.renew(now_ms)
+
     def breakers(self, now_ms: int) -> Iterator[tuple[str, int]]:
         """Yield (provider, how many of its breakers are not closed)."""
         found = Counter(
