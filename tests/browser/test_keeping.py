@@ -160,5 +160,28 @@ def test_anybody_is_found_also_behind_the_newest_messages(site: Site) -> None:
     page.context.close()
 
 
+def test_whoever_looks_for_another_before_the_answer_finds_that_one(site: Site) -> None:
+    site.person("new-eva", 5)
+    page = site.context().new_page()
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route(re.compile(r"/v1/recipients\?prefix=slow"), hold)
+    page.goto(f"{site.address}/sandbox#key={site.key}")
+    expect(page.get_by_role("banner").get_by_text("Live")).to_be_visible()
+    find = page.get_by_label("Find by id or address")
+    find.fill("slow")
+    find.press("Enter")
+    until("the first look", turning(page, lambda: bool(held)))
+    find.fill("new-eva")
+    find.press("Enter")
+    held[0].continue_()
+    expect(page.get_by_text("1 found")).to_be_visible()
+    expect(page.get_by_role("list", name="Found").get_by_role("button")).to_have_text("new-eva")
+    page.context.close()
+
+
 def _nothing(route: Route) -> None:
     route.fulfill(json={"messages": []})

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import smtplib
 import ssl
 import tempfile
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
-import aiosmtplib
 import dkim
 import pytest
 import uvloop
@@ -149,15 +149,14 @@ def signed(
 async def post(server: Bench, letter: bytes) -> str:
     """Hand a letter over, in TLS, as another program does; return what is said of its signature."""
     context = ssl.create_default_context(cafile=str(server.settings["ca_file"]))
-    async with aiosmtplib.SMTP(
-        hostname="127.0.0.1",
-        port=server.simulator.port,
-        start_tls=True,
-        tls_context=context,
-        username=USERNAME,
-        password=PASSWORD,
-    ) as client:
-        await client.sendmail("shop@sandbox.test", ["ana@example.test"], letter)
+
+    def send() -> None:
+        with smtplib.SMTP("127.0.0.1", server.simulator.port) as client:
+            client.starttls(context=context)
+            client.login(USERNAME, PASSWORD)
+            client.sendmail("shop@sandbox.test", ["ana@example.test"], letter)
+
+    await asyncio.to_thread(send)
     return only(server)["dkim"]
 
 

@@ -9,16 +9,26 @@ export class Finding {
   // *chosen* is told whom.
   constructor(chosen) {
     this.chosen = chosen;
+    this.words = "";
     const form = byId("find");
     form.addEventListener("submit", (event) => {
       event.preventDefault();
-      const words = byId("find-who").value.trim();
-      if (words === "") this.show([]);
-      else doing(form.querySelector("button"), byId("find-said"), () => this.find(words));
+      this.words = byId("find-who").value.trim();
+      doing(form.querySelector("button"), byId("find-said"), () => this.newest());
     });
   }
 
+  // Whoever asks again before the answer is here means what was said last.
+  async newest() {
+    for (;;) {
+      const { words } = this;
+      const said = await this.find(words);
+      if (words === this.words) return said;
+    }
+  }
+
   async find(words) {
+    if (words === "") return this.show([]);
     const begins = new URLSearchParams({ prefix: words, limit: FOUND_AT_MOST });
     const sent = new URLSearchParams({ to: words, limit: FOUND_AT_MOST });
     const [{ items, next }, { messages }] = await Promise.all([
