@@ -105,7 +105,10 @@ class Holding:
         """Return when `let_go` may give something."""
         due_ms = self.next_ms()
         if due_ms is not None:
-            await first_of(self._clock.sleep_until(due_ms), set_(self._news))
+            clock = self._clock
+            # By both, for a clock that is set back may bring what is due nearer.
+            left_ms = max(0, due_ms - clock.now_ms())
+            await first_of(clock.sleep_until(due_ms), clock.pause(left_ms), set_(self._news))
         else:
             await self._news.wait()
         self._news.clear()
